@@ -1,0 +1,158 @@
+"""VGG16 and VGG19 (Simonyan and Zisserman 2014, arXiv:1409.1556), convolutions only, as a feature extractor.
+
+The network is cut behind the deepest layer asked for. Layers are named conv1_1, relu1_1 … relu5_4 and
+pool1 … pool5. No layer works in place, so conv4_2 and relu4_2 really are different feature maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Literal, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.encoders.weights import Convolutions
+from impasto.errors import ParameterError, unknown_name
+
+Pooling = Literal["max", "average", "l2"]
+Padding = Literal["zero", "replicate", "replicate-first"]
+
+# Average and L2 pooling shrink activations by a factor that would add up over five blocks; these constants
+# bring their mean magnitude on natural images back to that of max pooling.
+# (crowsonkb style-transfer-pytorch, VGGFeatures)
+_POOLINGS: dict[Pooling, Callable[[Tensor], Tensor]] = {
+    "max": lambda x: F.max_pool2d(x, 2),
+    "average": lambda x: F.avg_pool2d(x, 2) * 2.0,
+    "l2": lambda x: F.lp_pool2d(x, 2.0, 2) * 0.78,
+}
+POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
+PADDINGS: tuple[Padding, ...] = ("zero", "replicate", "replicate-first")
+
+
+def layer_names(blocks: tuple[int, ...]) -> tuple[str, ...]:
+    """Names of all layers in order, for a network with that many convolutions in each block."""
+    names: list[str] = []
+    for block, convolutions in enumerate(blocks, start=1):
+        for index in range(1, convolutions + 1):
+            names += [f"conv{block}_{index}", f"relu{block}_{index}"]
+        names.append(f"pool{block}")
+    return tuple(names)
+
+
+def smallest_side(names: tuple[str, ...], layers: Collection[str]) -> int:
+    """Pixels a picture needs on its shorter side for every one of ``layers`` to have at least one pixel."""
+    deepest = max(names.index(layer) for layer in layers)
+    return 2 ** sum(name.startswith("pool") for name in names[: deepest + 1])
+
+
+class VGG:
+    """A callable ``(image, layers) -> {layer: features}``.
+
+    Args:
+        convolutions: kernels, biases and mean pixel, RGB in 0..255 (see :mod:`impasto.encoders.weights`).
+        pooling: "max" as trained, "average" as Gatys et al. suggest, or "l2"; the last two are rescaled.
+        padding: "zero" as trained; "replicate" repeats the edge, which avoids dark borders;
+            "replicate-first" does so for conv1_1 alone.
+        mean: the mean pixel to subtract instead of the source's own, RGB in 0..255.
+
+    Raises:
+        ParameterError: unknown pooling or padding.
+    """
+
+    def __init__(
+        self,
+        convolutions: Convolutions,
+        *,
+        pooling: Pooling = "max",
+        padding: Padding = "zero",
+        mean: tuple[float, float, float] | None = None,
+    ) -> None:
+        if pooling not in _POOLINGS:
+            raise unknown_name("pooling", pooling, POOLINGS)
+        if padding not in PADDINGS:
+            raise unknown_name("padding", padding, PADDINGS)
+        self.name = convolutions.network
+        self.source = convolutions.source
+        self.pooling = pooling
+        self.padding = padding
+        blocks = [name[4 : name.index("_")] for name in convolutions.kernels]
+        self.layers = layer_names(tuple(blocks.count(block) for block in dict.fromkeys(blocks)))
+        self._kernels = dict(convolutions.kernels)
+        self._biases = dict(convolutions.biases)
+        self._mean = torch.tensor(mean or convolutions.mean).view(1, 3, 1, 1)
+
+    def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Move and cast the weights, in place; features come in that type, the image may be any float type."""
+        for tensors in (self._kernels, self._biases):
+            for name, tensor in tensors.items():
+                # Channels last is what oneDNN and cuDNN compute in; given anything else they reorder every call.
+                tensors[name] = (
+                    tensor.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+                    if tensor.ndim == 4
+                    else tensor.to(device=device, dtype=dtype)
+                )
+        # The mean stays in at least float32: bfloat16 has 8 bits, and 123.68 would become 123.5 or 124.
+        keep = torch.float64 if dtype == torch.float64 else torch.float32
+        self._mean = self._mean.to(device=device, dtype=keep)
+        return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(iter(self._kernels.values())).dtype
+
+    def __call__(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """Feature maps of ``layers``.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1]. Values outside are computed as they are.
+            layers: names out of ``self.layers``.
+
+        Returns:
+            layer name -> (N, C, H', W') in the type of the weights.
+
+        Raises:
+            ParameterError: an unknown layer, or an image too small for the deepest one.
+        """
+        deepest = max(layers, key=self._index)
+        side = smallest_side(self.layers, layers)
+        if min(image.shape[-2:]) < side:
+            height, width = image.shape[-2:]
+            raise ParameterError(
+                f"image: layer {deepest} needs at least {side} pixels on each side, "
+                f"got {width}x{height}"
+            )
+        wanted = set(layers)
+        features: dict[str, Tensor] = {}
+        for name, x in self._run(image):
+            if name in wanted:
+                features[name] = x
+                wanted.remove(name)
+                if not wanted:
+                    break
+        return features
+
+    def _index(self, layer: str) -> int:
+        if layer not in self.layers:
+            raise unknown_name(f"layer of {self.name}", layer, self.layers)
+        return self.layers.index(layer)
+
+    def _run(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
+        x = (image * 255.0 - self._mean).to(self.dtype, memory_format=torch.channels_last)
+        for name in self.layers:
+            if name.startswith("conv"):
+                x = self._convolve(x, name)
+            elif name.startswith("relu"):
+                x = F.relu(x)
+            else:
+                x = _POOLINGS[self.pooling](x)
+            yield name, x
+
+    def _convolve(self, x: Tensor, name: str) -> Tensor:
+        replicate = self.padding == "replicate" or (
+            self.padding == "replicate-first" and name == self.layers[0]
+        )
+        if replicate:
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self._kernels[name], self._biases[name])
+        return F.conv2d(x, self._kernels[name], self._biases[name], padding=1)

@@ -1,0 +1,111 @@
+"""Sizes: how large the picture and the styles are, and the levels to work through, coarse to fine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.errors import unknown_name
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+Fit = Literal["long", "short", "height", "area"]
+FITS: tuple[Fit, ...] = ("long", "short", "height", "area")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One size to work at.
+
+    Attributes:
+        size: of the picture and the content.
+        styles: of each style picture.
+        iterations: steps of the solver here.
+    """
+
+    size: Size
+    styles: tuple[Size, ...]
+    iterations: int
+
+
+def fit(size: Size, pixels: float, how: Fit = "long", *, enlarge: bool = True) -> Size:
+    """``size`` scaled, keeping its proportions.
+
+    Args:
+        size: of the picture as it is.
+        pixels: what the measure becomes; 0 keeps the size.
+        how: the measure: the long side, the short side, the height, or the side of the square of equal area.
+        enlarge: whether the result may be larger than ``size``.
+
+    Raises:
+        ParameterError: an unknown measure.
+    """
+    if how not in FITS:
+        raise unknown_name("fit", how, FITS)
+    scale = pixels / measure(size, how) if pixels else 1.0
+    if not enlarge:
+        scale = min(scale, 1.0)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def measure(size: Size, how: Fit) -> float:
+    """The length of ``size`` that :func:`fit` sets, in pixels."""
+    match how:
+        case "long":
+            return max(size)
+        case "short":
+            return min(size)
+        case "height":
+            return size[0]
+        case "area":
+            return math.sqrt(size[0] * size[1])
+
+
+def sizes(size: Size, *, smallest: int, ratio: float) -> list[Size]:
+    """From coarse to fine by ``ratio``: the first has a long side of about ``smallest``, the last is ``size``."""
+    count = max(0, round(math.log(max(size) / smallest, ratio))) if max(size) > smallest else 0
+    scales = [ratio**-step for step in range(count, 0, -1)] + [1.0]
+    return [(max(1, round(size[0] * scale)), max(1, round(size[1] * scale))) for scale in scales]
+
+
+def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 1.0) -> list[int]:
+    """``iterations`` divided over the levels, at least 1 each.
+
+    Args:
+        coarser: how many times as many a level gets as the next finer one.
+        first: a further factor for the coarsest level.
+    """
+    shares = [coarser ** (levels - 1 - level) for level in range(levels)]
+    shares[0] *= first
+    return [max(1, round(iterations * share / sum(shares))) for share in shares]
+
+
+def resize(image: Tensor, size: Size) -> Tensor:
+    """(N, 3, H, W) at another (height, width): bicubic, without aliasing, within [0, 1]."""
+    if tuple(image.shape[-2:]) == size:
+        return image
+    # Bicubic overshoots beside edges.
+    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
+
+
+def carry_up(image: Tensor, contents: Sequence[Tensor], detail: float) -> Tensor:
+    """The picture of a coarse level as the start of the next finer one.
+
+    Args:
+        image: (1, 3, h, w) in [0, 1], painted at the coarse level.
+        contents: the content picture at the coarse and at the fine level.
+        detail: share of what the content has at the fine level and not at the coarse one that is added, so that
+            edges need not be found again.
+    """
+    coarse, fine = contents
+    size: Size = (fine.shape[-2], fine.shape[-1])
+    larger = resize(image, size)
+    if not detail:
+        return larger
+    return (larger + detail * (fine - resize(coarse, size))).clamp(0.0, 1.0)

@@ -1,0 +1,110 @@
+"""Notices when an optimisation has gone wrong or has nothing left to do, since style transfer fails silently."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from impasto.engine.solvers import State, Update
+
+Remedy = Literal["go on", "restart", "switch", "next level", "give up"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do after an update, why, and from which point."""
+
+    remedy: Remedy
+    reason: str
+    x: Tensor
+
+
+class Watchdog:
+    """Judges each update of one level.
+
+    A loss that is no number, or that stays far above the best one seen, sends the solver back to the best point,
+    without its memory. A solver that ends early is restarted where it is. If that happens again without progress,
+    another solver takes over; if that one fails too, the watchdog gives up. A loss that no longer falls ends the
+    level.
+
+    Args:
+        window: iterations over which the loss must fall.
+        least_fall: by what share of it, or 0 to go on regardless.
+    """
+
+    far_above = 10.0
+    patience = 8
+
+    def __init__(self, *, window: int = 25, least_fall: float = 0.0) -> None:
+        self.window = window
+        self.least_fall = least_fall
+        self.switched = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a level."""
+        self._best = math.inf
+        self._best_x: Tensor | None = None
+        self._lows: deque[float] = deque(maxlen=self.window + 1)  # the best loss after each iteration
+        self._high = 0  # iterations in a row far above the best
+        self._since_trouble = self.patience
+
+    def judge(self, x: Tensor, update: Update) -> Verdict:
+        """Judge the step that led from ``x`` to ``update.x``."""
+        loss = update.at.loss
+        finite = math.isfinite(loss) and bool(update.x.isfinite().all())
+        if math.isfinite(loss) and loss < self._best:
+            self._best, self._best_x = loss, x
+        self._lows.append(self._best)
+        self._high = self._high + 1 if not loss <= self.far_above * self._best else 0
+        self._since_trouble += 1
+        if not finite:
+            return self._trouble("the loss or the picture is no longer finite", self._best_x)
+        if self._high >= self.patience:
+            return self._trouble(
+                f"the loss stayed {self.far_above:g} times above the best for {self._high} iterations",
+                self._best_x,
+            )
+        if update.ended == "the gradient is zero":
+            return Verdict("next level", update.ended, update.x)
+        if update.ended is not None:
+            return self._trouble(f"the solver ended early: {update.ended}", update.x)
+        if self.least_fall and len(self._lows) > self.window:
+            fall = 1.0 - self._lows[-1] / self._lows[0] if self._lows[0] else 0.0
+            if fall < self.least_fall:
+                return Verdict(
+                    "next level", f"the loss fell by {fall:.1e} over {self.window} iterations", update.x
+                )
+        return Verdict("go on", "", update.x)
+
+    def _trouble(self, reason: str, x: Tensor | None) -> Verdict:
+        again = self._since_trouble < self.patience
+        self._since_trouble = 0
+        self._high = 0
+        if x is None or (again and self.switched):
+            return Verdict("give up", reason, torch.empty(0))
+        if again:
+            self.switched = True
+            return Verdict("switch", reason, x)
+        return Verdict("restart", reason, x)
+
+    def state(self) -> dict[str, Tensor]:
+        state = {
+            "best": torch.tensor(self._best).double(),
+            "lows": torch.tensor(list(self._lows), dtype=torch.float64),
+            "counts": torch.tensor([self._high, self._since_trouble, int(self.switched)]),
+        }
+        return state if self._best_x is None else state | {"best_x": self._best_x.detach().clone()}
+
+    def restore(self, state: State) -> None:
+        self._best = float(state["best"])
+        self._lows.clear()
+        self._lows.extend(state["lows"].tolist())
+        self._high, self._since_trouble, switched = (int(count) for count in state["counts"])
+        self.switched = bool(switched)
+        self._best_x = state["best_x"].clone() if "best_x" in state else None

@@ -1,0 +1,51 @@
+"""The Gram style loss (Gatys, Ecker, Bethge 2015, arXiv:1508.06576, equations 3 and 4).
+
+The tools differ in what they divide the Gram matrix by, and whether they sum or average over its entries:
+
+========== ============== ==========================================================
+divide     G              used by
+========== ============== ==========================================================
+nothing    Σ f fᵀ         the seed's text (``textbook``), summed over entries
+pixels     Σ f fᵀ / HW    pystiche, pastiche, and the seed and gordic, who write it
+                          as / (C·H·W), summed: the same number
+elements   Σ f fᵀ / CHW   neural-style, which averages over entries as well
+========== ============== ==========================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from impasto.losses.moments import Moments
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Squared difference of Gram matrices.
+
+    Args:
+        divide: what the sum over pixels is divided by; "elements" is channels × pixels.
+        reduce: over the C × C entries.
+    """
+
+    divide: Literal["nothing", "pixels", "elements"] = "pixels"
+    reduce: Literal["sum", "mean"] = "mean"
+
+    def summarise(self, features: Tensor) -> Moments:
+        """Moments of (N, C, H, W) feature maps."""
+        return Moments.of(features)
+
+    def matrix(self, summary: Moments) -> Tensor:
+        """(N, C, C): the Gram matrix, divided as asked."""
+        if self.divide == "nothing":
+            return summary.second
+        channels = summary.second.shape[-1] if self.divide == "elements" else 1
+        return summary.second / (channels * summary.count)
+
+    def distance(self, summary: Moments, target: Moments) -> Tensor:
+        """(N,): Σ or mean of (G − A)² over the entries."""
+        squared = (self.matrix(summary) - self.matrix(target)).square()
+        return squared.sum((1, 2)) if self.reduce == "sum" else squared.mean((1, 2))

@@ -1,0 +1,1 @@
+"""Recipes, presets and what carries them out."""

@@ -1,0 +1,258 @@
+"""Where the names in a recipe become functions: encoder, objective, start, levels and solver."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.encoders.mobilenet import mobilenet_v2
+from impasto.encoders.vgg import VGG, layer_names, smallest_side
+from impasto.encoders.weights import ARCHITECTURES, load
+from impasto.engine.pyramid import Level, Size, fit, measure, resize, sizes, split
+from impasto.engine.solvers import LBFGS, Adam, Solver
+from impasto.engine.start import cover, noise
+from impasto.errors import ParameterError, unknown_name
+from impasto.losses.content import CONTENT_LOSSES
+from impasto.losses.gram import Gram
+from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleLoss, StyleTerm
+from impasto.losses.smoothness import SMOOTHNESS_LOSSES
+from impasto.losses.wasserstein import NewtonSchulzWasserstein
+from impasto.runs.recipe import Recipe, StyleLossName
+
+Progress = Callable[[int, int | None], None]
+
+STYLE_LOSSES: dict[StyleLossName, StyleLoss] = {
+    "gram": Gram(divide="pixels", reduce="mean"),
+    "gram-elements": Gram(divide="elements", reduce="mean"),
+    "gram-sums": Gram(divide="nothing", reduce="sum"),
+    "wasserstein-newton-schulz": NewtonSchulzWasserstein(),
+}
+
+
+class Encoder(Protocol):
+    """What the engine needs of a network."""
+
+    layers: tuple[str, ...]
+
+    def __call__(self, image: Tensor, layers: Sequence[str]) -> Mapping[str, Tensor]: ...
+
+    def to(
+        self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Encoder: ...
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that recipes can name.
+
+    Attributes:
+        layers: its layers, known without loading it.
+        smallest_side: pixels a picture needs on each side for the layers given.
+        build: loads it.
+        content_layers, style_layers: what the seed uses with it, for `impasto encoders`.
+    """
+
+    layers: Callable[[], tuple[str, ...]]
+    smallest_side: Callable[[Collection[str]], int]
+    build: Callable[[Recipe, Progress | None], Encoder]
+    content_layers: tuple[str, ...]
+    style_layers: tuple[str, ...]
+
+
+def _vgg(name: str, *, content_layer: str) -> Network:
+    names = layer_names(ARCHITECTURES[name].convolutions)
+
+    def build(recipe: Recipe, progress: Progress | None) -> Encoder:
+        return VGG(
+            load(name, recipe.weights, progress=progress),
+            pooling=recipe.pooling,
+            padding=recipe.padding,
+            mean=recipe.mean_pixel,
+        )
+
+    return Network(
+        layers=lambda: names,
+        smallest_side=lambda layers: smallest_side(names, layers),
+        build=build,
+        content_layers=(content_layer,),
+        style_layers=tuple(f"relu{block}_1" for block in range(1, 6)),
+    )
+
+
+ENCODERS: dict[str, Network] = {
+    "vgg19": _vgg("vgg19", content_layer="relu4_2"),
+    "vgg16": _vgg("vgg16", content_layer="relu2_1"),
+    "mobilenet-v2": Network(
+        layers=lambda: tuple(f"features.{index}" for index in range(19)),
+        smallest_side=lambda layers: 1,  # its convolutions pad, whatever their stride
+        build=lambda recipe, progress: mobilenet_v2(recipe.weights, progress=progress),
+        content_layers=("features.3",),
+        style_layers=tuple(f"features.{index}" for index in (0, 3, 6, 9, 13)),
+    ),
+}
+
+
+def check_layers(recipe: Recipe) -> None:
+    """Refuse layers that the network does not have, before anything is loaded.
+
+    Raises:
+        ParameterError: with a suggestion.
+    """
+    known = ENCODERS[recipe.encoder].layers()
+    for option, layers in (
+        ("content-layers", recipe.content_layers),
+        ("style-layers", recipe.style_layers),
+        ("style-target-layers", list(recipe.style_target_layers.values())),
+    ):
+        for layer in layers:
+            if layer not in known:
+                raise unknown_name(f"--{option}: layer of {recipe.encoder}", layer, known)
+
+
+def build_encoder(
+    recipe: Recipe, *, device: torch.device, dtype: torch.dtype, progress: Progress | None = None
+) -> Encoder:
+    """The network, loaded, on the device and in the number type asked for."""
+    return ENCODERS[recipe.encoder].build(recipe, progress).to(device=device, dtype=dtype)
+
+
+def build_objective(recipe: Recipe) -> Objective:
+    """The terms, every weight multiplied in. Terms of weight 0 are left out."""
+    content_loss = CONTENT_LOSSES[recipe.content_loss]
+    style_loss = STYLE_LOSSES[recipe.style_loss]
+    terms = [
+        *(
+            ContentTerm(layer, content_loss, recipe.content_weight * weight)
+            for layer, weight in recipe.content_layers.items()
+        ),
+        *(
+            StyleTerm(
+                layer, style_loss, recipe.style_weight * weight, recipe.style_target_layers.get(layer, layer)
+            )
+            for layer, weight in recipe.style_layers.items()
+        ),
+        SmoothnessTerm(SMOOTHNESS_LOSSES[recipe.tv_loss], recipe.tv_weight),
+    ]
+    return tuple(term for term in terms if term.weight)
+
+
+def build_levels(recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int) -> list[Level]:
+    """Sizes of the picture and of the styles, and iterations, coarse to fine.
+
+    Args:
+        content, styles: sizes of the pictures as they came.
+        least: pixels the network needs on each side; coarse levels below it are left out.
+
+    Raises:
+        ParameterError: the result would be too small for the network.
+    """
+    final = fit(content, recipe.size, recipe.fit)
+    if min(final) < least:
+        raise ParameterError(
+            f"size: the chosen layers need at least {least} pixels on each side, "
+            f"got a result of {final[1]}x{final[0]}"
+        )
+    all_sizes = sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
+    kept = [size for size in all_sizes if min(size) >= least]
+    counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
+    return [
+        Level(
+            size,
+            tuple(
+                _style_size(recipe, style, size, share=max(size) / max(final), least=least)
+                for style in styles
+            ),
+            count,
+        )
+        for size, count in zip(kept, counts, strict=True)
+    ]
+
+
+def _style_size(recipe: Recipe, style: Size, picture: Size, *, share: float, least: int) -> Size:
+    """How large a style picture is at a level whose picture is ``share`` of the final one."""
+    if recipe.style_size is None:
+        pixels = measure(picture, recipe.style_fit) * recipe.style_scale
+    elif recipe.style_size == 0:
+        pixels = max(style) * recipe.style_scale * share
+    else:
+        pixels = recipe.style_size * recipe.style_scale * share
+    how = recipe.style_fit if recipe.style_size is None else "long"
+    size = fit(style, pixels, how, enlarge=recipe.style_enlarge)
+    # A narrow style is enlarged rather than refused: all that is lost is a little of its scale.
+    return size if min(size) >= least else fit(style, least, "short")
+
+
+def build_start(
+    recipe: Recipe, size: Size, content: Tensor, styles: Sequence[Tensor], picture: Tensor | None
+) -> Tensor:
+    """The first image, (1, 3, height, width) on the content's device.
+
+    Args:
+        picture: what ``init`` names when it is a file.
+    """
+    match recipe.init:
+        case "content":
+            return resize(content, size)
+        case "style":
+            return cover(styles[0], size)
+        case "noise":
+            generator = torch.Generator().manual_seed(recipe.seed)
+            mean = recipe.mean_pixel or (123.68, 116.779, 103.939)
+            red, green, blue = (value / 255.0 for value in mean)
+            return noise(
+                size, centre=(red, green, blue), deviation=recipe.noise / 255.0, generator=generator
+            ).to(content.device)
+        case _:
+            if picture is None:
+                raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
+            return resize(picture, size)
+
+
+def build_solver(recipe: Recipe) -> Solver:
+    """The solver, new."""
+    bounds = (0.0, float(recipe.unit)) if recipe.bounded else None
+    if recipe.optimizer == "adam":
+        return Adam(
+            learning_rate=recipe.learning_rate or 0.02 * recipe.unit,
+            betas=recipe.betas,
+            averaging=recipe.averaging,
+            bounds=bounds,
+        )
+    return LBFGS(
+        history=recipe.history,
+        line_search=recipe.optimizer == "lbfgs-wolfe",
+        learning_rate=recipe.learning_rate or 1.0,
+        first_move=None if recipe.first_move is None else recipe.first_move / 255.0 * recipe.unit,
+        bounds=bounds,
+    )
+
+
+_WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
+
+
+def parse_layers(text: str, *, option: str) -> dict[str, float]:
+    """``relu1_1=0.5,relu2_1`` as layer -> weight, 1 where none is given.
+
+    Raises:
+        ParameterError: not of that form, a weight that is no number, or a layer named twice.
+    """
+    layers: dict[str, float] = {}
+    for part in text.split(","):
+        match = _WEIGHTED_LAYER.fullmatch(part.strip())
+        if match is None:
+            raise ParameterError(f"{option}: expected LAYER or LAYER=WEIGHT between commas, got {part!r}")
+        layer, weight = match["layer"], match["weight"] or "1"
+        if layer in layers:
+            raise ParameterError(f"{option}: expected each layer once, got {layer} twice")
+        try:
+            layers[layer] = float(weight)
+        except ValueError:
+            raise ParameterError(f"{option}: expected a number after {layer}=, got {weight!r}") from None
+    return layers
+
+

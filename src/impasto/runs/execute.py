@@ -1,0 +1,318 @@
+"""From pictures and options to steps and a result: what `import impasto` offers and every app builds on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.engine import stylize as engine
+from impasto.engine.evaluation import Evaluate, evaluator
+from impasto.engine.pyramid import Level, Size, resize
+from impasto.engine.stylize import Step
+from impasto.errors import ParameterError
+from impasto.losses.objective import layers, style_layers
+from impasto.runs import assemble
+from impasto.runs.assemble import ENCODERS
+from impasto.runs.presets import change, resolve
+from impasto.runs.recipe import Input, Recipe
+
+Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
+"""A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""
+
+STARTS = ("content", "style", "noise")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture.
+
+    Attributes:
+        image: (1, 3, H, W), RGB in [0, 1].
+        recipe: all that is needed to paint it again.
+        loss, losses: the total and its weighted terms at the picture as it is saved, in 8 bits.
+        steps: iterations done.
+        seconds: by phase: "read", "network", "paint", and "total".
+        device, precision: what it was painted with.
+        peak_memory: largest memory of the process so far, in bytes (on a GPU: of its allocator).
+        notes: what was done to the pictures, and what the watchdog did, one line each.
+        stopped: whether it was ended before the last iteration.
+    """
+
+    image: Tensor
+    recipe: Recipe
+    loss: float
+    losses: Mapping[str, float]
+    steps: int
+    seconds: Mapping[str, float]
+    device: str
+    precision: str
+    peak_memory: int
+    notes: tuple[str, ...]
+    stopped: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image.shape[-1], self.image.shape[-2]
+
+    def to_array(self) -> np.ndarray[Any, Any]:
+        """(H, W, 3) uint8."""
+        rounded = (self.image[0] * 255.0).round().clamp(0, 255).to(torch.uint8)
+        return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())
+
+    def to_pil(self) -> PIL.Image.Image:
+        """The picture as a PIL image."""
+        return PIL.Image.fromarray(self.to_array())
+
+    def save(self, path: str | os.PathLike[str], *, bits: int = 8) -> Path:
+        """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe inside; whole or not at all.
+
+        Raises:
+            ParameterError: another suffix, or 16 bits where the format has only 8.
+            OutputError: the file cannot be written.
+        """
+        images.write(path, self.image, bits=bits, metadata=self.recipe.to_toml())
+        return Path(path)
+
+
+class Session:
+    """One picture being painted: everything loaded and checked, ready to iterate.
+
+    Args:
+        recipe: the settings.
+        content, styles: the pictures.
+        max_pixels: larger pictures are refused from their header.
+        progress: called with (bytes done, bytes in all) while weights are downloaded.
+
+    Raises:
+        InputError: anything given cannot be used. Options are judged first, then pictures, then weights.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        content: Source,
+        styles: Sequence[Source],
+        *,
+        init: Source | None = None,
+        max_pixels: int = 100_000_000,
+        progress: assemble.Progress | None = None,
+    ) -> None:
+        self._started = time.perf_counter()
+        if not styles:
+            raise ParameterError("style: expected at least one picture, got none")
+        if recipe.style_weights and len(recipe.style_weights) != len(styles):
+            raise ParameterError(
+                f"style_weights: expected one for each of {len(styles)} styles, got {len(recipe.style_weights)}"
+            )
+        assemble.check_layers(recipe)
+        self.objective = assemble.build_objective(recipe)
+        self.device = choose_device(recipe.device)
+        self.dtype, self.precision = choose_precision(recipe.precision, self.device)
+        pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
+        start = None
+        if init is not None or recipe.init not in STARTS:
+            start = images.read(recipe.init if init is None else init, max_pixels=max_pixels)
+        self.notes = tuple(f"{picture.name}: {note}" for picture in pictures for note in picture.notes)
+        self.recipe = recipe.model_copy(
+            update={
+                "content": _input(content, pictures[0]),
+                "styles": tuple(
+                    _input(source, picture) for source, picture in zip(styles, pictures[1:], strict=True)
+                ),
+            }
+        )
+        self.content, *self.styles = (picture.pixels.to(self.device) for picture in pictures)
+        self._init = None if start is None else start.pixels.to(self.device)
+        # Sizes are judged before the network is loaded: that may take a download.
+        self.levels = self._levels()
+        read = time.perf_counter()
+        self.encoder = assemble.build_encoder(
+            recipe, device=self.device, dtype=self.dtype, progress=progress
+        )
+        self.seconds = {"read": read - self._started, "network": time.perf_counter() - read}
+
+    def _levels(self) -> list[Level]:
+        needed = {*layers(self.objective), *style_layers(self.objective)}
+        def size(image: Tensor) -> Size:
+            return image.shape[-2], image.shape[-1]
+
+        return assemble.build_levels(
+            self.recipe,
+            size(self.content),
+            [size(style) for style in self.styles],
+            least=ENCODERS[self.recipe.encoder].smallest_side(needed) if needed else 1,
+        )
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the result."""
+        return self.levels[-1].size
+
+    def __iter__(self) -> Iterator[Step]:
+        torch.manual_seed(self.recipe.seed)
+        start = assemble.build_start(
+            self.recipe, self.levels[0].size, self.content, self.styles, self._init
+        )
+        return engine.iterate(
+            content=self.content,
+            styles=self.styles,
+            style_weights=self.recipe.style_shares,
+            extract=self.encoder,
+            objective=self.objective,
+            levels=self.levels,
+            start=start,
+            solver=assemble.build_solver(self.recipe),
+            unit=float(self.recipe.unit),
+            detail=self.recipe.detail,
+            least_fall=self.recipe.least_fall,
+        )
+
+    def evaluate(self) -> Evaluate:
+        """The objective at the final size, of pictures in [0, 1]."""
+        level = self.levels[-1]
+        return evaluator(
+            self.encoder,
+            self.objective,
+            engine.level_targets(
+                resize(self.content, level.size),
+                [resize(style, size) for style, size in zip(self.styles, level.styles, strict=True)],
+                self.recipe.style_shares,
+                extract=self.encoder,
+                objective=self.objective,
+            ),
+            1.0,
+        )
+
+    def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
+        """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
+        image = resize(last.image, self.size)
+        saved = (image * 255.0).round() / 255.0
+        judged = self.evaluate()(saved)
+        total = time.perf_counter() - self._started
+        paint = total - sum(self.seconds.values())
+        return Result(
+            image=image.cpu(),
+            recipe=self.recipe,
+            loss=judged.loss,
+            losses=judged.terms,
+            steps=last.done,
+            seconds={**self.seconds, "paint": paint, "total": total},
+            device=str(self.device),
+            precision=self.precision,
+            peak_memory=peak_memory(self.device),
+            notes=(*self.notes, *notes),
+            stopped=last.done < last.planned,
+        )
+
+
+def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -> Iterator[Step]:
+    """Paint ``content`` in the style of ``style``, one :class:`Step` at a time.
+
+    Takes what :func:`stylize` takes. Close the iterator, or just stop, to end early; ``step.image`` is the picture
+    so far.
+    """
+    return iter(_session(content, style, options))
+
+
+def stylize(
+    content: Source,
+    style: Source | Sequence[Source],
+    *,
+    on_step: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """Paint ``content`` in the style of ``style``.
+
+    Args:
+        content: the picture whose content is kept: a path, PIL image, array or tensor.
+        style: the picture whose style is taken, or a sequence of several.
+        on_step: called with each :class:`Step`.
+        options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
+            ``style_weight``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`.
+
+    Returns:
+        the picture, with the recipe that paints it again.
+
+    Raises:
+        InputError: anything given cannot be used.
+        DivergedError: the optimisation cannot go on.
+
+    Example:
+        >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
+    """
+    session = _session(content, style, options)
+    last, notes = None, []
+    for last in session:
+        notes += last.notes
+        if on_step is not None:
+            on_step(last)
+    if last is None:
+        raise TypeError("a session without steps")
+    return session.result(last, notes=notes)
+
+
+def _session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
+    settings = dict(options)
+    max_pixels = settings.pop("max_pixels", 100_000_000)
+    progress = settings.pop("progress", None)
+    recipe = settings.pop("recipe", None)
+    init = settings.pop("init", None)
+    if init is not None and isinstance(init, str | os.PathLike):
+        settings["init"], init = os.fspath(init), None
+    if recipe is not None and settings:
+        recipe = change(recipe, settings)
+    elif recipe is None:
+        recipe = resolve(**settings)
+    styles = list(style) if isinstance(style, list | tuple) else [style]
+    return Session(recipe, content, styles, init=init, max_pixels=max_pixels, progress=progress)
+
+
+def _input(source: Source, picture: images.Picture) -> Input:
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else picture.name
+    return Input(path=path, sha256=picture.sha256)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes a GPU if there is one.
+
+    Raises:
+        ParameterError: the device is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        found = ", ".join(device for device, is_there in there.items() if is_there)
+        raise ParameterError(f"device: expected one this machine has ({found}), got {name!r}")
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> tuple[torch.dtype, str]:
+    """The number type of the network, and its name; "auto" takes the one that is both exact and fast enough."""
+    if name == "bf16":
+        return torch.bfloat16, "bf16"
+    return torch.float32, "fp32"
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory used so far, in bytes: of the GPU's allocator, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,240 @@
+"""The named recipes: what the established tools compute, and impasto's own.
+
+A preset says what is minimised. ``faithful`` adds the tool's own size, start, optimiser and iteration count;
+without it the engine's schedule minimises the same objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from impasto.errors import ParameterError, unknown_name
+from impasto.runs.recipe import Recipe, recipe_from
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named recipe.
+
+    Attributes:
+        summary: one line for `impasto presets`.
+        objective: settings that define what is minimised.
+        faithful: further settings with which the tool itself works; empty where there is no such tool.
+    """
+
+    summary: str
+    objective: Mapping[str, Any]
+    faithful: Mapping[str, Any]
+
+
+def _layers(*weights: float) -> dict[str, float]:
+    """Weights of relu1_1 … relu5_1."""
+    return {f"relu{block}_1": weight for block, weight in enumerate(weights, start=1)}
+
+
+# torchvision's mean (0.485, 0.456, 0.406) in 0..255. It differs from Caffe's by half a grey level, and with that
+# every loss by up to 0.6 %.
+_IMAGENET_MEAN = (123.675, 116.28, 103.53)
+
+# One size, with nothing that these tools do not do.
+_SINGLE_SCALE = {
+    "smallest": 100_000,
+    "detail": 0.0,
+    "least_fall": 0.0,
+    "bounded": False,
+    "unit": 255,
+    "coarser": 1.0,
+}
+_TORCH_LBFGS = {**_SINGLE_SCALE, "optimizer": "lbfgs", "history": 100, "first_move": None}
+
+_SEED = {
+    "content_weight": 2e6,
+    "style_weight": 5e3,
+    "tv_weight": 50.0,
+    "content_layers": {"relu4_2": 1.0},
+    # The tool divides by the sum of a sixth weight list entry too: 4.2.
+    "style_layers": _layers(0.6 / 4.2, 1 / 4.2, 1 / 4.2, 1 / 4.2, 0.6 / 4.2),
+    "content_loss": "mean",
+    "style_loss": "gram",
+    "tv_loss": "absolute-sum",
+    "mean_pixel": _IMAGENET_MEAN,
+}
+_SEED_FAITHFUL = {
+    **_SINGLE_SCALE,
+    "size": 800,
+    "fit": "height",
+    "style_size": 0,
+    "init": "noise",
+    "noise": 90.0,
+    "optimizer": "adam",
+    "learning_rate": 10.0,
+    "betas": (0.9, 0.999),
+    "steps": 2500,
+}
+
+PRESETS: dict[str, Preset] = {
+    "impasto": Preset(
+        "our own: large strokes and fine texture, clean colours",
+        {},
+        {},
+    ),
+    "textbook": Preset(
+        "the formulas of the paper as the seed's text teaches them: sums, nothing normalised",
+        {
+            "content_weight": 1.0,
+            "style_weight": 1e-9,
+            "style_layers": _layers(1, 1, 1, 1, 1),
+            "content_loss": "half-sum",
+            "style_loss": "gram-sums",
+            # Unnormalised Gram matrices grow with the number of pixels, so the pictures need as many.
+            "style_fit": "area",
+        },
+        {},
+    ),
+    "gatys": Preset(
+        "Gatys, Ecker, Bethge, CVPR 2016",
+        {
+            "content_weight": 1.0,
+            "style_weight": 1e3,
+            # (1 / 4 C²(HW)²) Σ (G − A)² is a quarter of the mean of squares of G / HW.
+            "style_layers": _layers(*(0.05,) * 5),
+            "content_loss": "half-sum",
+            "style_loss": "gram",
+        },
+        {
+            **_TORCH_LBFGS,
+            "size": 512,
+            "fit": "short",
+            "style_fit": "short",
+            "init": "noise",
+            "steps": 500,
+        },
+    ),
+    "gordic": Preset(
+        "gordicaleksa/pytorch-neural-style-transfer",
+        {
+            "content_weight": 1e5,
+            "style_weight": 3e4,
+            "tv_weight": 1.0,
+            "style_layers": _layers(*(0.2,) * 5),
+            "content_loss": "mean",
+            "style_loss": "gram",
+            "tv_loss": "absolute-sum",
+            "mean_pixel": _IMAGENET_MEAN,
+        },
+        {
+            **_TORCH_LBFGS,
+            "size": 400,
+            "fit": "height",
+            "style_fit": "height",
+            "optimizer": "lbfgs-wolfe",
+            "steps": 1000,
+        },
+    ),
+    "neural-style": Preset(
+        "ProGamerGov/neural-style-pt, after jcjohnson/neural-style",
+        {
+            "content_weight": 5.0,
+            "style_weight": 100.0,
+            "tv_weight": 1e-3,
+            "style_layers": _layers(1, 1, 1, 1, 1),
+            "content_loss": "mean",
+            "style_loss": "gram-elements",
+            "tv_loss": "absolute-sum",
+        },
+        {**_TORCH_LBFGS, "size": 512, "init": "noise", "noise": 0.001, "steps": 1000},
+    ),
+    "pastiche": Preset(
+        "dstein64/pastiche",
+        {
+            "content_weight": 1.0,
+            "style_weight": 1.0,
+            "content_layers": {"relu4_2": 0.01},
+            # 10 / C² times the mean of squares of G / HW is 10 times that of G / CHW.
+            "style_layers": _layers(*(10.0,) * 5),
+            "content_loss": "mean",
+            "style_loss": "gram-elements",
+            "tv_loss": "absolute-mean",
+            "style_fit": "area",
+        },
+        {**_TORCH_LBFGS, "size": 500, "fit": "area", "steps": 1000},
+    ),
+    "crowson": Preset(
+        "crowsonkb/style-transfer-pytorch",
+        {
+            "content_weight": 0.015,
+            "style_weight": 1.0,
+            "tv_weight": 2.0,
+            "style_layers": _layers(256 / 341, 64 / 341, 16 / 341, 4 / 341, 1 / 341),
+            "content_loss": "mean",
+            "style_loss": "wasserstein-newton-schulz",
+            "tv_loss": "nine-point",
+            "padding": "replicate-first",
+            "mean_pixel": _IMAGENET_MEAN,
+        },
+        {
+            **_SINGLE_SCALE,
+            "size": 512,
+            "style_enlarge": False,
+            "smallest": 128,
+            "ratio": 2**0.5,
+            "optimizer": "adam",
+            "learning_rate": 0.02,
+            "betas": (0.9, 0.99),
+            "averaging": 0.99,
+            "bounded": True,
+            "unit": 1,
+            "steps": 3000,
+            "first_level": 2.0,
+        },
+    ),
+    "seed": Preset(
+        "abhilashreddyy/Neural-Style-Transfer as it is, mistake included: relu5_1 follows the style's relu4_2",
+        {**_SEED, "style_target_layers": {"relu5_1": "relu4_2"}},
+        _SEED_FAITHFUL,
+    ),
+    "seed-fixed": Preset(
+        "the same with that mistake mended",
+        _SEED,
+        _SEED_FAITHFUL,
+    ),
+}
+
+
+def resolve(preset: str = "impasto", *, faithful: bool = False, **given: Any) -> Recipe:
+    """The recipe of a preset with the settings that were given.
+
+    Args:
+        preset: a name out of :data:`PRESETS`.
+        faithful: take the tool's own size, start, optimiser and iteration count where none is given.
+        given: fields of :class:`Recipe`; a value of None means not given.
+
+    Raises:
+        ParameterError: an unknown preset or field, a value out of range, or ``faithful`` where there is no tool
+            to be faithful to.
+    """
+    if preset not in PRESETS:
+        raise unknown_name("preset", preset, PRESETS)
+    chosen = PRESETS[preset]
+    if faithful and not chosen.faithful:
+        raise ParameterError(f"faithful: expected a preset that follows a tool, got {preset!r}")
+    values = {
+        **chosen.objective,
+        **(chosen.faithful if faithful else {}),
+        "preset": preset,
+        "faithful": faithful,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    return recipe_from(values)
+
+
+def change(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
+    """``recipe`` with some settings changed; a value of None means not given.
+
+    Raises:
+        ParameterError: an unknown field, or a value out of range.
+    """
+    values = recipe.model_dump() | {name: value for name, value in given.items() if value is not None}
+    return recipe_from(values)

@@ -1,0 +1,173 @@
+"""A recipe: every setting a picture depends on, frozen, and its two-way form as TOML.
+
+Field names are the command's options with underscores, and the defaults here are the engine's own; a preset
+(:mod:`impasto.runs.presets`) changes some of them, and what the user gives changes the rest.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from impasto.errors import ParameterError
+
+# Spelled once; the command, the errors and the documentation derive from these.
+Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
+EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16"]
+StyleLossName = Literal["gram", "gram-elements", "gram-sums", "wasserstein-newton-schulz"]
+ContentLossName = Literal["mean", "half-sum"]
+SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
+
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=0, le=100_000)]
+LayerWeights = dict[str, Weight]
+
+
+class Input(BaseModel):
+    """A picture that went in: its path as the user gave it, and the SHA-256 of its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    sha256: str = ""
+
+
+class Recipe(BaseModel):
+    """All settings of one picture. Sizes are in pixels; grey levels count 255 to white."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # What goes in.
+    content: Input | None = None
+    styles: tuple[Input, ...] = ()
+    style_weights: tuple[Weight, ...] = ()
+
+    # What is minimised.
+    preset: str = "impasto"
+    content_weight: Weight = 1.0
+    style_weight: Weight = 1.0
+    tv_weight: Weight = 0.0
+    content_layers: LayerWeights = {"relu4_2": 1.0}
+    style_layers: LayerWeights = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+    style_target_layers: dict[str, str] = {}
+    content_loss: ContentLossName = "mean"
+    style_loss: StyleLossName = "gram"
+    tv_loss: SmoothnessLossName = "absolute-mean"
+
+    # The network.
+    encoder: EncoderName = "vgg19"
+    weights: str | None = None
+    pooling: Literal["max", "average", "l2"] = "max"
+    padding: Literal["zero", "replicate", "replicate-first"] = "zero"
+    mean_pixel: tuple[float, float, float] | None = None
+
+    # Sizes and start.
+    size: Pixels = 512
+    fit: Literal["long", "short", "height", "area"] = "long"
+    style_size: Pixels | None = None
+    style_fit: Literal["long", "short", "height", "area"] = "long"
+    style_scale: Positive = 1.0
+    style_enlarge: bool = True
+    init: str = "content"
+    noise: Weight = 60.0
+    smallest: Annotated[int, Field(ge=16)] = 128
+    ratio: Annotated[float, Field(gt=1.0, le=16.0)] = 2.0
+    detail: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+
+    # How it is minimised.
+    faithful: bool = False
+    optimizer: Optimizer = "lbfgs"
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 300
+    coarser: Positive = 1.0
+    first_level: Positive = 1.0
+    learning_rate: Positive | None = None
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
+    averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    history: Annotated[int, Field(ge=1)] = 20
+    first_move: Positive | None = 4.0
+    bounded: bool = True
+    unit: Literal[1, 255] = 255
+    least_fall: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+    # The machine.
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        content, style = (
+            weight * sum(layers.values())
+            for weight, layers in (
+                (self.content_weight, self.content_layers),
+                (self.style_weight, self.style_layers),
+            )
+        )
+        if not content and not style and not self.tv_weight:
+            raise ValueError("content_weight, style_weight: expected one above 0, got nothing to minimise")
+        if self.style_weights and not any(self.style_weights):
+            raise ValueError("style_weights: expected one above 0, got only zeros")
+        if self.styles and self.style_weights and len(self.styles) != len(self.style_weights):
+            raise ValueError(
+                f"style_weights: expected one for each of {len(self.styles)} styles, "
+                f"got {len(self.style_weights)}"
+            )
+        unknown = set(self.style_target_layers) - set(self.style_layers)
+        if unknown:
+            raise ValueError(f"style_target_layers: {', '.join(sorted(unknown))} is not in style_layers")
+        return self
+
+    @property
+    def style_shares(self) -> tuple[float, ...]:
+        """The style weights, divided by their sum; equal shares when none were given."""
+        weights = self.style_weights or (1.0,) * len(self.styles)
+        return tuple(weight / sum(weights) for weight in weights)
+
+    def to_toml(self) -> str:
+        """The recipe as TOML; what is None is left out."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    @classmethod
+    def from_toml(cls, text: str, *, name: str = "recipe") -> Recipe:
+        """The recipe that :meth:`to_toml` wrote.
+
+        Raises:
+            ParameterError: not TOML, an unknown field, or a value out of range.
+        """
+        return recipe_from(read_toml(text, name=name), name=name)
+
+
+def read_toml(text: str, *, name: str) -> dict[str, Any]:
+    """A TOML document as a dict; a ParameterError naming ``name`` when it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"{name}: expected a recipe in TOML, got: {error}") from error
+
+
+def recipe_from(values: dict[str, Any], *, name: str = "") -> Recipe:
+    """A recipe of these values; a ParameterError in one line for the first that is wrong."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise ParameterError(_one_line(error, name)) from None
+
+
+def _one_line(error: ValidationError, name: str) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    where = f"{name}: {where}" if name and where else where or name
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{name}: {message}" if name else message
+    if first["type"] == "extra_forbidden":
+        return f"{where}: no such setting"
+    expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
+    return f"{where}: expected {expected}, got {first['input']!r}"
