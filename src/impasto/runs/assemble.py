@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -230,29 +229,3 @@ def build_solver(recipe: Recipe) -> Solver:
         first_move=None if recipe.first_move is None else recipe.first_move / 255.0 * recipe.unit,
         bounds=bounds,
     )
-
-
-_WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
-
-
-def parse_layers(text: str, *, option: str) -> dict[str, float]:
-    """``relu1_1=0.5,relu2_1`` as layer -> weight, 1 where none is given.
-
-    Raises:
-        ParameterError: not of that form, a weight that is no number, or a layer named twice.
-    """
-    layers: dict[str, float] = {}
-    for part in text.split(","):
-        match = _WEIGHTED_LAYER.fullmatch(part.strip())
-        if match is None:
-            raise ParameterError(f"{option}: expected LAYER or LAYER=WEIGHT between commas, got {part!r}")
-        layer, weight = match["layer"], match["weight"] or "1"
-        if layer in layers:
-            raise ParameterError(f"{option}: expected each layer once, got {layer} twice")
-        try:
-            layers[layer] = float(weight)
-        except ValueError:
-            raise ParameterError(f"{option}: expected a number after {layer}=, got {weight!r}") from None
-    return layers
-
-

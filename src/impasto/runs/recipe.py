@@ -6,6 +6,7 @@ Field names are the command's options with underscores, and the defaults here ar
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Annotated, Any, Literal, Self
 
@@ -171,3 +172,39 @@ def _one_line(error: ValidationError, name: str) -> str:
         return f"{where}: no such setting"
     expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
     return f"{where}: expected {expected}, got {first['input']!r}"
+
+
+_WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
+
+
+def parse_layers(text: str, *, option: str) -> dict[str, float]:
+    """``relu1_1=0.5,relu2_1`` as layer -> weight, 1 where none is given.
+
+    Raises:
+        ParameterError: not of that form, a weight that is no number, or a layer named twice.
+    """
+    layers: dict[str, float] = {}
+    for part in text.split(","):
+        match = _WEIGHTED_LAYER.fullmatch(part.strip())
+        if match is None:
+            raise ParameterError(f"{option}: expected LAYER or LAYER=WEIGHT between commas, got {part!r}")
+        layer, weight = match["layer"], match["weight"] or "1"
+        if layer in layers:
+            raise ParameterError(f"{option}: expected each layer once, got {layer} twice")
+        try:
+            layers[layer] = float(weight)
+        except ValueError:
+            raise ParameterError(f"{option}: expected a number after {layer}=, got {weight!r}") from None
+    return layers
+
+
+def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
+    """``0.7,0.3`` as numbers.
+
+    Raises:
+        ParameterError: not of that form.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ParameterError(f"{option}: expected numbers between commas, got {text!r}") from None

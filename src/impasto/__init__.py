@@ -1,0 +1,82 @@
+"""Neural style transfer: paints one picture in the style of another.
+
+    import impasto
+    impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")
+
+Nothing heavy is loaded until a name is used: ``import impasto`` does not import torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.encoders import VGG, from_module
+    from impasto.engine.stylize import Step
+    from impasto.errors import (
+        DivergedError,
+        ImageError,
+        ImpastoError,
+        InputError,
+        MissingExtraError,
+        OutputError,
+        ParameterError,
+        WeightsError,
+    )
+    from impasto.runs.execute import Result, iterate, stylize
+    from impasto.runs.presets import PRESETS, resolve
+    from impasto.runs.recipe import Recipe
+
+_HOMES = {
+    "VGG": "impasto.encoders",
+    "from_module": "impasto.encoders",
+    "Step": "impasto.engine.stylize",
+    "DivergedError": "impasto.errors",
+    "ImageError": "impasto.errors",
+    "ImpastoError": "impasto.errors",
+    "InputError": "impasto.errors",
+    "MissingExtraError": "impasto.errors",
+    "OutputError": "impasto.errors",
+    "ParameterError": "impasto.errors",
+    "WeightsError": "impasto.errors",
+    "Result": "impasto.runs.execute",
+    "iterate": "impasto.runs.execute",
+    "stylize": "impasto.runs.execute",
+    "PRESETS": "impasto.runs.presets",
+    "resolve": "impasto.runs.presets",
+    "Recipe": "impasto.runs.recipe",
+}
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "VGG",
+    "DivergedError",
+    "ImageError",
+    "ImpastoError",
+    "InputError",
+    "MissingExtraError",
+    "OutputError",
+    "ParameterError",
+    "Recipe",
+    "Result",
+    "Step",
+    "WeightsError",
+    "__version__",
+    "from_module",
+    "iterate",
+    "resolve",
+    "stylize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,61 @@
+"""`impasto`: the commands together, and the one place where errors become exit codes.
+
+0 done · 1 something went wrong · 2 what was given cannot be used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import impasto
+from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
+from impasto.apps.cli.stylize import recipe, stylize
+from impasto.errors import ImpastoError, InputError
+
+app = App(
+    name="impasto",
+    help="Neural style transfer: paints one picture in the style of another.",
+    version=impasto.__version__,
+    help_epilogue=(
+        "Examples:\n\n"
+        "    impasto stylize photo.jpg painting.jpg\n"
+        "    impasto stylize photo.jpg painting.jpg -o out.png --size 1024 --style-weight 3\n"
+        "    impasto stylize photo.jpg wave.jpg night.jpg --style-weights 0.7,0.3\n"
+        "    impasto stylize --recipe out.png --seed 1\n"
+    ),
+    help_format="markdown",
+)
+for command in (stylize, recipe, presets, encoders, swatches, demo, doctor):
+    app.command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except InputError as error:
+        return _complain(error, 2)
+    except ImpastoError as error:
+        return _complain(error, 1)
+    except CycloptsError as error:
+        return _complain(error, 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing had been painted yet", 1)
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python would complain again when it closes the stream.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _complain(error: object, code: int) -> int:
+    message = " ".join(str(error).split())
+    sys.stderr.write(f"impasto: {message}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

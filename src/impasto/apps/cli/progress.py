@@ -1,0 +1,136 @@
+"""What a user sees while a picture is painted: a live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from impasto.engine.stylize import Step
+from impasto.runs.execute import Session, peak_memory
+
+
+class Reporter(Protocol):
+    """Watches a session."""
+
+    def download(self, done: int, total: int | None) -> None: ...
+
+    def begin(self, session: Session) -> None: ...
+
+    def step(self, step: Step) -> None: ...
+
+
+@contextmanager
+def reporter(*, quiet: bool) -> Iterator[Reporter]:
+    """The reporter that fits where standard error goes."""
+    if quiet:
+        yield Silent()
+    elif sys.stderr.isatty():
+        with Live() as live:
+            yield live
+    else:
+        yield Plain()
+
+
+class Silent:
+    """Says nothing."""
+
+    def download(self, done: int, total: int | None) -> None: ...
+
+    def begin(self, session: Session) -> None: ...
+
+    def step(self, step: Step) -> None: ...
+
+
+class Plain:
+    """A line to standard error whenever a level begins or ends, and every few seconds in between."""
+
+    every = 5.0
+
+    def __init__(self) -> None:
+        self._spoke = 0.0
+        self._session: Session | None = None
+
+    def download(self, done: int, total: int | None) -> None:
+        if time.monotonic() - self._spoke > self.every or done == total:
+            self._say(f"downloading weights: {done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else ""))
+
+    def begin(self, session: Session) -> None:
+        self._session = session
+        self._started = time.monotonic()
+        sizes = " -> ".join(f"{level.size[1]}x{level.size[0]}" for level in session.levels)
+        self._say(f"painting {sizes} on {session.device} in {session.precision}")
+
+    def step(self, step: Step) -> None:
+        for note in step.notes:
+            self._say(f"note: {note}")
+        ends = step.iteration == step.iterations or step.done == step.planned
+        if step.iteration == 1 or ends or time.monotonic() - self._spoke > self.every:
+            elapsed = time.monotonic() - self._started
+            memory = peak_memory(self._session.device) / 1e9 if self._session else 0.0
+            self._say(
+                f"level {step.level + 1}/{step.levels} iteration {step.done}/{step.planned} "
+                f"loss {step.loss:.4g} {elapsed:.0f} s {memory:.1f} GB"
+            )
+
+    def _say(self, line: str) -> None:
+        self._spoke = time.monotonic()
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+class Live:
+    """One live line: level, bar, iterations, loss, time left, memory."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._session: Session | None = None
+
+    def __enter__(self) -> Live:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def download(self, done: int, total: int | None) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task("weights", total=total, status="downloading")
+        self._progress.update(self._task, completed=done, total=total)
+
+    def begin(self, session: Session) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._session = session
+        total = sum(level.iterations for level in session.levels)
+        self._task = self._progress.add_task("painting", total=total, status="")
+
+    def step(self, step: Step) -> None:
+        for note in step.notes:
+            self._console.print(f"note: {note}", style="yellow", highlight=False)
+        if self._task is None or self._session is None:
+            return
+        height, width = self._session.levels[step.level].size
+        memory = peak_memory(self._session.device) / 1e9
+        self._progress.update(
+            self._task,
+            completed=step.done,
+            total=step.planned,
+            description=f"painting {width}x{height}",
+            status=f"loss {step.loss:.4g} · {memory:.1f} GB",
+        )
