@@ -44,7 +44,7 @@ def layer_names(blocks: tuple[int, ...]) -> tuple[str, ...]:
 def smallest_side(names: tuple[str, ...], layers: Collection[str]) -> int:
     """Pixels a picture needs on its shorter side for every one of ``layers`` to have at least one pixel."""
     deepest = max(names.index(layer) for layer in layers)
-    return 2 ** sum(name.startswith("pool") for name in names[: deepest + 1])
+    return 1 << sum(name.startswith("pool") for name in names[: deepest + 1])
 
 
 class VGG:
@@ -120,8 +120,7 @@ class VGG:
         if min(image.shape[-2:]) < side:
             height, width = image.shape[-2:]
             raise ParameterError(
-                f"image: layer {deepest} needs at least {side} pixels on each side, "
-                f"got {width}x{height}"
+                f"image: layer {deepest} needs at least {side} pixels on each side, got {width}x{height}"
             )
         wanted = set(layers)
         features: dict[str, Tensor] = {}

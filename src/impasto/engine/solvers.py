@@ -121,9 +121,7 @@ class LBFGS:
             return Update(x, at, "no direction leads downhill")
         length = self._length(gradient, direction, first=first)
         if self.line_search:
-            trial = strong_wolfe(
-                lambda t: evaluate(self._clamped(x + t * direction)), at, direction, length
-            )
+            trial = strong_wolfe(lambda t: evaluate(self._clamped(x + t * direction)), at, direction, length)
             length, self._known = trial.t, trial.evaluation
         following = self._clamped(x + length * direction)
         moved = float((following - x).abs().max())
@@ -185,9 +183,7 @@ class LBFGS:
         pairs = sum(name.startswith("s") for name in state)
         self._s = [state[f"s{i}"].clone() for i in range(pairs)]
         self._y = [state[f"y{i}"].clone() for i in range(pairs)]
-        self._last = (
-            (state["last_x"].clone(), state["last_gradient"].clone()) if "last_x" in state else None
-        )
+        self._last = (state["last_x"].clone(), state["last_gradient"].clone()) if "last_x" in state else None
         self._known = None  # evaluated again: the same number, for one evaluation more
 
 

@@ -200,7 +200,9 @@ def _advance(
             note = f"{verdict.reason} again: Adam takes over"
             return verdict.x, update.at, _fallback(unit), (note,), False
         case "give up":
-            raise DivergedError(f"the optimisation cannot go on: {verdict.reason}, and restarting did not help")
+            raise DivergedError(
+                f"the optimisation cannot go on: {verdict.reason}, and restarting did not help"
+            )
 
 
 def _fallback(unit: float) -> Adam:

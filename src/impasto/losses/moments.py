@@ -6,13 +6,14 @@ From this follow several styles blended, regions, and the exact gradient tile by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-class Moments(NamedTuple):
+@dataclass(frozen=True)
+class Moments:
     """Sums over the pixels of feature maps.
 
     Attributes:

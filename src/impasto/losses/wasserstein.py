@@ -1,4 +1,4 @@
-"""The squared 2-Wasserstein distance between two Gaussians fitted to the feature maps, as style-transfer-pytorch has it.
+"""The squared 2-Wasserstein distance between Gaussians fitted to feature maps, as style-transfer-pytorch has it.
 
 W₂² = |m₁ − m₂|² + tr(K₁ + K₂ − 2 (K₂^½ K₁ K₂^½)^½), divided by the number of channels. The matrix square roots
 are exactly twelve Newton-Schulz steps, which do not converge for covariances of VGG features: what is minimised
@@ -27,7 +27,7 @@ class _NewtonSchulzRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:
-        norm = torch.linalg.matrix_norm(a, keepdim=True)
+        norm: Tensor = torch.linalg.matrix_norm(a, keepdim=True)
         eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
         y, z = a / norm, eye.expand_as(a)
         for _ in range(_STEPS):
@@ -39,8 +39,9 @@ class _NewtonSchulzRoot(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        root: Tensor
         (root,) = ctx.saved_tensors
-        norm = torch.linalg.matrix_norm(root, keepdim=True)
+        norm: Tensor = torch.linalg.matrix_norm(root, keepdim=True)
         eye = torch.eye(root.shape[-1], dtype=root.dtype, device=root.device)
         a, q = root / norm, grads[0] / norm
         for step in range(_STEPS):

@@ -18,7 +18,7 @@ from impasto.engine.start import cover, noise
 from impasto.errors import ParameterError, unknown_name
 from impasto.losses.content import CONTENT_LOSSES
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleLoss, StyleTerm
+from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleLoss, StyleTerm, Term
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
 from impasto.runs.recipe import Recipe, StyleLossName
@@ -124,7 +124,7 @@ def build_objective(recipe: Recipe) -> Objective:
     """The terms, every weight multiplied in. Terms of weight 0 are left out."""
     content_loss = CONTENT_LOSSES[recipe.content_loss]
     style_loss = STYLE_LOSSES[recipe.style_loss]
-    terms = [
+    terms: list[Term] = [
         *(
             ContentTerm(layer, content_loss, recipe.content_weight * weight)
             for layer, weight in recipe.content_layers.items()

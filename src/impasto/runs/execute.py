@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 import PIL.Image
@@ -75,7 +75,7 @@ class Result:
         """The picture as a PIL image."""
         return PIL.Image.fromarray(self.to_array())
 
-    def save(self, path: str | os.PathLike[str], *, bits: int = 8) -> Path:
+    def save(self, path: str | os.PathLike[str], *, bits: Literal[8, 16] = 8) -> Path:
         """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe inside; whole or not at all.
 
         Raises:
@@ -138,13 +138,12 @@ class Session:
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels()
         read = time.perf_counter()
-        self.encoder = assemble.build_encoder(
-            recipe, device=self.device, dtype=self.dtype, progress=progress
-        )
+        self.encoder = assemble.build_encoder(recipe, device=self.device, dtype=self.dtype, progress=progress)
         self.seconds = {"read": read - self._started, "network": time.perf_counter() - read}
 
     def _levels(self) -> list[Level]:
         needed = {*layers(self.objective), *style_layers(self.objective)}
+
         def size(image: Tensor) -> Size:
             return image.shape[-2], image.shape[-1]
 
@@ -162,9 +161,7 @@ class Session:
 
     def __iter__(self) -> Iterator[Step]:
         torch.manual_seed(self.recipe.seed)
-        start = assemble.build_start(
-            self.recipe, self.levels[0].size, self.content, self.styles, self._init
-        )
+        start = assemble.build_start(self.recipe, self.levels[0].size, self.content, self.styles, self._init)
         return engine.iterate(
             content=self.content,
             styles=self.styles,
@@ -253,7 +250,8 @@ def stylize(
         >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
     """
     session = _session(content, style, options)
-    last, notes = None, []
+    last: Step | None = None
+    notes: list[str] = []
     for last in session:
         notes += last.notes
         if on_step is not None:
@@ -275,8 +273,10 @@ def _session(content: Source, style: Source | Sequence[Source], options: Mapping
         recipe = change(recipe, settings)
     elif recipe is None:
         recipe = resolve(**settings)
-    styles = list(style) if isinstance(style, list | tuple) else [style]
-    return Session(recipe, content, styles, init=init, max_pixels=max_pixels, progress=progress)
+    styles = style if isinstance(style, list | tuple) else [style]
+    return Session(
+        recipe, content, cast(Sequence[Source], styles), init=init, max_pixels=max_pixels, progress=progress
+    )
 
 
 def _input(source: Source, picture: images.Picture) -> Input:

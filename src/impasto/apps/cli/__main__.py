@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("interrupted; nothing had been painted yet", 1)
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain again when it closes the stream.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     return code if isinstance(code, int) else 0
 

@@ -58,7 +58,9 @@ class Plain:
 
     def download(self, done: int, total: int | None) -> None:
         if time.monotonic() - self._spoke > self.every or done == total:
-            self._say(f"downloading weights: {done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else ""))
+            self._say(
+                f"downloading weights: {done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else "")
+            )
 
     def begin(self, session: Session) -> None:
         self._session = session

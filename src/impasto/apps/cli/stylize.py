@@ -16,6 +16,7 @@ from impasto.errors import ParameterError
 from impasto.runs.recipe import Device, EncoderName, Optimizer, Precision, StyleLossName
 
 if TYPE_CHECKING:
+    from impasto.engine.stylize import Step
     from impasto.runs.execute import Result, Session
     from impasto.runs.recipe import Recipe
 
@@ -175,7 +176,9 @@ def stylize(
             settings, content, styles, max_pixels=max_pixels, progress=None if as_json else report.download
         )
         report.begin(session)
-        last, notes, interrupted = None, [], False
+        last: Step | None = None
+        notes: list[str] = []
+        interrupted = False
         with _sigterm_as_interrupt():
             try:
                 for last in session:
@@ -236,9 +239,7 @@ def build_recipe(file: Path | None, given: Mapping[str, Any]) -> Recipe:
     return resolve(**{**read_toml(text, name=file.name), **values})
 
 
-def _lists(
-    style_weights: str | None, content_layers: str | None, style_layers: str | None
-) -> dict[str, Any]:
+def _lists(style_weights: str | None, content_layers: str | None, style_layers: str | None) -> dict[str, Any]:
     from impasto.runs.recipe import parse_layers, parse_weights
 
     return {
