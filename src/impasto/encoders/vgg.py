@@ -19,13 +19,13 @@ from impasto.errors import ParameterError, unknown_name
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zero", "replicate", "replicate-first"]
 
-# Average and L2 pooling shrink activations by a factor that would add up over five blocks; these constants
-# bring their mean magnitude on natural images back to that of max pooling.
-# (crowsonkb style-transfer-pytorch, VGGFeatures)
-_POOLINGS: dict[Pooling, Callable[[Tensor], Tensor]] = {
-    "max": lambda x: F.max_pool2d(x, 2),
-    "average": lambda x: F.avg_pool2d(x, 2) * 2.0,
-    "l2": lambda x: F.lp_pool2d(x, 2.0, 2) * 0.78,
+# Average and L2 pooling change how large activations are, and that multiplies up over five blocks. With these
+# factors, one for each pooling, the mean activation of VGG19 behind each is that of max pooling, on 20 photographs
+# and paintings at 256 pixels (spread 4 to 20 %).
+_POOLINGS: dict[Pooling, tuple[Callable[[Tensor], Tensor], tuple[float, ...]]] = {
+    "max": (lambda x: F.max_pool2d(x, 2), (1.0, 1.0, 1.0, 1.0, 1.0)),
+    "average": (lambda x: F.avg_pool2d(x, 2), (1.34, 1.65, 1.33, 2.06, 1.92)),
+    "l2": (lambda x: F.lp_pool2d(x, 2.0, 2), (0.62, 0.71, 0.63, 0.79, 0.78)),
 }
 POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
 PADDINGS: tuple[Padding, ...] = ("zero", "replicate", "replicate-first")
@@ -145,7 +145,9 @@ class VGG:
             elif name.startswith("relu"):
                 x = F.relu(x)
             else:
-                x = _POOLINGS[self.pooling](x)
+                pool, factors = _POOLINGS[self.pooling]
+                factor = factors[int(name.removeprefix("pool")) - 1]
+                x = pool(x) if factor == 1.0 else pool(x) * factor
             yield name, x
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:

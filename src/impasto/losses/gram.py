@@ -28,11 +28,12 @@ class Gram:
 
     Args:
         divide: what the sum over pixels is divided by; "elements" is channels × pixels.
-        reduce: over the C × C entries.
+        reduce: over the C × C entries. "share" divides the sum by that of A², which makes layers, styles and
+            sizes comparable: 1 is as far off as a Gram matrix of zeros.
     """
 
     divide: Literal["nothing", "pixels", "elements"] = "pixels"
-    reduce: Literal["sum", "mean"] = "mean"
+    reduce: Literal["sum", "mean", "share"] = "mean"
 
     def summarise(self, features: Tensor) -> Moments:
         """Moments of (N, C, H, W) feature maps."""
@@ -46,6 +47,13 @@ class Gram:
         return summary.second / (channels * summary.count)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
-        """(N,): Σ or mean of (G − A)² over the entries."""
-        squared = (self.matrix(summary) - self.matrix(target)).square()
-        return squared.sum((1, 2)) if self.reduce == "sum" else squared.mean((1, 2))
+        """(N,): (G − A)², reduced over the entries."""
+        wanted = self.matrix(target)
+        squared = (self.matrix(summary) - wanted).square()
+        match self.reduce:
+            case "sum":
+                return squared.sum((1, 2))
+            case "mean":
+                return squared.mean((1, 2))
+            case "share":
+                return squared.sum((1, 2)) / wanted.square().sum((1, 2))

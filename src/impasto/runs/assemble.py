@@ -28,6 +28,7 @@ Progress = Callable[[int, int | None], None]
 STYLE_LOSSES: dict[StyleLossName, StyleLoss] = {
     "gram": Gram(divide="pixels", reduce="mean"),
     "gram-elements": Gram(divide="elements", reduce="mean"),
+    "gram-share": Gram(divide="pixels", reduce="share"),
     "gram-sums": Gram(divide="nothing", reduce="sum"),
     "wasserstein-newton-schulz": NewtonSchulzWasserstein(),
 }

@@ -19,8 +19,10 @@ Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
-StyleLossName = Literal["gram", "gram-elements", "gram-sums", "wasserstein-newton-schulz"]
-ContentLossName = Literal["mean", "half-sum"]
+StyleLossName = Literal[
+    "gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"
+]
+ContentLossName = Literal["mean", "half-sum", "share"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -51,13 +53,19 @@ class Recipe(BaseModel):
     # What is minimised.
     preset: str = "impasto"
     content_weight: Weight = 1.0
-    style_weight: Weight = 1.0
+    style_weight: Weight = 20.0
     tv_weight: Weight = 0.0
     content_layers: LayerWeights = {"relu4_2": 1.0}
-    style_layers: LayerWeights = {f"relu{block}_1": 0.2 for block in range(1, 6)}
+    style_layers: LayerWeights = {
+        "relu1_1": 1.0,
+        "relu2_1": 0.5,
+        "relu3_1": 0.2,
+        "relu4_1": 0.2,
+        "relu5_1": 0.2,
+    }
     style_target_layers: dict[str, str] = {}
-    content_loss: ContentLossName = "mean"
-    style_loss: StyleLossName = "gram"
+    content_loss: ContentLossName = "share"
+    style_loss: StyleLossName = "gram-share"
     tv_loss: SmoothnessLossName = "absolute-mean"
 
     # The network.

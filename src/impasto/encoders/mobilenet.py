@@ -1,0 +1,102 @@
+"""torchvision's MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as an encoder: small, fast, and not a VGG."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from impasto.encoders.download import fetch
+from impasto.encoders.formats import read
+from impasto.encoders.module import ModuleEncoder, from_module
+from impasto.errors import MissingExtraError, WeightsError, unknown_name
+
+# name -> (URL, first digits of the SHA-256)
+MOBILENET_V2: dict[str, tuple[str, str]] = {
+    "imagenet1k-v1": ("https://download.pytorch.org/models/mobilenet_v2-b0353104.pth", "b0353104"),
+    "imagenet1k-v2": ("https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth", "7ebf99e0"),
+}
+
+
+def mobilenet_v2(
+    weights: str | None = None, *, progress: Callable[[int, int | None], None] | None = None
+) -> ModuleEncoder:
+    """MobileNetV2 up to its last convolution; layers ``features.0`` … ``features.18``.
+
+    Args:
+        weights: a name out of ``MOBILENET_V2`` or a URL, which is downloaded once, or a file with torchvision's
+            ``state_dict``.
+        progress: called with (bytes done, bytes in all or None) during a download.
+
+    Raises:
+        WeightsError: no weights given, not to be had, damaged, of another network, or torchvision does not fit
+            the installed torch.
+        ParameterError: an unknown name.
+        MissingExtraError: torchvision is not installed.
+    """
+    if weights is None:
+        raise WeightsError(
+            f"mobilenet_v2: no weights are packaged; give a file, a URL or {' or '.join(MOBILENET_V2)}"
+        )
+    network = _untrained()
+    path = _obtain(weights, progress)
+    state = read(path).tensors
+    expected = network.state_dict()
+    # Batch normalisation counts batches in files written since 2018; the count plays no part here.
+    missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
+    if missing:
+        raise WeightsError(
+            f"weights {weights}: expected mobilenet_v2, got nothing for {missing[0]}"
+            + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+        )
+    for key, tensor in expected.items():
+        if key not in state:
+            continue
+        if state[key].shape != tensor.shape:
+            raise WeightsError(
+                f"weights {weights}: {key}: expected shape {tuple(tensor.shape)}, got {tuple(state[key].shape)}"
+            )
+        if not bool(torch.isfinite(state[key]).all()):
+            raise WeightsError(f"weights {weights}: {key}: expected finite numbers, got NaN or infinity")
+    network.load_state_dict({key: state[key] for key in expected if key in state}, strict=False)
+    # The classifier is left behind. The names stay as torchvision has them.
+    features = nn.Sequential(OrderedDict(features=network.features))
+    encoder = from_module(
+        features,
+        layers=[f"features.{index}" for index in range(len(network.features))],
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+    encoder.name = "mobilenet_v2"
+    return encoder
+
+
+def _untrained() -> Any:
+    try:
+        models: Any = importlib.import_module("torchvision.models")
+    except ImportError as error:
+        raise MissingExtraError("mobilenet_v2", extra="torchvision") from error
+    except RuntimeError as error:  # its compiled part belongs to another torch: "operator torchvision::nms …"
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(
+            f"mobilenet_v2: expected a torchvision built for torch {torch.__version__}, got: {reason}"
+        ) from error
+    return models.mobilenet_v2(weights=None)
+
+
+def _obtain(weights: str, progress: Callable[[int, int | None], None] | None) -> Path:
+    if weights in MOBILENET_V2:
+        url, sha256 = MOBILENET_V2[weights]
+        return fetch(url, sha256=sha256, progress=progress)
+    if re.match(r"[a-z][a-z0-9+.-]+://", weights, re.IGNORECASE):
+        return fetch(weights, progress=progress)
+    path = Path(weights).expanduser()
+    if not path.exists() and not re.search(r"[./\\]", weights):
+        raise unknown_name("weights of mobilenet_v2", weights, MOBILENET_V2)
+    return path

