@@ -405,7 +405,7 @@ def _folded(kernel: Tensor, convention: Convention) -> Tensor:
     """W of conv1_1 for RGB in 0..255 minus the mean.
 
     With x' = x·range/255 the network computes W·((x' − mean)/std), so W becomes W·range/(255·std) in each
-    channel, and the mean 255·mean/range. Zero padding stands for the mean pixel in both, so the border agrees as well.
+    channel, and the mean 255·mean/range. Zero padding stands for the mean pixel in both, so the border agrees too.
     """
     if convention.order == "BGR":
         kernel = kernel.flip(1)

@@ -263,9 +263,7 @@ def _load(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -
     rows = np.asarray(image)
     same = (rows == rows[-1:]).reshape(len(rows), -1).all(axis=1)
     if same.all():
-        raise ImageError(
-            f"{name}: expected a picture, came a file cut short with nothing but one colour left"
-        )
+        raise ImageError(f"{name}: expected a picture, came a file cut short with only one colour left")
     missing = int(same[::-1].argmin())
     # Equal last rows may be the picture's own; and a progressive JPEG loses detail instead of rows.
     where = (

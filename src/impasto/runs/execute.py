@@ -119,9 +119,7 @@ class Session:
         assemble.check_layers(recipe)
         self.objective = assemble.build_objective(recipe)
         self.device = choose_device(recipe.device)
-        self.dtype, self.precision = choose_precision(
-            recipe.precision, self.device, exact=recipe.faithful
-        )
+        self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
         pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
         start = None
         if init is not None or recipe.init not in STARTS:
@@ -313,7 +311,8 @@ def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[t
 
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # What torch.amp itself asks; there is no public name for it.
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

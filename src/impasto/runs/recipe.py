@@ -19,9 +19,7 @@ Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
-StyleLossName = Literal[
-    "gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"
-]
+StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"]
 ContentLossName = Literal["mean", "half-sum", "share"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 

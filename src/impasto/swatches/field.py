@@ -59,7 +59,7 @@ def noise(
         )
         total += gain**octave * np.asarray(plane)
     total -= total.mean()
-    return (total / (total.std() + 1e-6)).astype(np.float32)
+    return np.asarray((total / (total.std() + 1e-6)).astype(np.float32))
 
 
 def blur(plane: Field, radius: float) -> Field:
@@ -83,7 +83,7 @@ def at(plane: Field, x: Field, y: Field) -> Field:
     side = plane.shape[0]
     column = np.clip((x * side).astype(np.int32), 0, side - 1)
     row = np.clip((y * side).astype(np.int32), 0, side - 1)
-    return plane[row, column]
+    return np.asarray(plane[row, column])
 
 
 def slope(plane: Field) -> tuple[Field, Field]:
@@ -103,12 +103,12 @@ def ramp(t: Field, stops: Sequence[str]) -> Field:
 def smoothstep(low: float, high: float, t: Field) -> Field:
     """0 below ``low``, 1 above ``high``, and a smooth step between (falling if high < low)."""
     t = np.clip((t - low) / (high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.asarray((t * t * (3 - 2 * t)).astype(np.float32))
 
 
 def mix(first: Field, second: Field, amount: Field) -> Field:
     """Blend colour planes (side, side, 3) by an amount (side, side) in 0..1."""
-    return first + (second - first) * amount[..., None]
+    return np.asarray(first + (second - first) * amount[..., None])
 
 
 def relief(height: Field) -> tuple[Field, Field]:

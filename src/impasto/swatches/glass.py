@@ -54,14 +54,14 @@ def glass(rng: np.random.Generator, size: int) -> Picture:
     light *= 1.12 - 0.62 * near  # grime gathers along the leads, light pools in mid-pane
     rgb = colour * light[..., None]
     pale = np.clip(0.09 * lean + 0.11 * streak - 0.02, 0, 0.5)
-    rgb = mix(rgb, np.ones_like(rgb) * np.float32([1.0, 0.97, 0.86]), pale.astype(np.float32))
+    rgb = mix(rgb, np.ones_like(rgb) * np.array([1.0, 0.97, 0.86], np.float32), pale.astype(np.float32))
     surface = noise(rng, side, 24, octaves=4) * 0.0011
     lit, gloss = relief(surface.astype(np.float32))
     rgb = rgb * (0.72 + 0.28 * lit[..., None]) + 0.16 * gloss[..., None]
 
     came = blur(lead, 0.0022) * 0.010 + noise(rng, side, 130, octaves=2) * 0.00016
     lit, gloss = relief(came.astype(np.float32))
-    metal = np.float32([0.085, 0.082, 0.092]) * lit[..., None] + 0.42 * gloss[..., None]
+    metal = np.array([0.085, 0.082, 0.092], np.float32) * lit[..., None] + 0.42 * gloss[..., None]
     return finish(mix(rgb, metal, lead), size)
 
 

@@ -19,9 +19,9 @@ from impasto.swatches.field import (
     smoothstep,
 )
 
-PAPER = np.float32([0.957, 0.918, 0.824])
-INK = np.float32([0.105, 0.085, 0.125])
-SEPIA = np.float32([0.48, 0.215, 0.115])
+PAPER = np.array([0.957, 0.918, 0.824], np.float32)
+INK = np.array([0.105, 0.085, 0.125], np.float32)
+SEPIA = np.array([0.48, 0.215, 0.115], np.float32)
 
 # angle to the form's own lines, darkness at which the pen starts, lines across the picture
 PASSES = ((0.0, 0.10, 74.0), (0.95, 0.40, 80.0), (-0.80, 0.58, 84.0), (0.45, 0.76, 90.0))
@@ -60,9 +60,9 @@ def hatching(rng: np.random.Generator, size: int) -> Picture:
     pressure = 0.90 + 0.10 * noise(rng, side, 60, octaves=3)
     ink = np.clip(np.maximum(ink, scene.edge) * pressure, 0, 1)
     fibre = 0.014 * noise(rng, side, 110, octaves=3) + 0.012 * noise(rng, side, 5)
-    rgb = PAPER * (1 + fibre[..., None] * np.float32([1, 1.1, 1.5]))
+    rgb = PAPER * (1 + fibre[..., None] * np.array([1, 1.1, 1.5], np.float32))
     rgb = rgb * (
-        1 - 0.13 * np.clip(scene.dark - 0.2, 0, 1)[..., None] * np.float32([0.6, 0.9, 1.2])
+        1 - 0.13 * np.clip(scene.dark - 0.2, 0, 1)[..., None] * np.array([0.6, 0.9, 1.2], np.float32)
     )  # a thin wash
     rgb = mix(rgb, rgb * 0 + SEPIA, 0.75 * sepia)
     return finish(mix(rgb, rgb * 0 + INK, ink), size)
@@ -84,7 +84,7 @@ def _lines(rng: np.random.Generator, phase: Field, dark: Field, start: float, co
     lift = 0.05 * noise(rng, phase.shape[0], 14, octaves=3)
     width = 0.36 / count * smoothstep(start, start + 0.62, dark + own + lift) ** 0.75 * fade
     side = phase.shape[0]
-    return np.clip((width - apart) * side + 0.5, 0, 1) * (width * side > 0.25)
+    return np.asarray(np.clip((width - apart) * side + 0.5, 0, 1) * (width * side > 0.25))
 
 
 def _scene(rng: np.random.Generator, side: int) -> Scene:
@@ -151,4 +151,4 @@ def _scene(rng: np.random.Generator, side: int) -> Scene:
 
 def _contour(apart: Field, width: float) -> Field:
     side = apart.shape[0]
-    return np.clip((width - apart) * side + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((width - apart) * side + 0.5, 0, 1).astype(np.float32))

@@ -30,7 +30,7 @@ FISH = (
     ("#1b2f4a", "#3c5a7a", "#7f8f94", "#cdbf9a", "#f4e7c6"),
     ("#3b2a20", "#7d5a2e", "#bd8a35", "#e3bf5f", "#f5e7b8"),
 )
-OUTLINE = np.float32([0.10, 0.085, 0.09])
+OUTLINE = np.array([0.10, 0.085, 0.09], np.float32)
 ACROSS, ROUNDS, PLAN = 52, 11, 416
 
 
@@ -136,9 +136,11 @@ def _scene(rng: np.random.Generator) -> tuple[Field, Field]:
         skin = np.where((np.abs(u - 0.52 - 0.4 * v**2) < 0.035)[..., None], OUTLINE, skin)
         plan = np.where((shape < 0)[..., None], skin, plan)
         plan = np.where((np.abs(shape + 0.002) < 0.009)[..., None], OUTLINE, plan)
-        plan = np.where(((shape > 0.007) & (shape < 0.026))[..., None], np.float32([0.95, 0.91, 0.80]), plan)
+        plan = np.where(
+            ((shape > 0.007) & (shape < 0.026))[..., None], np.array([0.95, 0.91, 0.80], np.float32), plan
+        )
         eye = np.hypot(u - 0.74, v + 0.05) * long
-        plan = np.where((eye < 0.020)[..., None], np.float32([0.96, 0.92, 0.82]), plan)
+        plan = np.where((eye < 0.020)[..., None], np.array([0.96, 0.92, 0.82], np.float32), plan)
         plan = np.where((eye < 0.010)[..., None], OUTLINE, plan)
     follow = smoothstep(0.13, 0.07, gap)
     return plan.astype(np.float32), (gap * follow + swell * 0.8 * (1 - follow)).astype(np.float32)

@@ -71,13 +71,13 @@ def _scene(rng: np.random.Generator) -> Field:
     cloud = smoothstep(0.1, 1.3, noise(rng, side, (2.0, 5.0), octaves=4))
     sky = mix(
         ramp(y / shore, SKY),
-        np.ones((side, side, 3), np.float32) * np.float32([1.0, 0.95, 0.86]),
+        np.ones((side, side, 3), np.float32) * np.array([1.0, 0.95, 0.86], np.float32),
         0.75 * cloud,
     )
     sun = rng.uniform(0.3, 0.8)
     sky = mix(
         sky,
-        np.zeros_like(sky) + np.float32([1, 0.86, 0.5]),
+        np.zeros_like(sky) + np.array([1, 0.86, 0.5], np.float32),
         0.8 * np.exp(-(((x - sun) / 0.16) ** 2) - ((y - shore + 0.08) / 0.1) ** 2),
     )
 
@@ -87,11 +87,11 @@ def _scene(rng: np.random.Generator) -> Field:
 
     ripple = 0.018 * noise(rng, side, (3.0, 40.0), octaves=2)
     mirror = at(world, x + 0.25 * ripple, 2 * shore - y + ripple * (0.4 + 4 * (y - shore)))
-    water = 0.78 * mirror + 0.22 * np.float32([0.22, 0.45, 0.72])
+    water = 0.78 * mirror + 0.22 * np.array([0.22, 0.45, 0.72], np.float32)
     glint = smoothstep(0.9, 1.6, noise(rng, side, (6.0, 46.0), octaves=2)) * np.exp(
         -(((x - sun) / 0.12) ** 2)
     )
-    water = mix(water, np.zeros_like(water) + np.float32([1, 0.93, 0.66]), glint)
+    water = mix(water, np.zeros_like(water) + np.array([1, 0.93, 0.66], np.float32), glint)
     world = np.where((y > shore)[..., None], water, world)
 
     lean = rng.choice([-1, 1])

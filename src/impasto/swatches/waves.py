@@ -26,7 +26,7 @@ ROWS = ((0.50, 0.055, 4.6), (0.60, 0.085, 3.3), (0.72, 0.130, 2.3), (0.88, 0.190
 def waves(rng: np.random.Generator, size: int) -> Picture:
     """Paint (size, size, 3) uint8."""
     side = canvas_side(size)
-    x, y = grid(side)
+    _, y = grid(side)
     sky = ramp(np.clip(y / 0.62 + 0.03 * noise(rng, side, (2, 6), octaves=2), 0, 1), SKY)
     colour = Image.fromarray((sky * 255).astype(np.uint8))
     lines = Image.new("L", (side, side), 0)
@@ -40,10 +40,10 @@ def waves(rng: np.random.Generator, size: int) -> Picture:
     flat = np.asarray(colour).astype(np.float32) / 255
     printed = np.pad(flat, ((shift, 0), (0, shift), (0, 0)), mode="edge")[:side, shift:]
     carved = np.asarray(lines).astype(np.float32) / 255
-    ink = np.float32(ImageColor.getrgb(LINE)) / 255
+    ink = np.array(ImageColor.getrgb(LINE), np.float32) / 255
     # Ink lies thinner where the block's grain is open, and the paper shows through.
     grain = noise(rng, side, (3, 90), octaves=3) + 0.6 * noise(rng, side, (60, 220), octaves=2)
-    paper = np.float32([0.94, 0.89, 0.77])
+    paper = np.array([0.94, 0.89, 0.77], np.float32)
     worn = smoothstep(0.4, 2.4, grain) * 0.22
     out = mix(mix(printed, ink, 0.94 * carved), paper, worn)
     out = out * (1 + 0.018 * noise(rng, side, 160, octaves=2))[..., None]
