@@ -179,7 +179,7 @@ def _hdf5(path: Path, keep: Callable[[str], bool]) -> Contents:
         nonlocal room
         if not isinstance(item, h5py.Dataset) or not keep(name) or item.dtype.kind not in "fiu":
             return
-        if item.external:  # the numbers would come from another file on this machine
+        if item.external or item.is_virtual:  # the numbers would come from another file on this machine
             raise WeightsError(f"weights {path}: {name} keeps its numbers in another file, which is refused")
         room -= item.size * item.dtype.itemsize
         if room < 0:  # compressed, a small file can hold any amount

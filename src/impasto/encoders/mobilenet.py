@@ -1,4 +1,4 @@
-"""torchvision's MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as an encoder: small, fast, and not a VGG."""
+"""torchvision's MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as an encoder: small, fast, no VGG."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def mobilenet_v2(
     """MobileNetV2 up to its last convolution; layers ``features.0`` … ``features.18``.
 
     Args:
-        weights: a name out of ``MOBILENET_V2`` or a URL, which is downloaded once, or a file with torchvision's
-            ``state_dict``.
+        weights: a name out of ``MOBILENET_V2`` or a URL, which is downloaded once, or a file with
+            torchvision's ``state_dict``.
         progress: called with (bytes done, bytes in all or None) during a download.
 
     Raises:
-        WeightsError: no weights given, not to be had, damaged, of another network, or torchvision does not fit
-            the installed torch.
+        WeightsError: no weights given, not to be had, damaged, of another network, or torchvision does not
+            fit the installed torch.
         ParameterError: an unknown name.
         MissingExtraError: torchvision is not installed.
     """
@@ -60,7 +60,8 @@ def mobilenet_v2(
             continue
         if state[key].shape != tensor.shape:
             raise WeightsError(
-                f"weights {weights}: {key}: expected shape {tuple(tensor.shape)}, got {tuple(state[key].shape)}"
+                f"weights {weights}: {key}: expected shape {tuple(tensor.shape)}, "
+                f"got {tuple(state[key].shape)}"
             )
         if not bool(torch.isfinite(state[key]).all()):
             raise WeightsError(f"weights {weights}: {key}: expected finite numbers, got NaN or infinity")

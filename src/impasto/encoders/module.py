@@ -49,7 +49,7 @@ def from_module(
 class ModuleEncoder:
     """A callable ``(image, layers) -> {layer: features}`` around a frozen copy of a network.
 
-    ``layers`` holds the public names in the order in which the network computes them. A submodule that is used
+    ``layers`` holds the public names in the order in which the network computes them. A submodule used
     several times in one pass gives its first output. Threads may share one encoder; they take turns.
     """
 

@@ -81,7 +81,7 @@ class VGG:
         self.layers = layer_names(tuple(blocks.count(block) for block in dict.fromkeys(blocks)))
         self._kernels = dict(convolutions.kernels)
         self._biases = dict(convolutions.biases)
-        self._mean = torch.tensor(mean or convolutions.mean).view(1, 3, 1, 1)
+        self._mean = torch.tensor(mean or convolutions.mean, dtype=torch.float64).view(1, 3, 1, 1)
 
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Move and cast the weights, in place; features come in that type, the image may be any float type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -30,14 +31,14 @@ def nine_point(image: Tensor) -> Tensor:
     """Mean squared differences to the eight neighbours, in [0, 1] units (style-transfer-pytorch's TVLoss).
 
     Straight neighbours count 1/3 and diagonal ones 1/12, which makes the sum nearly isotropic; the edge is
-    repeated by one pixel.
+    repeated by one pixel. At the last row and column the straight ones are therefore 0, but counted.
     """
     x = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    s1, s2, s3, s4 = x[..., 1:-1, 1:], x[..., 1:-1, :-1], x[..., 1:, 1:-1], x[..., :-1, 1:-1]
-    straight = (s1 - s2).square().mean((1, 2, 3)) / 3.0 + (s3 - s4).square().mean((1, 2, 3)) / 3.0
-    d1 = (x[..., 1:, 1:] - x[..., :-1, :-1]).square().mean((1, 2, 3)) / 12.0
-    d2 = (x[..., 1:, :-1] - x[..., :-1, 1:]).square().mean((1, 2, 3)) / 12.0
-    return 2.0 * (straight + d1 + d2)
+    right, below = x[..., 1:-1, 2:] - image, x[..., 2:, 1:-1] - image
+    diagonals = x[..., 1:, 1:] - x[..., :-1, :-1], x[..., 1:, :-1] - x[..., :-1, 1:]
+    straight = right.square().mean((1, 2, 3)) + below.square().mean((1, 2, 3))
+    slanted = torch.stack([d.square().mean((1, 2, 3)) for d in diagonals]).sum(0)
+    return 2.0 * (straight / 3.0 + slanted / 12.0)
 
 
 SMOOTHNESS_LOSSES = {"absolute-sum": absolute_sum, "absolute-mean": absolute_mean, "nine-point": nine_point}

@@ -194,7 +194,9 @@ def doctor() -> int:
         except ParameterError:
             continue
     device = choose_device("auto")
-    _say(f"devices: {', '.join(devices)}; auto takes {device} in {choose_precision('auto', device, exact=False)[1]}")
+    _say(
+        f"devices: {', '.join(devices)}; auto takes {device} in {choose_precision('auto', device, exact=False)[1]}"
+    )
 
     started = time.perf_counter()
     found = load("vgg19")

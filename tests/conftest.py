@@ -1,0 +1,50 @@
+"""What several tests share: the shared folder, the packaged network, and a tiny one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.encoders.weights import Convolutions, load
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = Path(__file__).resolve().parents[1].parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder ../shared is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def convolutions() -> Convolutions:
+    """The packaged VGG19."""
+    return load("vgg19")
+
+
+class TinyNetwork:
+    """Two convolutions and a pooling, in float64: an encoder for laws that do not depend on the network."""
+
+    layers = ("relu1", "relu2")
+
+    def __init__(self, seed: int = 0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self._first = torch.randn(4, 3, 3, 3, generator=generator).double() * 0.5
+        self._second = torch.randn(5, 4, 3, 3, generator=generator).double() * 0.3
+
+    def __call__(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        relu1 = F.relu(F.conv2d(image.double(), self._first, padding=1))
+        relu2 = F.relu(F.conv2d(F.avg_pool2d(relu1, 2), self._second, padding=1))
+        return {name: value for name, value in (("relu1", relu1), ("relu2", relu2)) if name in layers}
+
+
+@pytest.fixture
+def network() -> TinyNetwork:
+    return TinyNetwork()
