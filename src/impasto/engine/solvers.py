@@ -270,7 +270,10 @@ class Adam:
         if self._moments is not None:
             state |= {"m": self._moments[0], "v": self._moments[1]}
         if self._average is not None:
-            state |= {"average": self._average[0], "average_weight": torch.tensor(self._average[1]).double()}
+            state |= {
+                "average": self._average[0],
+                "average_weight": torch.tensor(self._average[1], dtype=torch.float64),
+            }
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def restore(self, state: State) -> None:

@@ -150,9 +150,11 @@ def iterate(
             if over:
                 skipped += level.iterations - done_here
 
+            picture = solver.best(x)
+
             # Bound now: the names change with the next step.
-            def painting(solver: Solver = solver, x: Tensor = x) -> Tensor:
-                return (solver.best(x) / unit).clamp(0.0, 1.0)
+            def painting(picture: Tensor = picture) -> Tensor:
+                return (picture / unit).clamp(0.0, 1.0)
 
             def state(
                 solver: Solver = solver,

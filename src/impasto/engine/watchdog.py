@@ -95,7 +95,7 @@ class Watchdog:
 
     def state(self) -> dict[str, Tensor]:
         state = {
-            "best": torch.tensor(self._best).double(),
+            "best": torch.tensor(self._best, dtype=torch.float64),
             "lows": torch.tensor(list(self._lows), dtype=torch.float64),
             "counts": torch.tensor([self._high, self._since_trouble, int(self.switched)]),
         }

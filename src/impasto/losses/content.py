@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -14,8 +15,7 @@ def half_sum(features: Tensor, target: Tensor) -> Tensor:
     Returns:
         (N,), at least float32.
     """
-    difference = features.float() - target.float() if features.dtype.itemsize < 4 else features - target
-    return 0.5 * difference.square().sum((1, 2, 3))
+    return 0.5 * (_wide(features) - _wide(target)).square().sum((1, 2, 3))
 
 
 def mean(features: Tensor, target: Tensor) -> Tensor:
@@ -25,7 +25,12 @@ def mean(features: Tensor, target: Tensor) -> Tensor:
 
 def share(features: Tensor, target: Tensor) -> Tensor:
     """Σ (F − P)² / Σ P²: 1 is as far off as features of zero; arguments and result as :func:`half_sum`."""
-    return 2.0 * half_sum(features, target) / target.float().square().sum((1, 2, 3))
+    return 2.0 * half_sum(features, target) / _wide(target).square().sum((1, 2, 3))
+
+
+def _wide(x: Tensor) -> Tensor:
+    # At least float32: sums over 10^6 squares do not fit the 8 bits of bfloat16.
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 CONTENT_LOSSES = {"mean": mean, "half-sum": half_sum, "share": share}

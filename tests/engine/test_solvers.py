@@ -1,0 +1,227 @@
+"""The solvers are those of torch.optim, keep to bounds, and go on from their state as if never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from impasto.engine.evaluation import Evaluate, Evaluation
+from impasto.engine.line_search import strong_wolfe
+from impasto.engine.solvers import LBFGS, Adam, Solver
+
+
+def _function(value: Callable[[Tensor], Tensor]) -> Evaluate:
+    def evaluate(x: Tensor) -> Evaluation:
+        x = x.detach().requires_grad_()
+        loss = value(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        return Evaluation(float(loss.detach()), gradient, {"f": float(loss.detach())})
+
+    return evaluate
+
+
+def rosenbrock(x: Tensor) -> Tensor:
+    flat = x.flatten()
+    return (100 * (flat[1:] - flat[:-1] ** 2) ** 2 + (1 - flat[:-1]) ** 2).sum()
+
+
+def bowl(x: Tensor) -> Tensor:
+    scales = torch.linspace(1, 50, x.numel(), dtype=x.dtype).view_as(x)
+    return 0.5 * (scales * (x - 0.7) ** 2).sum()
+
+
+def _start() -> Tensor:
+    return torch.linspace(-1.0, 1.5, 12, dtype=torch.float64).view(1, 3, 2, 2)
+
+
+def _ours(solver: Solver, function: Callable[[Tensor], Tensor], steps: int) -> list[float]:
+    x, losses = _start(), []
+    for _ in range(steps):
+        update = solver.step(x, _function(function))
+        losses.append(update.at.loss)
+        x = update.x
+    return losses
+
+
+def _theirs(
+    optimiser: type[torch.optim.Optimizer],
+    function: Callable[[Tensor], Tensor],
+    steps: int,
+    **options: object,
+) -> list[float]:
+    x = _start().requires_grad_()
+    optimizer = optimiser([x], **options)  # type: ignore[arg-type]
+    losses: list[float] = []
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = function(x)
+        loss.backward()
+        if len(losses) == len(seen):
+            losses.append(float(loss.detach()))
+        return loss
+
+    seen: list[int] = []
+    for step in range(steps):
+        optimizer.step(closure)  # type: ignore[arg-type]
+        seen.append(step)
+    return losses
+
+
+@pytest.mark.parametrize("function", [rosenbrock, bowl])
+@pytest.mark.parametrize("wolfe", [False, True])
+def test_lbfgs_is_torchs(function: Callable[[Tensor], Tensor], wolfe: bool) -> None:
+    theirs = _theirs(
+        torch.optim.LBFGS,
+        function,
+        15,
+        lr=1.0,
+        max_iter=1,
+        max_eval=100,
+        history_size=5,
+        line_search_fn="strong_wolfe" if wolfe else None,
+    )
+    ours = _ours(LBFGS(history=5, line_search=wolfe), function, 15)
+    assert ours[-1] < 0.2 * ours[0] or not wolfe
+    assert ours == pytest.approx(theirs, rel=1e-7, abs=1e-18)
+
+
+def test_adam_is_torchs() -> None:
+    theirs = _theirs(torch.optim.Adam, rosenbrock, 40, lr=0.05, betas=(0.9, 0.99))
+    assert _ours(Adam(learning_rate=0.05, betas=(0.9, 0.99)), rosenbrock, 40) == pytest.approx(
+        theirs, rel=1e-10
+    )
+
+
+def test_adams_average_is_bias_corrected_and_includes_the_start() -> None:
+    solver, x, seen = Adam(learning_rate=0.1, averaging=0.9), _start(), [_start()]
+    for _ in range(5):
+        x = solver.step(x, _function(bowl)).x
+        seen.append(x)
+    weights = torch.tensor([0.9 ** (5 - k) for k in range(6)], dtype=torch.float64)
+    expected = sum(w * s for w, s in zip(weights / weights.sum(), seen, strict=True))
+    torch.testing.assert_close(solver.best(x), expected)
+    assert Adam(learning_rate=0.1).best(x) is x
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [
+        LBFGS(bounds=(0.0, 0.5), first_move=0.05),
+        LBFGS(bounds=(0.0, 0.5), line_search=True, first_move=0.05),
+        Adam(learning_rate=0.02, bounds=(0.0, 0.5)),
+    ],
+    ids=["lbfgs", "lbfgs-wolfe", "adam"],
+)
+def test_bounds_hold_and_the_best_point_within_is_found(solver: Solver) -> None:
+    centre = torch.linspace(-0.4, 0.9, 12, dtype=torch.float64).view(1, 3, 2, 2)
+
+    def function(x: Tensor) -> Tensor:
+        return ((x - centre) ** 2).sum()
+
+    x = torch.full_like(centre, 0.25)
+    for _ in range(200):
+        update = solver.step(x, _function(function))
+        x = update.x
+        assert float(x.min()) >= 0.0
+        assert float(x.max()) <= 0.5
+        if update.ended:
+            break
+    torch.testing.assert_close(x, centre.clamp(0.0, 0.5), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LBFGS(history=4),
+        lambda: LBFGS(history=4, line_search=True),
+        lambda: LBFGS(history=4, first_move=0.1, bounds=(-2.0, 2.0)),
+        lambda: Adam(learning_rate=0.05),
+        lambda: Adam(learning_rate=0.05, averaging=0.9, bounds=(-2.0, 2.0)),
+    ],
+    ids=["lbfgs", "lbfgs-wolfe", "lbfgs-bounded", "adam", "adam-averaged"],
+)
+@pytest.mark.parametrize("cut", [0, 1, 2, 7, 11])
+def test_resumed_is_uninterrupted(make: Callable[[], Solver], cut: int, tmp_path: Path) -> None:
+    evaluate = _function(rosenbrock)
+    whole, x = make(), _start()
+    for _ in range(12):
+        x = whole.step(x, evaluate).x
+
+    first, y = make(), _start()
+    for _ in range(cut):
+        y = first.step(y, evaluate).x
+    save_file(first.state(), tmp_path / "state.safetensors")  # nothing but a flat dict of tensors
+    second = make()
+    second.restore(load_file(tmp_path / "state.safetensors"))
+    for _ in range(12 - cut):
+        y = second.step(y, evaluate).x
+    assert torch.equal(x, y)
+    assert torch.equal(whole.best(x), second.best(y))
+
+
+def test_a_state_is_a_copy() -> None:
+    solver = LBFGS()
+    x = solver.step(_start(), _function(bowl)).x
+    state = solver.state()
+    kept = {name: tensor.clone() for name, tensor in state.items()}
+    for _ in range(3):
+        x = solver.step(x, _function(bowl)).x
+    assert all(torch.equal(state[name], kept[name]) for name in kept)
+
+
+def test_history_is_limited() -> None:
+    solver = LBFGS(history=3)
+    _ours(solver, rosenbrock, 10)
+    assert sum(name.startswith("s") for name in solver.state()) <= 3
+
+
+def test_the_first_move_has_the_length_asked_for() -> None:
+    update = LBFGS(first_move=0.25).step(_start(), _function(lambda x: 1e12 * bowl(x)))
+    assert float((update.x - _start()).square().mean().sqrt()) == pytest.approx(0.25)
+
+
+def test_ends_are_reported() -> None:
+    flat = _function(lambda x: (x * 0).sum())
+    assert LBFGS().step(_start(), flat).ended == "the gradient is zero"
+    nowhere = _function(lambda x: (x / 0).sum())
+    for solver in (LBFGS(), Adam(learning_rate=0.1)):
+        assert solver.step(_start(), nowhere).ended == "the loss is not a finite number"
+
+
+def test_the_line_search_meets_the_strong_wolfe_conditions() -> None:
+    evaluate = _function(rosenbrock)
+    x = _start()
+    start = evaluate(x)
+    direction = -start.gradient
+    for first in (1e-8, 1e-4, 1.0, 1e3):
+        trial = strong_wolfe(lambda t: evaluate(x + t * direction), start, direction, first)
+        slope = float((start.gradient * direction).sum())
+        assert trial.value <= start.loss + 1e-4 * trial.t * slope
+        assert abs(trial.slope) <= -0.9 * slope
+
+
+def test_adam_keeps_its_moments_through_a_change_of_size() -> None:
+    solver = Adam(learning_rate=0.05)
+    x = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        x = solver.step(x, _function(bowl)).x
+    larger = torch.rand(1, 3, 11, 13, generator=torch.Generator().manual_seed(1))
+    solver.resize(larger)
+    state = solver.state()
+    assert state["m"].shape == state["v"].shape == larger.shape
+    assert float(state["v"].min()) >= 0.0
+    assert int(state["steps"]) == 3
+    assert solver.step(larger, _function(bowl)).x.isfinite().all()
+
+
+def test_lbfgs_forgets_at_a_change_of_size() -> None:
+    solver = LBFGS()
+    _ours(solver, bowl, 4)
+    solver.resize(torch.zeros(1, 3, 5, 5))
+    assert solver.state() == {}

@@ -1,0 +1,232 @@
+"""The generator: levels, resuming, stopping, and what the watchdog does about trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.engine.evaluation import Evaluation
+from impasto.engine.pyramid import Level, carry_up, resize
+from impasto.engine.solvers import LBFGS, Adam, Solver, Update
+from impasto.engine.start import cover, noise
+from impasto.engine.stylize import Step, iterate
+from impasto.engine.watchdog import Watchdog
+from impasto.errors import DivergedError
+from impasto.losses.content import mean
+from impasto.losses.gram import Gram
+from impasto.losses.objective import ContentTerm, SmoothnessTerm, StyleTerm
+from impasto.losses.smoothness import nine_point
+from tests.conftest import TinyNetwork
+
+OBJECTIVE = (
+    ContentTerm("relu2", mean, 1.0),
+    StyleTerm("relu1", Gram(), 5.0, "relu1"),
+    StyleTerm("relu2", Gram(), 5.0, "relu2"),
+    SmoothnessTerm(nine_point, 0.1),
+)
+LEVELS = (Level((10, 14), ((8, 8),), 6), Level((15, 21), ((12, 12),), 7), Level((20, 28), ((16, 16),), 5))
+
+
+def _picture(height: int, width: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64)
+
+
+def _iterate(
+    solver: Solver, network: Any, levels: Sequence[Level] = LEVELS, **options: Any
+) -> Iterator[Step]:
+    content = _picture(20, 28, 1)
+    return iterate(
+        content=content,
+        styles=[_picture(16, 16, 2)],
+        style_weights=[1.0],
+        extract=network,
+        objective=OBJECTIVE,
+        levels=levels,
+        start=resize(content, levels[0].size),
+        solver=solver,
+        **options,
+    )
+
+
+MAKERS: dict[str, Callable[[], Solver]] = {
+    "lbfgs": lambda: LBFGS(first_move=0.02, bounds=(0.0, 1.0)),
+    "lbfgs-wolfe": lambda: LBFGS(first_move=0.02, line_search=True),
+    "adam": lambda: Adam(learning_rate=0.02, averaging=0.9, bounds=(0.0, 1.0)),
+}
+
+
+def test_steps_count_up_through_the_levels(network: TinyNetwork) -> None:
+    steps = list(_iterate(MAKERS["adam"](), network))
+    assert [step.done for step in steps] == list(range(1, 19))
+    assert {step.planned for step in steps} == {18}
+    assert [(s.level, s.iteration) for s in steps[:7]] == [*((0, i) for i in range(1, 7)), (1, 1)]
+    assert [step.image.shape[-2:] for step in (steps[0], steps[6], steps[-1])] == [
+        (10, 14),
+        (15, 21),
+        (20, 28),
+    ]
+    for step in steps:
+        assert step.loss == pytest.approx(sum(step.losses.values()))
+        assert 0 <= float(step.image.min()) <= float(step.image.max()) <= 1
+    assert set(steps[0].losses) == {"content relu2", "style relu1", "style relu2", "tv"}
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "lbfgs-wolfe"])
+def test_each_level_lowers_its_loss(network: TinyNetwork, name: str) -> None:
+    steps = list(_iterate(MAKERS[name](), network))
+    for level in range(3):
+        losses = [step.loss for step in steps if step.level == level]
+        assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("cut", [1, 5, 6, 9, 13, 17])
+def test_resumed_is_uninterrupted(network: TinyNetwork, name: str, cut: int) -> None:
+    options: dict[str, Any] = {"detail": 0.5, "unit": 255.0}
+    make = {
+        "lbfgs": lambda: LBFGS(first_move=4.0, bounds=(0.0, 255.0)),
+        "lbfgs-wolfe": lambda: LBFGS(first_move=4.0, line_search=True),
+        "adam": lambda: Adam(learning_rate=4.0, averaging=0.9, bounds=(0.0, 255.0)),
+    }[name]
+    whole = list(_iterate(make(), network, **options))
+    steps = _iterate(make(), network, **options)
+    for _ in range(cut):
+        stopped = next(steps)
+    state = stopped.state()
+    resumed = list(_iterate(make(), network, resume=state, **options))
+    assert [step.done for step in resumed] == list(range(cut + 1, 19))
+    assert [step.loss for step in resumed] == [step.loss for step in whole[cut:]]
+    assert torch.equal(resumed[-1].image, whole[-1].image)
+
+
+def test_closing_stops(network: TinyNetwork) -> None:
+    steps = _iterate(MAKERS["lbfgs"](), network)
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert list(steps) == []
+
+
+def test_a_flat_loss_ends_the_level(network: TinyNetwork) -> None:
+    levels = (Level((10, 14), ((8, 8),), 500), Level((20, 28), ((16, 16),), 3))
+    steps = list(_iterate(MAKERS["lbfgs"](), network, levels, least_fall=0.02))
+    first = [step for step in steps if step.level == 0]
+    assert 25 < len(first) < 500
+    assert "this size is done" in first[-1].notes[0]
+    assert steps[-1].done == steps[-1].planned == len(steps)
+
+
+def _update(x: Tensor, loss: float, ended: str | None = None) -> Update:
+    return Update(x, Evaluation(loss, torch.zeros_like(x), {"f": loss}), ended)
+
+
+def test_no_number_goes_back_to_the_best() -> None:
+    dog, good, bad = Watchdog(), torch.ones(1), torch.full((1,), 2.0)
+    assert dog.judge(good, _update(bad, 1.0)).remedy == "go on"
+    assert dog.judge(bad, _update(bad, 5.0)).remedy == "go on"
+    verdict = dog.judge(bad, _update(bad, float("nan")))
+    assert verdict.remedy == "restart"
+    assert torch.equal(verdict.x, good)
+
+
+def test_a_loss_that_stays_far_above_the_best_goes_back() -> None:
+    dog, good, bad = Watchdog(), torch.ones(1), torch.full((1,), 2.0)
+    dog.judge(good, _update(bad, 1.0))
+    remedies = [dog.judge(bad, _update(bad, 11.0)).remedy for _ in range(8)]
+    assert remedies == ["go on"] * 7 + ["restart"]
+    # One overshoot is how L-BFGS without a line search begins, and no trouble.
+    dog = Watchdog()
+    dog.judge(good, _update(bad, 1.0))
+    for loss in (1e6, 0.9, 1e6, 0.8):
+        assert dog.judge(good, _update(bad, loss)).remedy == "go on"
+
+
+def test_an_early_end_restarts_then_switches_then_gives_up() -> None:
+    dog, x = Watchdog(), torch.ones(1)
+    assert dog.judge(x, _update(x, 1.0, "no direction leads downhill")).remedy == "restart"
+    assert dog.judge(x, _update(x, 1.0, "no direction leads downhill")).remedy == "switch"
+    assert dog.judge(x, _update(x, float("nan"))).remedy == "give up"
+
+
+def test_trouble_long_after_a_restart_is_new_trouble() -> None:
+    dog, x = Watchdog(), torch.ones(1)
+    for _ in range(2):
+        assert dog.judge(x, _update(x, 1.0, "the step is zero")).remedy == "restart"
+        for _ in range(20):
+            assert dog.judge(x, _update(x, 1.0)).remedy == "go on"
+
+
+class _Poisoned(TinyNetwork):
+    """Gives no number once, at the evaluations named."""
+
+    def __init__(self, *when: int) -> None:
+        super().__init__()
+        self._when, self._calls = when, 0
+
+    def __call__(self, image: Tensor, layers: Any) -> dict[str, Tensor]:
+        features = super().__call__(image, layers)
+        if image.requires_grad or image.grad_fn is not None:
+            self._calls += 1
+            if self._calls in self._when:
+                return {name: value * float("nan") for name, value in features.items()}
+        return features
+
+
+def test_one_bad_evaluation_is_survived() -> None:
+    levels = (Level((10, 14), ((8, 8),), 12),)
+    steps = list(_iterate(MAKERS["lbfgs"](), _Poisoned(5), levels))
+    noted = [step for step in steps if step.notes]
+    assert [step.iteration for step in noted] == [5]
+    assert "restarted" in noted[0].notes[0]
+    assert steps[-1].loss < steps[0].loss
+    assert all(step.image.isfinite().all() for step in steps)
+
+
+def test_adam_takes_over_when_lbfgs_cannot_go_on() -> None:
+    levels = (Level((10, 14), ((8, 8),), 20),)
+    steps, states = [], []
+    for step in _iterate(MAKERS["lbfgs"](), _Poisoned(5, 6), levels):
+        steps.append(step)
+        states.append(step.state())
+    assert [step.iteration for step in steps if step.notes] == [5, 6]
+    assert "Adam takes over" in steps[5].notes[0]
+    assert steps[-1].loss < steps[0].loss
+    # And a run that was resumed after the switch goes on with Adam.
+    resumed = list(_iterate(MAKERS["lbfgs"](), TinyNetwork(), levels, resume=states[9]))
+    assert torch.equal(resumed[-1].image, steps[-1].image)
+
+
+def test_what_cannot_be_helped_is_an_error() -> None:
+    with pytest.raises(DivergedError, match="no longer finite"):
+        list(_iterate(MAKERS["lbfgs"](), _Poisoned(*range(5, 100))))
+
+
+def test_noise_is_repeatable_and_as_asked() -> None:
+    def make(seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return noise((60, 70), centre=(0.2, 0.5, 0.8), deviation=0.1, generator=generator)
+
+    assert torch.equal(make(3), make(3))
+    assert not torch.equal(make(3), make(4))
+    assert make(3).mean((0, 2, 3)).tolist() == pytest.approx([0.2, 0.5, 0.8], abs=0.01)
+    assert float(make(3)[:, 0].std()) == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(10, 30), (30, 10), (25, 25), (7, 8)])
+def test_cover_fills_without_distortion(size: tuple[int, int]) -> None:
+    ramp = torch.linspace(0, 1, 40).expand(1, 3, 40, 40)
+    filled = cover(ramp, size)
+    assert filled.shape[-2:] == size
+    step = (filled[..., -1] - filled[..., 0]).mean() / (size[1] - 1)
+    assert float(step) == pytest.approx(1 / max(size), rel=0.12)  # one scale for both directions
+
+
+def test_carrying_the_content_up_with_all_its_detail_gives_the_content() -> None:
+    fine = _picture(20, 28, 5)
+    coarse = resize(fine, (10, 14))
+    torch.testing.assert_close(carry_up(coarse, (coarse, fine), 1.0), fine)
+    assert torch.equal(carry_up(coarse, (coarse, fine), 0.0), resize(coarse, (20, 28)))
