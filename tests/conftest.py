@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from impasto.encoders.weights import Convolutions, load
 
-torch.set_num_threads(2)
+# Workers side by side share the processor.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(scope="session")

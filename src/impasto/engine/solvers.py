@@ -66,7 +66,7 @@ class LBFGS:
         history: curvature pairs kept.
         line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
         learning_rate: the step length without a line search.
-        first_move: root mean square of the first step, in units of x. None takes the first two steps of
+        first_move: root mean square of the first step, in units of x. 0 takes the first two steps of
             torch.optim.LBFGS, which established tools inherit: a tiny one of length learning_rate / |g|₁, and,
             when that one finds negative curvature, the raw gradient, which overshoots.
         bounds: keep every value within (low, high): the gradient is projected, so that the solver works on the
@@ -80,7 +80,7 @@ class LBFGS:
         history: int = 100,
         line_search: bool = False,
         learning_rate: float = 1.0,
-        first_move: float | None = None,
+        first_move: float = 0.0,
         bounds: tuple[float, float] | None = None,
         tolerance: tuple[float, float] = (1e-7, 1e-9),
     ) -> None:
@@ -167,7 +167,7 @@ class LBFGS:
         return r if self.bounds is None else torch.where(gradient == 0.0, 0.0, r)
 
     def _length(self, gradient: Tensor, direction: Tensor, *, first: bool) -> float:
-        if self.first_move is None:
+        if not self.first_move:
             return self.learning_rate * (min(1.0, 1.0 / float(gradient.abs().sum())) if first else 1.0)
         if not self._s:
             return self.first_move / float(direction.square().mean().sqrt())

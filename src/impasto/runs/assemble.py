@@ -193,8 +193,10 @@ def build_start(
     """The first image, (1, 3, height, width) on the content's device.
 
     Args:
-        picture: what ``init`` names when it is a file.
+        picture: a start of the user's own, instead of what ``init`` names.
     """
+    if picture is not None:
+        return resize(picture, size)
     match recipe.init:
         case "content":
             return resize(content, size)
@@ -208,9 +210,7 @@ def build_start(
                 size, centre=(red, green, blue), deviation=recipe.noise / 255.0, generator=generator
             ).to(content.device)
         case _:
-            if picture is None:
-                raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
-            return resize(picture, size)
+            raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
 
 
 def build_solver(recipe: Recipe) -> Solver:
@@ -227,6 +227,6 @@ def build_solver(recipe: Recipe) -> Solver:
         history=recipe.history,
         line_search=recipe.optimizer == "lbfgs-wolfe",
         learning_rate=recipe.learning_rate or 1.0,
-        first_move=None if recipe.first_move is None else recipe.first_move / 255.0 * recipe.unit,
+        first_move=recipe.first_move / 255.0 * recipe.unit,
         bounds=bounds,
     )

@@ -124,9 +124,11 @@ class Session:
         start = None
         if init is not None or recipe.init not in STARTS:
             start = images.read(recipe.init if init is None else init, max_pixels=max_pixels)
-        self.notes = tuple(f"{picture.name}: {note}" for picture in pictures for note in picture.notes)
+        every = pictures if start is None else [*pictures, start]
+        self.notes = tuple(f"{picture.name}: {note}" for picture in every for note in picture.notes)
         self.recipe = recipe.model_copy(
             update={
+                "init": recipe.init if init is None or start is None else start.name,
                 "content": _input(content, pictures[0]),
                 "styles": tuple(
                     _input(source, picture) for source, picture in zip(styles, pictures[1:], strict=True)

@@ -47,7 +47,7 @@ _SINGLE_SCALE = {
     "unit": 255,
     "coarser": 1.0,
 }
-_TORCH_LBFGS = {**_SINGLE_SCALE, "optimizer": "lbfgs", "history": 100, "first_move": None}
+_TORCH_LBFGS = {**_SINGLE_SCALE, "optimizer": "lbfgs", "history": 100, "first_move": 0.0}
 
 _SEED = {
     "content_weight": 2e6,

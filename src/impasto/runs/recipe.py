@@ -96,7 +96,7 @@ class Recipe(BaseModel):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     history: Annotated[int, Field(ge=1)] = 20
-    first_move: Positive | None = 4.0
+    first_move: Weight = 4.0
     bounded: bool = True
     unit: Literal[1, 255] = 255
     least_fall: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

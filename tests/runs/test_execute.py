@@ -1,0 +1,153 @@
+"""stylize and iterate, whole, with the real network on pictures of a few pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import impasto
+from impasto import images
+from impasto.swatches import paint
+
+OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    content, style = folder / "content.png", folder / "style.png"
+    PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
+    PIL.Image.fromarray(paint("glass", size=56)).save(style)
+    return content, style
+
+
+def test_a_seed_repeats_bit_for_bit(pictures: tuple[Path, Path]) -> None:
+    one, same = (impasto.stylize(*pictures, init="noise", seed=3, **OPTIONS) for _ in range(2))
+    other = impasto.stylize(*pictures, init="noise", seed=4, **OPTIONS)
+    assert torch.equal(one.image, same.image)
+    assert one.loss == same.loss
+    assert not torch.equal(one.image, other.image)
+
+
+def test_every_kind_of_picture_gives_the_same(pictures: tuple[Path, Path]) -> None:
+    content, style = pictures
+    wanted = impasto.stylize(content, style, **OPTIONS)
+    array = np.asarray(PIL.Image.open(content))
+    tensor = torch.from_numpy(array.copy()).permute(2, 0, 1).float() / 255
+    for source in (str(content), PIL.Image.open(content), array, tensor, tensor[None]):
+        assert torch.equal(impasto.stylize(source, [style], **OPTIONS).image, wanted.image)
+
+
+def test_the_result_says_what_it_is(pictures: tuple[Path, Path]) -> None:
+    seen: list[impasto.Step] = []
+    result = impasto.stylize(*pictures, on_step=seen.append, **OPTIONS)
+    assert result.size == (40, 30)
+    assert result.image.shape == (1, 3, 30, 40)
+    assert result.steps == len(seen) == 4
+    assert result.loss == pytest.approx(sum(result.losses.values()), rel=1e-5)
+    assert result.loss < seen[0].loss
+    assert not result.stopped
+    assert set(result.seconds) == {"read", "network", "paint", "total"}
+    assert (result.device, result.precision) == ("cpu", "fp32")
+    assert result.peak_memory > 1e7
+    assert result.to_array().shape == (30, 40, 3)
+    assert result.recipe.content is not None
+    assert result.recipe.content.path == str(pictures[0])
+    assert len(result.recipe.content.sha256) == 64
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff"])
+def test_a_picture_repeats_itself(pictures: tuple[Path, Path], tmp_path: Path, suffix: str) -> None:
+    result = impasto.stylize(*pictures, **OPTIONS)
+    saved = result.save(tmp_path / f"out{suffix}")
+    recipe = impasto.Recipe.from_toml(images.read_metadata(saved))
+    assert recipe == result.recipe
+    assert torch.equal(impasto.stylize(*pictures, recipe=recipe).image, result.image)
+    changed = impasto.stylize(*pictures, recipe=recipe, steps=2)
+    assert changed.steps == 2
+
+
+def test_the_loss_is_that_of_the_saved_picture(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    from impasto.runs.execute import Session
+
+    result = impasto.stylize(*pictures, **OPTIONS)
+    saved = images.read(result.save(tmp_path / "out.png")).pixels
+    session = Session(result.recipe, pictures[0], [pictures[1]])
+    assert session.evaluate()(saved).loss == pytest.approx(result.loss, rel=1e-6)
+
+
+def test_styles_are_mixed_by_their_weights(pictures: tuple[Path, Path]) -> None:
+    content, style = pictures
+    other = paint("mosaic", size=48)
+    only = impasto.stylize(content, style, **OPTIONS)
+    all_of_one = impasto.stylize(content, [style, other], style_weights=(1.0, 0.0), **OPTIONS)
+    half = impasto.stylize(content, [style, other], **OPTIONS)
+    torch.testing.assert_close(all_of_one.image, only.image, rtol=0, atol=1e-3)
+    assert float((half.image - only.image).abs().max()) > 0.02
+    with pytest.raises(impasto.ParameterError, match="expected one for each of 2 styles, got 3"):
+        impasto.stylize(content, [style, other], style_weights=(1, 2, 3), **OPTIONS)
+
+
+def test_starts(pictures: tuple[Path, Path]) -> None:
+    content, style = pictures
+    found = {
+        init: next(impasto.iterate(content, style, init=init, **OPTIONS)).loss
+        for init in ("content", "style", "noise", str(style))
+    }
+    assert len(set(found.values())) == 4
+    array = np.asarray(PIL.Image.open(style))
+    assert next(impasto.iterate(content, style, init=array, **OPTIONS)).loss == found[str(style)]
+
+
+@pytest.mark.parametrize("preset", impasto.PRESETS)
+def test_every_preset_paints(pictures: tuple[Path, Path], preset: str) -> None:
+    seen: list[float] = []
+    # The square roots of 512 x 512 matrices take their time whatever the picture's size.
+    options = {**OPTIONS, "steps": 3 if preset == "crowson" else 12}
+    result = impasto.stylize(*pictures, preset=preset, on_step=lambda s: seen.append(s.loss), **options)
+    assert result.loss < seen[0]
+    assert float(result.image.std()) > 0.05
+
+
+@pytest.mark.parametrize("preset", [name for name, preset in impasto.PRESETS.items() if preset.faithful])
+def test_every_tool_is_followed(pictures: tuple[Path, Path], preset: str) -> None:
+    steps = impasto.iterate(*pictures, preset=preset, faithful=True, size=24, device="cpu")
+    first, second = next(steps), next(steps)
+    assert (first.done, second.done) == (1, 2)
+    assert second.loss != first.loss
+
+
+def test_iterating_can_stop_at_any_time(pictures: tuple[Path, Path]) -> None:
+    for step in impasto.iterate(*pictures, **OPTIONS):
+        if step.done == 2:
+            break
+    assert step.image.shape == (1, 3, 30, 40)
+
+
+def test_style_scale_and_size_change_the_targets(pictures: tuple[Path, Path]) -> None:
+    losses = {
+        next(impasto.iterate(*pictures, **options, **OPTIONS)).loss
+        for options in ({}, {"style_scale": 1.5}, {"style_size": 30}, {"style_size": 0})
+    }
+    assert len(losses) == 4
+
+
+def test_bfloat16_paints_nearly_the_same(pictures: tuple[Path, Path]) -> None:
+    exact = impasto.stylize(*pictures, **OPTIONS)
+    rough = impasto.stylize(*pictures, **{**OPTIONS, "precision": "bf16"})
+    assert rough.precision == "bf16"
+    assert float((rough.image - exact.image).abs().mean()) < 0.02
+
+
+def test_gradients_reach_an_encoder_of_the_users(pictures: tuple[Path, Path]) -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    encoder = impasto.from_module(network, layers=["0", "1"], mean=(0.5,) * 3, std=(0.25,) * 3)
+    image = torch.rand(1, 3, 9, 9, requires_grad=True)
+    encoder(image, ["1"])["1"].sum().backward()
+    assert image.grad is not None
+    assert float(image.grad.abs().sum()) > 0
