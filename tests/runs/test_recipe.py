@@ -102,6 +102,17 @@ def test_the_seeds_mistake_is_the_only_difference() -> None:
     assert change(seed, {"preset": "seed-fixed", "style_target_layers": {}}) == mended
 
 
+def test_networks_bring_their_layers() -> None:
+    assert resolve("seed", encoder="vgg16").content_layers == {"relu2_1": 1.0}
+    assert resolve("gatys", encoder="vgg16").content_layers == {"relu4_2": 1.0}
+    mobile = resolve("seed", encoder="mobilenet-v2")
+    assert list(mobile.style_layers) == [f"features.{index}" for index in (0, 3, 6, 9, 13)]
+    assert list(mobile.content_layers) == ["features.3"]
+    assert resolve(encoder="mobilenet-v2", content_layers={"features.6": 1.0}).content_layers == {
+        "features.6": 1.0
+    }
+
+
 def test_style_shares() -> None:
     styles = (Input(path="a"), Input(path="b"))
     assert Recipe(styles=styles).style_shares == (0.5, 0.5)

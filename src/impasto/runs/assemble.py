@@ -54,17 +54,14 @@ class Network:
         layers: its layers, known without loading it.
         smallest_side: pixels a picture needs on each side for the layers given.
         build: loads it.
-        content_layers, style_layers: what the seed uses with it, for `impasto encoders`.
     """
 
     layers: Callable[[], tuple[str, ...]]
     smallest_side: Callable[[Collection[str]], int]
     build: Callable[[Recipe, Progress | None], Encoder]
-    content_layers: tuple[str, ...]
-    style_layers: tuple[str, ...]
 
 
-def _vgg(name: str, *, content_layer: str) -> Network:
+def _vgg(name: str) -> Network:
     names = layer_names(ARCHITECTURES[name].convolutions)
 
     def build(recipe: Recipe, progress: Progress | None) -> Encoder:
@@ -79,31 +76,26 @@ def _vgg(name: str, *, content_layer: str) -> Network:
         layers=lambda: names,
         smallest_side=lambda layers: smallest_side(names, layers),
         build=build,
-        content_layers=(content_layer,),
-        style_layers=tuple(f"relu{block}_1" for block in range(1, 6)),
     )
 
 
 ENCODERS: dict[str, Network] = {
-    "vgg19": _vgg("vgg19", content_layer="relu4_2"),
-    "vgg16": _vgg("vgg16", content_layer="relu2_1"),
+    "vgg19": _vgg("vgg19"),
+    "vgg16": _vgg("vgg16"),
     "mobilenet-v2": Network(
         layers=lambda: tuple(f"features.{index}" for index in range(19)),
         smallest_side=lambda layers: 1,  # its convolutions pad, whatever their stride
         build=lambda recipe, progress: mobilenet_v2(recipe.weights, progress=progress),
-        content_layers=("features.3",),
-        style_layers=tuple(f"features.{index}" for index in (0, 3, 6, 9, 13)),
     ),
 }
 
 
-def check_layers(recipe: Recipe) -> None:
+def check_layers(recipe: Recipe, known: tuple[str, ...]) -> None:
     """Refuse layers that the network does not have, before anything is loaded.
 
     Raises:
         ParameterError: with a suggestion.
     """
-    known = ENCODERS[recipe.encoder].layers()
     for option, layers in (
         ("content-layers", recipe.content_layers),
         ("style-layers", recipe.style_layers),
@@ -114,11 +106,9 @@ def check_layers(recipe: Recipe) -> None:
                 raise unknown_name(f"--{option}: layer of {recipe.encoder}", layer, known)
 
 
-def build_encoder(
-    recipe: Recipe, *, device: torch.device, dtype: torch.dtype, progress: Progress | None = None
-) -> Encoder:
-    """The network, loaded, on the device and in the number type asked for."""
-    return ENCODERS[recipe.encoder].build(recipe, progress).to(device=device, dtype=dtype)
+def build_encoder(recipe: Recipe, *, progress: Progress | None = None) -> Encoder:
+    """The network, loaded."""
+    return ENCODERS[recipe.encoder].build(recipe, progress)
 
 
 def build_objective(recipe: Recipe) -> Objective:

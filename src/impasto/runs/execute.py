@@ -23,7 +23,7 @@ from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
 from impasto.losses.objective import layers, style_layers
 from impasto.runs import assemble
-from impasto.runs.assemble import ENCODERS
+from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe
 
@@ -92,6 +92,8 @@ class Session:
     Args:
         recipe: the settings.
         content, styles: the pictures.
+        init: the first image, instead of what the recipe names.
+        encoder: a network of the caller's own, when the recipe's is "custom".
         max_pixels: larger pictures are refused from their header.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
 
@@ -106,6 +108,7 @@ class Session:
         styles: Sequence[Source],
         *,
         init: Source | None = None,
+        encoder: Encoder | None = None,
         max_pixels: int = 100_000_000,
         progress: assemble.Progress | None = None,
     ) -> None:
@@ -116,7 +119,11 @@ class Session:
             raise ParameterError(
                 f"style_weights: expected one for each of {len(styles)} styles, got {len(recipe.style_weights)}"
             )
-        assemble.check_layers(recipe)
+        if encoder is None and recipe.encoder == "custom":
+            raise ParameterError(
+                "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+            )
+        assemble.check_layers(recipe, encoder.layers if encoder else ENCODERS[recipe.encoder].layers())
         self.objective = assemble.build_objective(recipe)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
@@ -138,13 +145,17 @@ class Session:
         self.content, *self.styles = (picture.pixels.to(self.device) for picture in pictures)
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
-        self.levels = self._levels()
+        self.levels = self._levels(1 if encoder else self._smallest_side())
         read = time.perf_counter()
-        self.encoder = assemble.build_encoder(recipe, device=self.device, dtype=self.dtype, progress=progress)
+        encoder = encoder or assemble.build_encoder(recipe, progress=progress)
+        self.encoder = encoder.to(device=self.device, dtype=self.dtype)
         self.seconds = {"read": read - self._started, "network": time.perf_counter() - read}
 
-    def _levels(self) -> list[Level]:
+    def _smallest_side(self) -> int:
         needed = {*layers(self.objective), *style_layers(self.objective)}
+        return ENCODERS[self.recipe.encoder].smallest_side(needed) if needed else 1
+
+    def _levels(self, least: int) -> list[Level]:
 
         def size(image: Tensor) -> Size:
             return image.shape[-2], image.shape[-1]
@@ -153,7 +164,7 @@ class Session:
             self.recipe,
             size(self.content),
             [size(style) for style in self.styles],
-            least=ENCODERS[self.recipe.encoder].smallest_side(needed) if needed else 1,
+            least=least,
         )
 
     @property
@@ -269,6 +280,11 @@ def _session(content: Source, style: Source | Sequence[Source], options: Mapping
     progress = settings.pop("progress", None)
     recipe = settings.pop("recipe", None)
     init = settings.pop("init", None)
+    encoder = settings.get("encoder")
+    if encoder is not None and not isinstance(encoder, str):
+        settings["encoder"] = "custom"
+    else:
+        encoder = None
     if init is not None and isinstance(init, str | os.PathLike):
         settings["init"], init = os.fspath(init), None
     if recipe is not None and settings:
@@ -277,7 +293,13 @@ def _session(content: Source, style: Source | Sequence[Source], options: Mapping
         recipe = resolve(**settings)
     styles = style if isinstance(style, list | tuple) else [style]
     return Session(
-        recipe, content, cast(Sequence[Source], styles), init=init, max_pixels=max_pixels, progress=progress
+        recipe,
+        content,
+        cast(Sequence[Source], styles),
+        init=init,
+        encoder=encoder,
+        max_pixels=max_pixels,
+        progress=progress,
     )
 
 

@@ -7,7 +7,7 @@ without it the engine's schedule minimises the same objective.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from impasto.errors import ParameterError, unknown_name
@@ -22,11 +22,13 @@ class Preset:
         summary: one line for `impasto presets`.
         objective: settings that define what is minimised.
         faithful: further settings with which the tool itself works; empty where there is no such tool.
+        networks: encoder -> settings that the tool uses with it.
     """
 
     summary: str
     objective: Mapping[str, Any]
     faithful: Mapping[str, Any]
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def _layers(*weights: float) -> dict[str, float]:
@@ -72,6 +74,17 @@ _SEED_FAITHFUL = {
     "learning_rate": 10.0,
     "betas": (0.9, 0.999),
     "steps": 2500,
+}
+
+_SEED_NETWORKS = {"vgg16": {"content_layers": {"relu2_1": 1.0}}}
+
+# Layers of networks that are no VGG, in place of a preset's: those that the seed uses.
+_OTHER_NETWORKS: dict[str, dict[str, Any]] = {
+    "mobilenet-v2": {
+        "content_layers": {"features.3": 1.0},
+        "style_layers": {f"features.{index}": 0.2 for index in (0, 3, 6, 9, 13)},
+        "style_target_layers": {},
+    },
 }
 
 PRESETS: dict[str, Preset] = {
@@ -194,11 +207,13 @@ PRESETS: dict[str, Preset] = {
         "abhilashreddyy/Neural-Style-Transfer as it is, mistake included: relu5_1 follows the style's relu4_2",
         {**_SEED, "style_target_layers": {"relu5_1": "relu4_2"}},
         _SEED_FAITHFUL,
+        _SEED_NETWORKS,
     ),
     "seed-fixed": Preset(
         "the same with that mistake mended",
         _SEED,
         _SEED_FAITHFUL,
+        _SEED_NETWORKS,
     ),
 }
 
@@ -220,12 +235,16 @@ def resolve(preset: str = "impasto", *, faithful: bool = False, **given: Any) ->
     chosen = PRESETS[preset]
     if faithful and not chosen.faithful:
         raise ParameterError(f"faithful: expected a preset that follows a tool, got {preset!r}")
+    given = {name: value for name, value in given.items() if value is not None}
+    encoder = str(given.get("encoder"))
     values = {
         **chosen.objective,
         **(chosen.faithful if faithful else {}),
+        **chosen.networks.get(encoder, {}),
+        **_OTHER_NETWORKS.get(encoder, {}),
         "preset": preset,
         "faithful": faithful,
-        **{name: value for name, value in given.items() if value is not None},
+        **given,
     }
     return recipe_from(values)
 

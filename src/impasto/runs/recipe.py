@@ -67,7 +67,7 @@ class Recipe(BaseModel):
     tv_loss: SmoothnessLossName = "absolute-mean"
 
     # The network.
-    encoder: EncoderName = "vgg19"
+    encoder: EncoderName | Literal["custom"] = "vgg19"
     weights: str | None = None
     pooling: Literal["max", "average", "l2"] = "max"
     padding: Literal["zero", "replicate", "replicate-first"] = "zero"

@@ -73,7 +73,6 @@ def encoders(name: str | None = None) -> int:
             continue
         _say(key)
         _say(f"  layers   {' '.join(network.layers())}")
-        _say(f"  content  {' '.join(network.content_layers)}   style  {' '.join(network.style_layers)}")
         for source, known in SOURCES.items():
             if known.network == key:
                 default = "  (default)" if DEFAULTS.get(key) == source else ""
