@@ -44,6 +44,29 @@ def test_low_precision_features_are_summed_in_float32() -> None:
     assert float(moments.first[0, 0]) == 1600
 
 
+@pytest.mark.parametrize(("height", "width", "channels"), [(40, 40, 2), (37, 41, 3), (5, 7, 16)])
+def test_low_precision_sums_are_close(height: int, width: int, channels: int) -> None:
+    f = _features(2, channels, height, width).to(torch.bfloat16)
+    rough, exact = Moments.of(f), Moments.of(f.double())
+    assert rough.second.dtype == torch.float32
+    torch.testing.assert_close(rough.second.double(), exact.second, rtol=5e-3, atol=0)
+    torch.testing.assert_close(rough.first.double(), exact.first, rtol=1e-5, atol=0)
+
+
+def test_gradients_of_the_sums() -> None:
+    def first(f: Tensor) -> Tensor:
+        return Moments.of(f).first
+
+    def second(f: Tensor) -> Tensor:
+        return Moments.of(f).second
+
+    def both(f: Tensor) -> Tensor:
+        return Moments.of(f).covariance
+
+    for function in (first, second, both):
+        assert torch.autograd.gradcheck(function, (_features(2, 3, 3, 4).requires_grad_(),))
+
+
 def test_a_blend_of_equal_styles_is_the_style() -> None:
     style = Moments.of(_features(1, 3, 5, 5))
     _close(blend([style, style], [0.3, 0.7]), style)

@@ -7,9 +7,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+
+
+class _Sums(torch.autograd.Function):
+    """Σ f and Σ f fᵀ over the pixels of (N, P, C), at least in float32.
+
+    Autograd would multiply twice on the way back, since f stands on both sides of the product, and in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, f: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(f)
+        ctx.set_materialize_grads(False)
+        return f.sum(1, dtype=torch.promote_types(f.dtype, torch.float32)), _products(f)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Tensor | None:
+        f: Tensor
+        (f,) = ctx.saved_tensors
+        first, second = grads
+        gradient = None if second is None else f @ (second + second.mT).to(f.dtype)
+        if first is None:
+            return gradient
+        first = first.to(f.dtype).unsqueeze(1)
+        return first.expand_as(f) if gradient is None else gradient + first
+
+
+def _products(f: Tensor) -> Tensor:
+    """Σ f fᵀ, (N, C, C), of (N, P, C)."""
+    n, pixels, c = f.shape
+    if f.dtype.itemsize >= 4:
+        return f.mT @ f
+    # A product of bfloat16 matrices is summed in float32 but returned in bfloat16, an error of 0.13 %. Summing over
+    # pieces, and the pieces in float32, leaves 0.04 % and keeps the speed. More pieces than this would cost more
+    # to add up than to multiply.
+    pieces = max(1, min(64, pixels // (8 * c)))
+    length = pixels // pieces
+    body = f[:, : pieces * length].reshape(n * pieces, length, c)
+    total = (body.mT @ body).view(n, pieces, c, c).sum(1, dtype=torch.float32)
+    rest = f[:, pieces * length :].float()
+    return total + rest.mT @ rest
 
 
 @dataclass(frozen=True)
@@ -30,11 +71,9 @@ class Moments:
     def of(cls, features: Tensor) -> Moments:
         """Moments of (N, C, H, W) feature maps, at least in float32."""
         n, c, h, w = features.shape
-        # At least float32: sums over 10^5 pixels do not fit the 8 bits of bfloat16.
-        dtype = torch.promote_types(features.dtype, torch.float32)
-        # Channels last in memory, so this is a view, and the product below needs no copy.
-        f = features.permute(0, 2, 3, 1).reshape(n, h * w, c).to(dtype)  # (N, HW, C)
-        return cls(float(h * w), f.sum(1), f.mT @ f)
+        # Channels last in memory, so this is a view.
+        first, second = _Sums.apply(features.permute(0, 2, 3, 1).reshape(n, h * w, c))
+        return cls(float(h * w), first, second)
 
     def plus(self, other: Moments) -> Moments:
         """The moments of both pieces together."""
