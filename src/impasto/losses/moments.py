@@ -72,7 +72,8 @@ class Moments:
         """Moments of (N, C, H, W) feature maps, at least in float32."""
         n, c, h, w = features.shape
         # Channels last in memory, so this is a view.
-        first, second = _Sums.apply(features.permute(0, 2, 3, 1).reshape(n, h * w, c))
+        points = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        first, second = _Sums.apply(points)  # type: ignore[no-untyped-call]
         return cls(float(h * w), first, second)
 
     def plus(self, other: Moments) -> Moments:

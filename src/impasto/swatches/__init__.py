@@ -13,6 +13,7 @@ from impasto.swatches.hatching import hatching
 from impasto.swatches.mosaic import mosaic
 from impasto.swatches.points import points
 from impasto.swatches.strokes import strokes
+from impasto.swatches.watercolour import watercolour
 from impasto.swatches.waves import waves
 
 SWATCHES: dict[str, Callable[[np.random.Generator, int], Picture]] = {
@@ -22,6 +23,7 @@ SWATCHES: dict[str, Callable[[np.random.Generator, int], Picture]] = {
     "points": points,
     "hatching": hatching,
     "mosaic": mosaic,
+    "watercolour": watercolour,
 }
 """Name -> painter of (size, size, 3) uint8 sRGB."""
 

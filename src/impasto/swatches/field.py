@@ -67,15 +67,21 @@ def blur(plane: Field, radius: float) -> Field:
     reach = round(radius * plane.shape[0])
     if reach < 1:
         return plane
-    for axis in (0, 1):
-        for _ in range(3):
-            pad = [(0, 0), (0, 0)]
-            pad[axis] = (reach + 1, reach)
-            total = np.cumsum(np.pad(plane, pad, mode="edge"), axis=axis, dtype=np.float64)
-            upper = np.take(total, range(2 * reach + 1, total.shape[axis]), axis=axis)
-            lower = np.take(total, range(total.shape[axis] - 2 * reach - 1), axis=axis)
-            plane = ((upper - lower) / (2 * reach + 1)).astype(np.float32)
-    return plane
+    coarse = max(1, reach // 3)
+    if coarse > 1:  # a wide blur leaves nothing that a smaller plane would lose
+        side, small = plane.shape[0], plane.shape[0] // coarse
+        shrunk = Image.fromarray(plane).resize((small, small), Image.Resampling.BOX)
+        spread = blur(np.asarray(shrunk), radius)
+        return np.asarray(Image.fromarray(spread).resize((side, side), Image.Resampling.BICUBIC))
+    span = 2 * reach + 1
+    for _ in range(3):
+        wide = np.pad(plane, ((0, 0), (reach, reach)), mode="edge")
+        plane = (
+            sum((wide[:, k : k + plane.shape[1]] for k in range(1, span)), wide[:, : plane.shape[1]]) / span
+        )
+        high = np.pad(plane, ((reach, reach), (0, 0)), mode="edge")
+        plane = sum((high[k : k + plane.shape[0]] for k in range(1, span)), high[: plane.shape[0]]) / span
+    return np.asarray(plane, np.float32)
 
 
 def at(plane: Field, x: Field, y: Field) -> Field:

@@ -98,12 +98,12 @@ def _design(rng: np.random.Generator, side: int) -> tuple[Field, Field, Field]:
 
     # the river widens as it winds down from the farthest ridge to the foot of the picture
     depth = np.clip((y - top - 0.10) / (0.9 - top), 0, 1)
-    swing = 0.17 * np.sin(depth * rng.uniform(5.5, 7.5) + rng.uniform(0, 6)) * (0.4 + depth)
+    swing = 0.13 * np.sin(depth * rng.uniform(5.5, 7.5) + rng.uniform(0, 6)) * (0.4 + depth)
     middle = np.float32(rng.uniform(0.4, 0.6)) + swing
-    across = (x - middle) / (0.018 + 0.15 * depth**1.3)
+    across = (x - middle) / (0.045 + 0.20 * depth**1.2)
     inside = (np.abs(across) < 1) & (y > top + 0.10)
-    strand = np.clip(np.floor(across * 1.5 + 1.5 + 0.4 * np.sin(depth * 9)), 0, 7).astype(np.int32)
-    length = np.floor(depth**0.7 * 7 + rng.uniform(0, 1, 8)[strand]).astype(np.int32)
+    strand = np.clip(np.floor(across * 1.0 + 1.0 + 0.4 * np.sin(depth * 9)), 0, 7).astype(np.int32)
+    length = np.floor(depth**0.7 * 5 + rng.uniform(0, 1, 8)[strand]).astype(np.int32)
     slot = 2400 + strand * 32 + length
     tint = ramp(rng.uniform(0, 1, 4096)[slot], RIVER)
     region = np.where(inside, 20, region)

@@ -36,8 +36,6 @@ class Scene(NamedTuple):
     """The angle of the form's own lines, in radians."""
     edge: Field
     """Outlines, 0..1."""
-    form: Field
-    """Which form each pixel shows, whole numbers."""
 
 
 def hatching(rng: np.random.Generator, size: int) -> Picture:
@@ -93,12 +91,12 @@ def _scene(rng: np.random.Generator, side: int) -> Scene:
     sun_x, sun_y = rng.uniform(0.25, 0.75), rng.uniform(0.15, 0.22)
     to_sun = np.hypot(x - sun_x, y - sun_y)
     drift = noise(rng, side, (1.6, 3.2), octaves=3)
-    dark = np.clip(0.14 + 0.17 * drift + 0.38 * smoothstep(0.12, 0.55, to_sun) - 0.25 * y, 0, 0.62)
+    dark = np.clip(0.21 + 0.17 * drift + 0.38 * smoothstep(0.12, 0.55, to_sun) - 0.25 * y, 0, 0.62)
     dark = np.where(to_sun < 0.075, 0, dark)
     bulge = 0.05 * drift
+    rough = noise(rng, side, 42, octaves=2)
     lean = np.zeros_like(x)
-    form = np.zeros_like(x)
-    edge = _contour(np.abs(to_sun - 0.075), 0.0013)
+    edge = _contour(np.abs(to_sun - 0.075) * side, 0.0013 * side)
 
     top = rng.uniform(0.40, 0.46)
     for number in range(5):
@@ -113,42 +111,65 @@ def _scene(rng: np.random.Generator, side: int) -> Scene:
         right, _ = slope(fold * 0.05)
         inside = below > 0
         shade = (
-            0.20 + 0.20 * near + 0.42 * right + 0.30 * np.exp(-below / 0.035) - 0.9 * np.clip(below, 0, 0.16)
+            0.27 + 0.18 * near + 0.42 * right + 0.30 * np.exp(-below / 0.035) - 0.9 * np.clip(below, 0, 0.16)
         )
-        dark = np.where(inside, np.clip(shade, 0.02, 0.85), dark)
+        dark = np.where(inside, np.clip(shade, 0.17, 0.85), dark)
         bulge = np.where(inside, 0.055 * fold + 0.6 * np.sqrt(np.clip(below, 0, 1)) * 0.25, bulge)
         lean = np.where(inside, 0.25 * (-1) ** number + 0.2, lean)
-        form = np.where(inside, 1 + number, form)
         edge = np.where(inside, 0, edge)
-        edge = np.maximum(edge, _contour(np.abs(below), 0.0010 + 0.0011 * near))
-        for _ in range((7, 6, 4, 3, 2)[number]):
-            size = (0.018, 0.030, 0.048, 0.075, 0.10)[number] * rng.uniform(0.75, 1.25)
+        edge = np.maximum(edge, _contour(np.abs(below) * side, (0.0010 + 0.0011 * near) * side))
+        trees = []
+        for _ in range((8, 7, 5, 3, 2)[number]):
+            size = (0.014, 0.023, 0.036, 0.055, 0.075)[number] * rng.uniform(0.75, 1.25)
             tx = rng.uniform(0.0, 1.0)
             ground = float(ridge[0, min(side - 1, int(tx * side))]) + size * rng.uniform(0.3, 0.9)
             cast = np.exp(
                 -(((x - tx - 1.5 * size) / (1.7 * size)) ** 2) - ((y - ground) / (0.26 * size)) ** 2
             )
             dark = np.maximum(dark, 0.95 * cast * inside)
-            stem = (np.abs(x - tx) < 0.09 * size) & (y < ground) & (y > ground - size)
-            cx, cy = (x - tx) / size, (y - ground + 1.55 * size) / (1.12 * size)
-            rough = 0.10 * noise(rng, side, min(0.55 / size, 60), octaves=3)
-            far = np.hypot(cx, cy) + rough
-            ball = np.sqrt(np.clip(1 - far**2, 0, 1))
-            leaf = 0.50 + 0.42 * cx + 0.34 * cy - 0.30 * ball + 1.2 * rough
-            crown = far < 1
-            dark = np.where(crown, np.clip(leaf, 0.03, 1), np.where(stem, 0.97, dark))
-            bulge = np.where(crown, size * (0.9 * ball + 1.5 * rough), bulge)
-            lean = np.where(crown, 0.5, lean)
-            form = np.where(crown | stem, form.max() + 1, form)
-            edge = np.where(crown | stem, 0, edge)
-            edge = np.maximum(
-                edge, _contour(np.abs(far - 1) * size, 0.0005 + 0.012 * size) * smoothstep(-1.3, 0.4, cx + cy)
-            )
+            trees.append((tx, ground, size))
+        scene = Scene(dark, bulge, lean, edge)
+        for tx, ground, size in sorted(trees, key=lambda tree: tree[1]):
+            _tree(rng, scene, rough, (tx, ground), size)
     return Scene(
-        dark.astype(np.float32), blur(bulge.astype(np.float32), 0.002), lean.astype(np.float32), edge, form
+        dark.astype(np.float32), blur(bulge.astype(np.float32), 0.002), lean.astype(np.float32), edge
     )
 
 
+def _tree(
+    rng: np.random.Generator, scene: Scene, rough: Field, foot: tuple[float, float], size: float
+) -> None:
+    """Draw a tree of leafy balls, the upper ones first, over the scene in place; light comes from the left."""
+    side = rough.shape[0]
+    x0, y0 = foot
+    rows = slice(max(0, int((y0 - 3.4 * size) * side)), max(0, min(side, int(y0 * side) + 1)))
+    cols = slice(max(0, int((x0 - 1.9 * size) * side)), max(0, min(side, int((x0 + 1.9 * size) * side))))
+    dark, relief, lean, edge = (plane[rows, cols] for plane in scene)
+    x, y = (plane[rows, cols] for plane in grid(side))
+    bend = x - x0 - 0.06 * size * np.sin((y - y0) * 5 / size)
+    stem = (np.abs(bend) < (0.07 + 0.05 * np.exp(4 * (y - y0) / size)) * size) & (y > y0 - 1.4 * size)
+    dark[stem], edge[stem] = 0.62 + 0.35 * (bend[stem] > -0.02 * size), 0
+    edge[:] = np.maximum(edge, 0.9 * (stem & (bend > 0.0)))
+    lumps = [(0.0, -2.35, 0.62)]  # across, up, radius, in sizes
+    for level, wide in ((-2.0, 0.75), (-1.6, 0.95), (-1.15, 0.75)):
+        for share in rng.permutation([-1.0, 0.0, 1.0]):
+            radius = rng.uniform(0.42, 0.66)
+            lumps.append((share * wide * rng.uniform(0.6, 1.0), level + rng.uniform(-0.15, 0.15), radius))
+    for across, up, share in lumps:
+        radius = share * size
+        dx, dy = (x - x0 - across * size) / radius, (y - y0 - up * size) / radius
+        far = np.hypot(dx, dy) + 0.055 * rough[rows, cols] * (0.05 / radius) ** 0.3
+        ball = np.sqrt(np.clip(1 - far**2, 0, 1))
+        leaf = 0.45 + 0.36 * dx + 0.34 * dy - 0.22 * ball + 0.16 * across + 0.13 * (up + 1.8)
+        crown = far < 1
+        dark[crown] = np.clip(leaf, 0.02, 1)[crown]
+        relief[crown] = (radius * ball)[crown]
+        lean[crown] = 0.5
+        edge[crown] = 0
+        rim = _contour(np.abs(far - 1) * radius * side, (0.0004 + 0.009 * size) * side)
+        edge[:] = np.maximum(edge, rim * smoothstep(-1.2, 0.5, dx + dy))
+
+
 def _contour(apart: Field, width: float) -> Field:
-    side = apart.shape[0]
-    return np.asarray(np.clip((width - apart) * side + 0.5, 0, 1).astype(np.float32))
+    """A line 0..1 from the distance to its middle and its half width, both in pixels."""
+    return np.asarray(np.clip(width - apart + 0.5, 0, 1).astype(np.float32))

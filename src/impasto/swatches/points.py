@@ -35,7 +35,7 @@ STRAYS = (
     (0.10, 0.12, 0.04),
     (-0.16, -0.13, -0.04),
 )
-LAYERS = ((62, 0.0125, 0.35), (88, 0.0072, 0.75), (104, 0.0056, 1.0), (112, 0.0042, 1.15))
+LAYERS = ((62, 0.0125, 0.35), (88, 0.0072, 0.75), (104, 0.0056, 0.9), (112, 0.0042, 0.95))
 
 
 def points(rng: np.random.Generator, size: int) -> Picture:
@@ -102,9 +102,11 @@ def _scene(rng: np.random.Generator) -> Field:
     world = mix(world, ramp(sunlit - 0.62 * shadow, GRASS), smoothstep(-0.006, 0.006, y - bank))
 
     bend = 0.02 * np.sin(y * 9 + rng.uniform(0, 6))
-    trunk = smoothstep(0.006, -0.006, np.abs(x - trunk_x - bend) - 0.016 - 0.03 * np.clip(y - 0.72, 0, 1))
+    trunk = smoothstep(0.006, -0.006, np.abs(x - trunk_x - bend) - 0.024 - 0.06 * np.clip(y - 0.72, 0, 1))
     trunk *= (y > 0.3) & (y < 0.86)
-    bark = ramp(0.5 - lean * (x - trunk_x - bend) / 0.03 * 0.5 + 0 * y, ("#e8a060", "#8a4a5a", "#2a2350"))
+    bark = ramp(
+        0.5 - lean * (x - trunk_x - bend) / 0.03 * 0.5 + 0 * y, ("#d98a52", "#6a3b58", "#1c1a48", "#1c1a48")
+    )
     world = mix(world, bark, trunk.astype(np.float32))
     reach = np.hypot((x - trunk_x) / 0.34, (y - 0.16) / 0.30) + 0.17 * noise(rng, side, 5, octaves=4)
     lumps = noise(rng, side, 7, octaves=4)

@@ -26,7 +26,7 @@ SKY = ("#0b1238", "#14246b", "#1f429c", "#2f6cb8", "#5aa0c4", "#a7cfc0", "#f0e3a
 LAND = ("#07170f", "#12301f", "#1f4d3a", "#3c6b3a", "#8a8b3a", "#c9a64a")
 
 # strokes across the picture, length, width, bristles: each layer leaves some of the one below in sight
-LAYERS = ((20, 0.24, 0.055, 26), (36, 0.15, 0.030, 15), (56, 0.095, 0.017, 9), (50, 0.065, 0.009, 5))
+LAYERS = ((20, 0.24, 0.056, 24), (32, 0.17, 0.036, 15), (42, 0.115, 0.022, 9), (52, 0.07, 0.010, 5))
 
 
 def strokes(rng: np.random.Generator, size: int) -> Picture:
@@ -60,10 +60,13 @@ def _scene(rng: np.random.Generator) -> tuple[Field, Field]:
         cy = rng.uniform(0.08, 0.62)
         spread = (0.15, 0.12, 0.07, 0.06, 0.05, 0.045, 0.04)[number]
         far = np.hypot(x - cx, y - cy) / spread
+        # the drift dies away in a whirl, or its eye would be carried off from its glow
+        calm = np.exp(-((far / 1.5) ** 2))
+        stream += calm * (at(stream, np.array(cx), np.array(cy)) - stream)
         stream += rng.choice([-1, 1]) * 1.5 * spread * np.exp(-(far**2) / 2)
         glow = np.maximum(glow, np.exp(-((far / 0.62) ** 2)))
         ring += np.cos(far * 3.6) * np.exp(-((far / 1.7) ** 2))
-    t = 0.17 + 0.26 * y + 0.055 * np.sin(stream * 46) + 0.05 * noise(rng, side, 4) + 0.13 * ring + 0.62 * glow
+    t = 0.19 + 0.28 * y + 0.085 * np.sin(stream * 46) + 0.05 * noise(rng, side, 4) + 0.13 * ring + 0.62 * glow
     sky = ramp(t.astype(np.float32), SKY)
 
     ridge = 0.8 + 0.035 * noise(rng, side, 3, octaves=3)[:1] + 0 * y
@@ -86,8 +89,8 @@ def _lay(
     bristles: int,
 ) -> None:
     x, y = scatter(rng, across)
-    if layer == 3:  # the smallest strokes are accents, not a coat
-        x, y = x[::2], y[::2]
+    keep = (1.0, 1.0, 0.62, 0.42)[layer]  # the small strokes are accents, not a coat
+    x, y = x[: int(keep * len(x))], y[: int(keep * len(y))]
     count, half = len(x), 7
     colour = at(plan, x, y) * rng.normal(1, 0.10, (count, 1)) + rng.normal(0, 0.028, (count, 3))
     reach = length * rng.uniform(0.55, 1.2, count)
