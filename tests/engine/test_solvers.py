@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,47 @@ def test_bounds_hold_and_the_best_point_within_is_found(solver: Solver) -> None:
         if update.ended:
             break
     torch.testing.assert_close(x, centre.clamp(0.0, 0.5), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("line_search", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_projected_gradient_finds_the_optimum_of_a_coupled_quadratic(
+    seed: int, line_search: bool
+) -> None:
+    """min ½ xᵀ A x − bᵀ x in a box, against the one active set that meets the optimality conditions."""
+    generator = torch.Generator().manual_seed(seed)
+    root = torch.randn(6, 6, dtype=torch.float64, generator=generator)
+    a = root @ root.T + 2 * torch.eye(6, dtype=torch.float64)
+    b = 6 * torch.randn(6, dtype=torch.float64, generator=generator)
+
+    def optimum() -> Tensor:
+        for sides in itertools.product((None, 0.0, 1.0), repeat=6):
+            free = [i for i, side in enumerate(sides) if side is None]
+            x = torch.tensor([side or 0.0 for side in sides], dtype=torch.float64)
+            if free:
+                x[free] = torch.linalg.solve(a[free][:, free], (b - a @ x)[free])
+            gradient = a @ x - b
+            held = all(
+                side is None or (g >= 0 if side == 0.0 else g <= 0)
+                for side, g in zip(sides, gradient.tolist(), strict=True)
+            )
+            if held and 0 <= float(x.min()) <= float(x.max()) <= 1:
+                return x
+        raise AssertionError("a strictly convex function has an optimum in a box")
+
+    def function(x: Tensor) -> Tensor:
+        return 0.5 * x.flatten() @ a @ x.flatten() - b @ x.flatten()
+
+    solver = LBFGS(bounds=(0.0, 1.0), line_search=line_search, first_move=0.05, history=10)
+    x = torch.full((1, 3, 2, 1), 0.5, dtype=torch.float64)
+    for _ in range(300):
+        update = solver.step(x, _function(function))
+        x = update.x
+        if update.ended:
+            solver.restart()
+    wanted = optimum()
+    assert 0 < int(((wanted == 0) | (wanted == 1)).sum()) < 6  # some bounds hold, some do not
+    torch.testing.assert_close(x.flatten(), wanted, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluation
@@ -104,6 +106,31 @@ def test_resumed_is_uninterrupted(network: TinyNetwork, name: str, cut: int) -> 
     assert torch.equal(resumed[-1].image, whole[-1].image)
 
 
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_resumed_is_uninterrupted_where_levels_end_early(network: TinyNetwork, name: str) -> None:
+    levels = (Level((10, 14), ((8, 8),), 300), Level((20, 28), ((16, 16),), 40))
+    whole, states = [], []
+    for step in _iterate(MAKERS[name](), network, levels, least_fall=0.05):
+        whole.append(step)
+        states.append(step.state())
+    last = max(step.done for step in whole if step.level == 0)
+    assert 26 <= last < 300
+    for cut in (3, last - 1, last, last + 1, last + 5):
+        resumed = list(_iterate(MAKERS[name](), network, levels, least_fall=0.05, resume=states[cut - 1]))
+        assert [step.loss for step in resumed] == [step.loss for step in whole[cut:]]
+        assert [(step.level, step.done) for step in resumed] == [(s.level, s.done) for s in whole[cut:]]
+        assert [step.planned for step in resumed] == [step.planned for step in whole[cut:]]
+        assert torch.equal(resumed[-1].image, whole[-1].image)
+
+
+def test_a_state_is_a_flat_dict_of_tensors(network: TinyNetwork, tmp_path: Path) -> None:
+    step = next(_iterate(MAKERS["adam"](), network))
+    save_file(step.state(), tmp_path / "state.safetensors")
+    resumed = _iterate(MAKERS["adam"](), network, resume=load_file(tmp_path / "state.safetensors"))
+    following = list(_iterate(MAKERS["adam"](), network))[1]
+    assert torch.equal(next(resumed).image, following.image)
+
+
 def test_closing_stops(network: TinyNetwork) -> None:
     steps = _iterate(MAKERS["lbfgs"](), network)
     next(steps)
@@ -198,6 +225,38 @@ def test_adam_takes_over_when_lbfgs_cannot_go_on() -> None:
     # And a run that was resumed after the switch goes on with Adam.
     resumed = list(_iterate(MAKERS["lbfgs"](), TinyNetwork(), levels, resume=states[9]))
     assert torch.equal(resumed[-1].image, steps[-1].image)
+
+
+class _Exploding(TinyNetwork):
+    """Its features are a hundred times too large at the evaluations named."""
+
+    def __init__(self, when: range) -> None:
+        super().__init__()
+        self._when, self._calls = when, 0
+
+    def __call__(self, image: Tensor, layers: Any) -> dict[str, Tensor]:
+        features = super().__call__(image, layers)
+        if image.grad_fn is None:
+            return features
+        self._calls += 1
+        return {
+            name: value * (100.0 if self._calls in self._when else 1.0) for name, value in features.items()
+        }
+
+
+def test_a_loss_that_explodes_is_left_behind() -> None:
+    levels = (Level((10, 14), ((8, 8),), 16),)
+    solver = Adam(learning_rate=0.01, bounds=(0.0, 1.0))
+    steps = list(_iterate(solver, _Exploding(range(5, 13)), levels))
+    assert [step.iteration for step in steps if step.notes] == [12]
+    assert steps[11].notes[0].startswith("the loss stayed 10 times above the best for 8 iterations")
+    assert steps[12].loss == min(step.loss for step in steps[:13])  # the best point, judged again
+    assert steps[-1].loss < steps[12].loss
+
+
+def test_a_start_that_cannot_be_judged_is_an_error() -> None:
+    with pytest.raises(DivergedError, match="no longer finite"):
+        next(_iterate(MAKERS["adam"](), _Poisoned(1)))
 
 
 def test_what_cannot_be_helped_is_an_error() -> None:

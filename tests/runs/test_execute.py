@@ -159,3 +159,10 @@ def test_any_network_can_be_the_encoder(pictures: tuple[Path, Path]) -> None:
         impasto.stylize(*pictures, recipe=result.recipe)
     with pytest.raises(impasto.ParameterError, match="layer of custom: unknown name 'relu1_1'"):
         impasto.stylize(*pictures, encoder=encoder, **{**options, "style_layers": {"relu1_1": 1.0}})
+
+
+def test_results_beyond_the_pixel_limit_are_refused(pictures: tuple[Path, Path]) -> None:
+    with pytest.raises(impasto.ParameterError, match=r"size: a result of 60000x45000 has 2700000000 pixels"):
+        impasto.stylize(*pictures, size=60_000)
+    with pytest.raises(impasto.ParameterError, match="style_size, style_scale: a style of 5000x5000"):
+        impasto.stylize(*pictures, size=40, style_size=5000, max_pixels=10_000_000)

@@ -39,9 +39,12 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that may diff
 def cache_folder() -> Path:
     """Where downloads are kept: ``$IMPASTO_CACHE``, else the user's cache folder of this system."""
     chosen = os.environ.get("IMPASTO_CACHE")
-    return (
-        Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("impasto", appauthor=False))
-    )
+    if not chosen:
+        return Path(platformdirs.user_cache_dir("impasto", appauthor=False))
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise WeightsError(f"cache {chosen}: cannot be used: there is no such user") from error
 
 
 def fetch(
@@ -261,12 +264,13 @@ class _Download:
                         return
                     self._discard()
                     raise _Again("the server has another version than the one begun") from error
+                # urllib's own reasons for not following a redirect run over several lines.
+                answer = f"the server answered {error.code} {' '.join(str(error.reason).split())}"
                 if error.code in _AGAIN:
-                    raise _Again(f"the server answered {error.code} {error.reason}") from error
-                raise WeightsError(
-                    f"download {self.url}: the server answered {error.code} {error.reason}"
-                ) from error
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+                    raise _Again(answer) from error
+                raise WeightsError(f"download {self.url}: {answer}") from error
+        # ValueError: a host name that cannot be one, here or in a redirect.
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             raise self._network(error) from error
         with response:
             yield response
@@ -275,6 +279,8 @@ class _Download:
         """What a failed connection means: worth another attempt or not."""
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         host = urllib.parse.urlsplit(self.url).hostname
+        if isinstance(reason, ValueError):
+            return WeightsError(f"download {self.url}: expected a URL, but {reason}")
         if isinstance(reason, socket.gaierror):
             return WeightsError(f"download {self.url}: no such host {host!r}, or no network")
         if isinstance(reason, ssl.SSLCertVerificationError):

@@ -46,6 +46,22 @@ class Contents:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
+def locate(location: str) -> tuple[Path, bool]:
+    """What the user calls a file -> its path, and whether something is there that can be seen.
+
+    Raises:
+        WeightsError: it begins with ~ and a user that is not known here.
+    """
+    try:
+        path = Path(location).expanduser()
+    except RuntimeError as error:
+        raise WeightsError(f"weights {location}: expected a file, but there is no such user") from error
+    try:
+        return path, path.exists()
+    except OSError:  # a name too long, a folder that may not be entered
+        return path, False
+
+
 def read(path: Path, *, keep: Callable[[str], bool] = lambda name: True) -> Contents:
     """Read the tensors of a file whose names ``keep`` accepts.
 
@@ -135,8 +151,10 @@ def _torch_load(path: Path, *, mmap: bool) -> object:
 
 
 def _tensors(path: Path, loaded: object, keep: Callable[[str], bool]) -> dict[str, Tensor]:
-    # Training checkpoints put the weights beside the optimiser's state.
-    while isinstance(loaded, dict):
+    # Training checkpoints put the weights beside the optimiser's state. A dictionary can also hold itself.
+    for _ in range(4):
+        if not isinstance(loaded, dict):
+            break
         inner = next(
             (loaded[key] for key in ("state_dict", "model") if isinstance(loaded.get(key), dict)), None
         )

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from impasto.encoders.download import fetch
-from impasto.encoders.formats import read
+from impasto.encoders.formats import locate, read
 from impasto.encoders.module import ModuleEncoder, from_module
 from impasto.errors import MissingExtraError, WeightsError, unknown_name
 
@@ -97,7 +97,7 @@ def _obtain(weights: str, progress: Callable[[int, int | None], None] | None) ->
         return fetch(url, sha256=sha256, progress=progress)
     if re.match(r"[a-z][a-z0-9+.-]+://", weights, re.IGNORECASE):
         return fetch(weights, progress=progress)
-    path = Path(weights).expanduser()
-    if not path.exists() and not re.search(r"[./\\]", weights):
+    path, there = locate(weights)
+    if not there and not re.search(r"[./\\]", weights):
         raise unknown_name("weights of mobilenet_v2", weights, MOBILENET_V2)
     return path

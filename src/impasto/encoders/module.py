@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import math
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self
@@ -72,7 +74,8 @@ class ModuleEncoder:
                 raise unknown_name("layer", path, (name for name, _ in module.named_modules() if name))
         if order not in ("RGB", "BGR"):
             raise unknown_name("channel order", order, ("RGB", "BGR"))
-        if len(mean) != 3 or len(std) != 3 or min(std) < _DARK or input_range <= 0:
+        finite = all(math.isfinite(value) for value in (*mean, *std, input_range))
+        if len(mean) != 3 or len(std) != 3 or not finite or min(std) < _DARK or input_range <= 0:
             raise ParameterError(
                 "input: expected three numbers for the mean, three above 0 for the std and a range above 0, "
                 f"got {tuple(mean)}, {tuple(std)} and {input_range}"
@@ -85,8 +88,10 @@ class ModuleEncoder:
                 submodule.inplace = False  # type: ignore[assignment]
         self._order = order
         self._range = float(input_range)
-        self._mean = torch.tensor([float(value) for value in mean]).view(1, 3, 1, 1)
-        self._std = torch.tensor([float(value) for value in std]).view(1, 3, 1, 1)
+        numbers = itertools.chain(module.parameters(), module.buffers())
+        device = next((tensor.device for tensor in numbers), None)  # the network may be on a GPU already
+        self._mean = torch.tensor([float(value) for value in mean], device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor([float(value) for value in std], device=device).view(1, 3, 1, 1)
         self._overwritten: set[str] = set()  # layers whose output the network writes over, as in out += x
         self._turn = threading.Lock()
 

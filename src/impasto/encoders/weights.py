@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.download import fetch
-from impasto.encoders.formats import Contents, read
+from impasto.encoders.formats import Contents, locate, read
 from impasto.errors import WeightsError, unknown_name
 
 Triple = tuple[float, float, float]
@@ -224,8 +224,12 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
                 return _convolutions(network, path, location, stated=stated, licence=known.licence)
         path = fetch(location, progress=progress)
     else:
-        path = Path(location).expanduser()
-        if not path.exists() and not re.search(r"[./\\]", location):
+        path, there = locate(location)
+        if not there and location in SOURCES:
+            raise WeightsError(
+                f"weights {source}: the input of {location} is known; leave out what follows it"
+            )
+        if not there and not re.search(r"[./\\]", location):
             raise unknown_name("weights", location, SOURCES)
     return _convolutions(network, path, location, stated=stated, licence=None)
 
@@ -233,7 +237,7 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
 def _split(source: str) -> tuple[str, Convention | None]:
     """``file@convention`` -> file, convention; a file that is really called so comes first."""
     location, at, name = source.rpartition("@")
-    if not at or not re.fullmatch(r"[\w-]+", name) or Path(source).exists():
+    if not at or not re.fullmatch(r"[\w-]+", name) or locate(source)[1]:
         return source, None
     if name not in CONVENTIONS:
         raise unknown_name(f"input convention of weights {location}", name, CONVENTIONS)

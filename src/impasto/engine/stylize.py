@@ -122,7 +122,7 @@ def iterate(
         solver.restore(_part(resume, "solver."))
 
     planned = sum(level.iterations for level in levels)
-    skipped = 0
+    skipped = sum(level.iterations for level in levels[:first]) + done_here - done
     for number in range(first, len(levels)):
         level = levels[number]
         content_here = resize(content, level.size)
@@ -146,9 +146,10 @@ def iterate(
         )
         while done_here < level.iterations:
             x, at, solver, notes, over = _advance(x, evaluate, solver, watchdog, unit)
-            done_here, done = done_here + 1, done + 1
-            if over:
-                skipped += level.iterations - done_here
+            iteration, done = done_here + 1, done + 1
+            # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
+            done_here = level.iterations if over else iteration
+            skipped += done_here - iteration
 
             picture = solver.best(x)
 
@@ -170,7 +171,7 @@ def iterate(
             yield Step(
                 level=number,
                 levels=len(levels),
-                iteration=done_here,
+                iteration=iteration,
                 iterations=level.iterations,
                 done=done,
                 planned=planned - skipped,
@@ -180,8 +181,6 @@ def iterate(
                 _painting=painting,
                 _state=state,
             )
-            if over:
-                break
 
 
 def _advance(

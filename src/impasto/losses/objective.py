@@ -11,6 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from impasto.errors import ParameterError
 from impasto.losses.moments import Moments, blend
 
 Features = Mapping[str, Tensor]
@@ -117,6 +118,9 @@ def evaluate(objective: Objective, targets: Targets, image: Tensor, features: Fe
 
     Returns:
         term name -> (N,).
+
+    Raises:
+        ParameterError: a style's target layer has another number of channels.
     """
     values: dict[str, Tensor] = {}
     for term, target in zip(objective, targets, strict=True):
@@ -124,7 +128,13 @@ def evaluate(objective: Objective, targets: Targets, image: Tensor, features: Fe
             case ContentTerm(), Tensor():
                 value = term.loss(features[term.layer], target)
             case StyleTerm(), Moments():
-                value = term.loss.distance(term.loss.summarise(features[term.layer]), target)
+                summary = term.loss.summarise(features[term.layer])
+                if summary.first.shape[-1] != target.first.shape[-1]:
+                    raise ParameterError(
+                        f"{term.name}: expected a target layer with {summary.first.shape[-1]} channels, "
+                        f"got {term.target_layer} with {target.first.shape[-1]}"
+                    )
+                value = term.loss.distance(summary, target)
             case SmoothnessTerm(), None:
                 value = term.loss(image)
             case _:

@@ -113,6 +113,8 @@ class Session:
         progress: assemble.Progress | None = None,
     ) -> None:
         self._started = time.perf_counter()
+        if not isinstance(max_pixels, int) or max_pixels < 1:
+            raise ParameterError(f"max_pixels: expected 1 or more, got {max_pixels!r}")
         if not styles:
             raise ParameterError("style: expected at least one picture, got none")
         if recipe.style_weights and len(recipe.style_weights) != len(styles):
@@ -146,6 +148,14 @@ class Session:
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side())
+        for what, (height, width) in (
+            ("size: a result", self.levels[-1].size),
+            *(("style_size, style_scale: a style", size) for size in self.levels[-1].styles),
+        ):
+            if height * width > max_pixels:
+                raise ParameterError(
+                    f"{what} of {width}x{height} has {height * width} pixels, the limit is {max_pixels}"
+                )
         read = time.perf_counter()
         encoder = encoder or assemble.build_encoder(recipe, progress=progress)
         self.encoder = encoder.to(device=self.device, dtype=self.dtype)
@@ -280,8 +290,10 @@ def _session(content: Source, style: Source | Sequence[Source], options: Mapping
     progress = settings.pop("progress", None)
     recipe = settings.pop("recipe", None)
     init = settings.pop("init", None)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise ParameterError(f"recipe: expected a Recipe, got {type(recipe).__name__}")
     encoder = settings.get("encoder")
-    if encoder is not None and not isinstance(encoder, str):
+    if callable(encoder):
         settings["encoder"] = "custom"
     else:
         encoder = None

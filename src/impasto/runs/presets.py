@@ -230,8 +230,8 @@ def resolve(preset: str = "impasto", *, faithful: bool = False, **given: Any) ->
         ParameterError: an unknown preset or field, a value out of range, or ``faithful`` where there is no tool
             to be faithful to.
     """
-    if preset not in PRESETS:
-        raise unknown_name("preset", preset, PRESETS)
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise unknown_name("preset", str(preset), PRESETS)
     chosen = PRESETS[preset]
     if faithful and not chosen.faithful:
         raise ParameterError(f"faithful: expected a preset that follows a tool, got {preset!r}")

@@ -10,7 +10,7 @@ import re
 import tomllib
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from impasto.errors import ParameterError
 
@@ -23,10 +23,18 @@ StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "was
 ContentLossName = Literal["mean", "half-sum", "share"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 
-Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+# The upper ends keep products and powers of these within float32.
+Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
+Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 LayerWeights = dict[str, Weight]
+Name = Annotated[str, Field(min_length=1)]
+
+
+def _storable(path: str) -> str:
+    """``path`` with the bytes that are not UTF-8, which no text may hold, spelled out."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 class Input(BaseModel):
@@ -34,7 +42,7 @@ class Input(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str
+    path: Annotated[str, AfterValidator(_storable)]
     sha256: str = ""
 
 
@@ -68,22 +76,22 @@ class Recipe(BaseModel):
 
     # The network.
     encoder: EncoderName | Literal["custom"] = "vgg19"
-    weights: str | None = None
+    weights: Name | None = None
     pooling: Literal["max", "average", "l2"] = "max"
     padding: Literal["zero", "replicate", "replicate-first"] = "zero"
-    mean_pixel: tuple[float, float, float] | None = None
+    mean_pixel: tuple[Grey, Grey, Grey] | None = None
 
     # Sizes and start.
     size: Pixels = 512
     fit: Literal["long", "short", "height", "area"] = "long"
     style_size: Pixels | None = None
     style_fit: Literal["long", "short", "height", "area"] = "long"
-    style_scale: Positive = 1.0
+    style_scale: Annotated[float, Field(gt=0.0, le=16.0)] = 1.0
     style_enlarge: bool = True
-    init: str = "content"
-    noise: Weight = 60.0
+    init: Name = "content"
+    noise: Grey = 60.0
     smallest: Annotated[int, Field(ge=16)] = 128
-    ratio: Annotated[float, Field(gt=1.0, le=16.0)] = 2.0
+    ratio: Annotated[float, Field(ge=1.1, le=16.0)] = 2.0
     detail: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
 
     # How it is minimised.

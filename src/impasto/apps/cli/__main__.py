@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ app = App(
     name="impasto",
     help="Neural style transfer: paints one picture in the style of another.",
     version=impasto.__version__,
+    suppress_keyboard_interrupt=False,  # main() says it, with our exit code
     help_epilogue=(
         "Examples:\n\n"
         "    impasto stylize photo.jpg painting.jpg\n"
@@ -34,6 +36,9 @@ for command in (stylize, recipe, presets, encoders, swatches, demo, doctor):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    # A file name may have characters that the terminal's encoding has not; standard error escapes them anyway.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:

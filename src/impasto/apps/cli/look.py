@@ -16,6 +16,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.stylize import stylize, whole
 from impasto.errors import MissingExtraError, OutputError, ParameterError
 
 
@@ -87,8 +88,8 @@ def swatches(
     names: Annotated[list[str] | None, Parameter(show_default=False, negative=())] = None,
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("swatches"),
-    size: int = 512,
-    seed: int = 0,
+    size: Annotated[int, Parameter(converter=whole)] = 512,
+    seed: Annotated[int, Parameter(converter=whole)] = 0,
 ) -> int:
     """Paint style pictures out of nothing: brush strokes, stained glass, woodblock waves and more.
 
@@ -122,8 +123,8 @@ def swatches(
 def demo(
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("impasto-demo"),
-    size: int = 384,
-    steps: int | None = None,
+    size: Annotated[int, Parameter(converter=whole)] = 384,
+    steps: Annotated[int | None, Parameter(converter=whole)] = None,
     swatch: str = "strokes",
 ) -> int:
     """Paint a photograph of a cup of coffee in the style of a picture that impasto paints itself.
@@ -141,8 +142,10 @@ def demo(
     """
     import PIL.Image
 
-    from impasto.apps.cli.stylize import stylize
+    from impasto.runs.presets import resolve
     from impasto.swatches import paint
+
+    resolve(size=size, steps=steps)  # refused before anything is written
 
     # Found without importing scikit-image, which would load SciPy.
     spec = importlib.util.find_spec("skimage")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from impasto.errors import ParameterError
 from impasto.runs.recipe import Device, EncoderName, Optimizer, Precision, StyleLossName
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from impasto.engine.stylize import Step
     from impasto.runs.execute import Result, Session
     from impasto.runs.recipe import Recipe
+
+
+def whole(kind: object, tokens: Sequence[Token]) -> int:
+    """Converts what must be a whole number; cyclopts by itself rounds 1.5 to 2."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"expected a whole number, got {tokens[0].value!r}") from None
+
 
 _OBJECTIVE = Group("What is painted", sort_key=1)
 _SIZE = Group("Sizes and start", sort_key=2)
@@ -40,14 +51,14 @@ def stylize(
     style_loss: Annotated[StyleLossName | None, Parameter(group=_OBJECTIVE)] = None,
     content_layers: Annotated[str | None, Parameter(group=_OBJECTIVE)] = None,
     style_layers: Annotated[str | None, Parameter(group=_OBJECTIVE)] = None,
-    size: Annotated[int | None, Parameter(group=_SIZE)] = None,
-    style_size: Annotated[int | None, Parameter(group=_SIZE)] = None,
+    size: Annotated[int | None, Parameter(converter=whole, group=_SIZE)] = None,
+    style_size: Annotated[int | None, Parameter(converter=whole, group=_SIZE)] = None,
     style_scale: Annotated[float | None, Parameter(group=_SIZE)] = None,
     init: Annotated[str | None, Parameter(group=_SIZE)] = None,
-    steps: Annotated[int | None, Parameter(group=_SOLVER)] = None,
+    steps: Annotated[int | None, Parameter(converter=whole, group=_SOLVER)] = None,
     optimizer: Annotated[Optimizer | None, Parameter(group=_SOLVER)] = None,
     learning_rate: Annotated[float | None, Parameter(group=_SOLVER)] = None,
-    seed: Annotated[int | None, Parameter(group=_SOLVER)] = None,
+    seed: Annotated[int | None, Parameter(converter=whole, group=_SOLVER)] = None,
     faithful: Annotated[bool | None, Parameter(group=_SOLVER, negative=())] = None,
     device: Annotated[Device | None, Parameter(group=_SOLVER)] = None,
     precision: Annotated[Precision | None, Parameter(group=_SOLVER)] = None,
@@ -56,9 +67,9 @@ def stylize(
     pooling: Annotated[Literal["max", "average", "l2"] | None, Parameter(group=_NETWORK)] = None,
     padding: Annotated[Literal["zero", "replicate"] | None, Parameter(group=_NETWORK)] = None,
     recipe: Annotated[Path | None, Parameter(group=_SOLVER)] = None,
-    save_every: Annotated[int, Parameter(group=_OUTPUT)] = 0,
+    save_every: Annotated[int, Parameter(converter=whole, group=_OUTPUT)] = 0,
     bits: Annotated[Literal[8, 16], Parameter(group=_OUTPUT)] = 8,
-    max_pixels: Annotated[int, Parameter(group=_OUTPUT)] = 100_000_000,
+    max_pixels: Annotated[int, Parameter(converter=whole, group=_OUTPUT)] = 100_000_000,
     as_json: Annotated[bool, Parameter(name="--json", group=_OUTPUT, negative=())] = False,
     quiet: Annotated[bool, Parameter(alias="-q", group=_OUTPUT, negative=())] = False,
 ) -> int:
@@ -179,7 +190,7 @@ def stylize(
         last: Step | None = None
         notes: list[str] = []
         interrupted = False
-        with _sigterm_as_interrupt():
+        with _interruptible():
             try:
                 for last in session:
                     notes += last.notes
@@ -191,19 +202,21 @@ def stylize(
                 interrupted = True
         if last is None:
             raise KeyboardInterrupt
-        result = session.result(last, notes=notes)
-        result.save(target, bits=bits)
+        with _undisturbed():
+            result = session.result(last, notes=notes)
+            result.save(target, bits=bits)
     _say_done(result, session, target, as_json=as_json)
     if interrupted:
+        here = shlex.quote(str(target))
         sys.stderr.write(
             f"impasto: interrupted after {result.steps} iterations; {target} is the picture so far, "
-            f"go on with: impasto stylize --recipe {target} --init {target}\n"
+            f"go on with: impasto stylize --recipe {here} --init {here}\n"
         )
         return 1
     return 0
 
 
-def recipe(picture: Path) -> int:
+def recipe(picture: Path, /) -> int:
     """Print the recipe inside a picture that impasto painted.
 
     Parameters
@@ -242,11 +255,14 @@ def build_recipe(file: Path | None, given: Mapping[str, Any]) -> Recipe:
 def _lists(style_weights: str | None, content_layers: str | None, style_layers: str | None) -> dict[str, Any]:
     from impasto.runs.recipe import parse_layers, parse_weights
 
-    return {
-        "style_weights": style_weights and parse_weights(style_weights, option="--style-weights"),
-        "content_layers": content_layers and parse_layers(content_layers, option="--content-layers"),
-        "style_layers": style_layers and parse_layers(style_layers, option="--style-layers"),
-    }
+    lists: dict[str, Any] = {}
+    if style_weights is not None:
+        lists["style_weights"] = parse_weights(style_weights, option="--style-weights")
+    if content_layers is not None:
+        lists["content_layers"] = parse_layers(content_layers, option="--content-layers")
+    if style_layers is not None:
+        lists["style_layers"] = parse_layers(style_layers, option="--style-layers")
+    return lists
 
 
 def _pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
@@ -268,23 +284,41 @@ def _pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tup
 def _free_name(stem: str, suffix: str) -> Path:
     """A file in this folder that is not there yet."""
     path, number = Path(stem + suffix), 2
-    while path.exists():
+    while os.path.exists(path):  # noqa: PTH110  # Path.exists raises for a name that is too long
         path, number = Path(f"{stem}-{number}{suffix}"), number + 1
     return path
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _interruptible() -> Iterator[None]:
     """A polite kill saves the picture so far, as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    with _handling({signal.SIGTERM: interrupt}):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C, out of impatience, does not lose what the first one saves."""
+
+    def ignore(number: int, frame: object) -> None:
+        sys.stderr.write("impasto: saving the picture, one moment\n")
+
+    with _handling({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
+        yield
+
+
+@contextmanager
+def _handling(handlers: Mapping[int, Callable[[int, Any], None]]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say_done(result: Result, session: Session, target: Path, *, as_json: bool) -> None:

@@ -1,0 +1,425 @@
+"""The command: what it prints and writes, its exit codes, and that stopping it loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto import images
+from impasto.encoders.weights import Convolutions
+from impasto.runs import assemble
+from impasto.runs.presets import PRESETS, resolve
+from impasto.runs.recipe import Recipe
+from impasto.swatches import SWATCHES
+from tests.apps.conftest import Command
+
+PAIR = ("stylize", "content.png", "style.png")
+QUICK = (*PAIR, "--size", "32", "--steps", "2", "--device", "cpu", "--precision", "fp32")
+
+
+def _pixels(path: Path | str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"content.png", "style.png"}
+
+
+# --- painting ----------------------------------------------------------------------------------------------
+
+
+def test_paints(impasto: Command, folder: Path, thin: None) -> None:
+    run = impasto(*QUICK, "-o", "out.png")
+    assert run.code == 0
+    assert run.out.startswith("out.png: 32x24, 2 iterations, ")
+    assert run.out.count("\n") == 1
+    assert "painting 32x24 on cpu in fp32" in run.err
+    assert "iteration 1/2" in run.err
+    assert "iteration 2/2" in run.err
+    assert _pixels("out.png").shape == (24, 32, 3)
+    assert _names(folder) == {"out.png"}
+
+
+def test_paints_with_the_real_network(
+    impasto: Command, folder: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+    assert impasto(*QUICK, "--init", "noise", "--json", "-o", "out.png").code == 0
+    assert float(_pixels("out.png").std()) > 10
+
+
+def test_quiet_says_only_what_was_written(impasto: Command, folder: Path, thin: None) -> None:
+    run = impasto(*QUICK, "-q", "-o", "out.png")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith("out.png: ")
+
+
+def test_json_is_one_object(impasto: Command, folder: Path, thin: None) -> None:
+    run = impasto(*QUICK, "--json", "-o", "out.png")
+    assert (run.code, run.err, run.out.count("\n")) == (0, "", 1)
+    summary = json.loads(run.out)
+    assert set(summary) == {
+        "output",
+        "size",
+        "steps",
+        "stopped",
+        "seconds",
+        "loss",
+        "losses",
+        "peak_memory",
+        "device",
+        "precision",
+        "notes",
+        "recipe",
+    }
+    assert summary["output"] == "out.png"
+    assert summary["size"] == [32, 24]
+    assert (summary["steps"], summary["stopped"]) == (2, False)
+    assert (summary["device"], summary["precision"]) == ("cpu", "fp32")
+    assert summary["loss"] == pytest.approx(sum(summary["losses"].values()), rel=1e-5)
+    assert Recipe.model_validate(summary["recipe"]) == Recipe.from_toml(images.read_metadata("out.png"))
+
+
+def test_the_default_name_overwrites_nothing(impasto: Command, folder: Path, thin: None) -> None:
+    wanted = []
+    for _ in range(3):
+        wanted.append(json.loads(impasto(*QUICK, "--json").out)["output"])
+    assert wanted == ["content-style.png", "content-style-2.png", "content-style-3.png"]
+    assert _names(folder) == set(wanted)
+
+
+def test_save_every(impasto: Command, folder: Path, thin: None) -> None:
+    options = ("--size", "32", "--steps", "5", "--save-every", "2", "-o", "out.webp")
+    assert impasto(*PAIR, *options).code == 0
+    assert _names(folder) == {"out-0002.webp", "out-0004.webp", "out.webp"}
+    assert Recipe.from_toml(images.read_metadata("out-0002.webp")).steps == 5
+    assert not np.array_equal(_pixels("out-0002.webp"), _pixels("out-0004.webp"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "webp", "tif", "tiff", "PNG"])
+def test_formats(impasto: Command, folder: Path, thin: None, suffix: str) -> None:
+    assert impasto(*QUICK, "-o", f"out.{suffix}").code == 0
+    assert _pixels(f"out.{suffix}").shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_sixteen_bits(impasto: Command, folder: Path, thin: None, suffix: str) -> None:
+    assert impasto(*QUICK, "--bits", "16", "-o", f"out.{suffix}").code == 0
+    levels = images.read(f"out.{suffix}").pixels * 65535 / 257
+    assert float((levels - levels.round()).abs().max()) > 0.01  # between the steps of 8 bits
+
+
+def test_several_styles(impasto: Command, folder: Path, thin: None) -> None:
+    Image.fromarray(_pixels("style.png")[::-1]).save("other.png")
+    run = impasto(
+        *QUICK[:3], "other.png", *QUICK[3:], "--style-weights", "0.7,0.3", "--json", "-o", "out.png"
+    )
+    recipe = json.loads(run.out)["recipe"]
+    assert [style["path"] for style in recipe["styles"]] == ["style.png", "other.png"]
+    assert recipe["style_weights"] == [0.7, 0.3]
+
+
+def test_every_option_reaches_the_recipe(impasto: Command, folder: Path, thin: None) -> None:
+    given = {
+        "preset": "gatys",
+        "content_weight": 2.5,
+        "style_weight": 7.0,
+        "tv_weight": 0.5,
+        "style_loss": "gram-elements",
+        "size": 33,
+        "style_size": 34,
+        "style_scale": 0.75,
+        "init": "noise",
+        "steps": 3,
+        "optimizer": "adam",
+        "learning_rate": 1.5,
+        "seed": 11,
+        "device": "cpu",
+        "precision": "fp32",
+        "encoder": "vgg16",
+        "weights": "some-name",
+        "pooling": "average",
+        "padding": "replicate",
+    }
+    options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]
+    layers = ("--content-layers", "relu2_2=0.5,relu3_1", "--style-layers", "relu1_1")
+    run = impasto(*PAIR, *options, *layers, "--faithful", "--json", "-o", "out.png")
+    assert run.code == 0
+    recipe = json.loads(run.out)["recipe"]
+    assert {name: recipe[name] for name in given} == given
+    assert recipe["content_layers"] == {"relu2_2": 0.5, "relu3_1": 1.0}
+    assert recipe["style_layers"] == {"relu1_1": 1.0}
+    assert recipe["faithful"] is True
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (940, 2)])
+def test_narrow_pictures_are_painted_or_refused(
+    impasto: Command, folder: Path, thin: None, size: tuple[int, int]
+) -> None:
+    Image.new("RGB", size, (200, 30, 90)).save("narrow.png")
+    refused = impasto("stylize", "narrow.png", "style.png", "--size", "0", "--steps", "2", "-o", "out.png")
+    assert refused.code == 2
+    wanted = (
+        rf"size: the chosen layers need at least 16 pixels on each side, got a result of {size[0]}x{size[1]}"
+    )
+    assert refused.complaint() == wanted
+    assert _names(folder) == {"narrow.png"}
+    shallow = ("--content-layers", "relu1_1", "--style-layers", "relu1_1", "--size", "0", "--steps", "2")
+    assert impasto("stylize", "narrow.png", "style.png", *shallow, "-o", "out.png").code == 0
+    assert _pixels("out.png").shape == (size[1], size[0], 3)
+
+
+def test_a_narrow_style_is_enlarged(impasto: Command, folder: Path, thin: None) -> None:
+    Image.new("RGB", (64, 1), (200, 30, 90)).save("narrow.png")
+    assert impasto("stylize", "content.png", "narrow.png", *QUICK[3:], "-o", "out.png").code == 0
+
+
+# --- recipes -----------------------------------------------------------------------------------------------
+
+
+def test_a_picture_repeats_itself(impasto: Command, folder: Path, thin: None) -> None:
+    impasto(*QUICK, "--init", "noise", "--seed", "5", "-o", "out.png")
+    assert impasto("stylize", "--recipe", "out.png", "-o", "again.png").code == 0
+    assert np.array_equal(_pixels("out.png"), _pixels("again.png"))
+    assert impasto("stylize", "--recipe", "out.png", "--seed", "6", "-o", "other.png").code == 0
+    assert not np.array_equal(_pixels("out.png"), _pixels("other.png"))
+
+
+def test_recipe_prints_what_stylize_wrote(impasto: Command, folder: Path, thin: None) -> None:
+    impasto(*QUICK, "-o", "out.jpg")
+    run = impasto("recipe", "out.jpg")
+    assert (run.code, run.err) == (0, "")
+    assert run.out == images.read_metadata("out.jpg")
+    assert Recipe.from_toml(run.out).steps == 2
+    Path("printed.toml").write_text(run.out, encoding="utf-8")
+    assert impasto("stylize", "--recipe", "printed.toml", "-o", "again.jpg").code == 0
+    assert np.array_equal(_pixels("out.jpg"), _pixels("again.jpg"))
+
+
+def test_a_recipe_may_say_little(impasto: Command, folder: Path, thin: None) -> None:
+    Path("some.toml").write_text('preset = "pastiche"\nsize = 32\nsteps = 4\n', encoding="utf-8")
+    run = impasto(*PAIR, "--recipe", "some.toml", "--steps", "2", "--json", "-o", "out.png")
+    recipe = Recipe.model_validate(json.loads(run.out)["recipe"])
+    expected = resolve("pastiche", size=32, steps=2)
+    assert recipe.model_copy(update={"content": None, "styles": ()}) == expected
+
+
+def test_recipe_of_a_picture_without_one(impasto: Command, folder: Path) -> None:
+    run = impasto("recipe", "content.png")
+    assert run.code == 2
+    assert run.complaint().startswith("content.png: expected a recipe inside the picture")
+
+
+# --- looking around ----------------------------------------------------------------------------------------
+
+
+def test_presets(impasto: Command) -> None:
+    lines = impasto("presets").out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    for name in PRESETS:
+        assert Recipe.from_toml(impasto("presets", name).out) == resolve(name)
+    assert Recipe.from_toml(impasto("presets", "seed", "--faithful").out) == resolve("seed", faithful=True)
+    wrong = impasto("presets", "gatis")
+    assert wrong.code == 2
+    assert wrong.complaint().startswith("preset: unknown name 'gatis'; did you mean 'gatys'?")
+
+
+def test_encoders(impasto: Command) -> None:
+    every, one = impasto("encoders").out, impasto("encoders", "vgg16").out
+    assert one in every
+    assert "relu5_3" in one
+    assert "relu5_4" not in one
+    assert "features.18" in every
+    assert "CC BY 4.0" in every
+    assert "did you mean 'vgg19'" in impasto("encoders", "vgg-19").complaint()
+
+
+def test_swatches(impasto: Command, folder: Path) -> None:
+    first, second, *_ = SWATCHES
+    run = impasto("swatches", first, second, "-o", "some/where", "--size", "64")
+    assert run.code == 0
+    assert run.out.splitlines() == [str(Path("some/where", f"{name}.png")) for name in (first, second)]
+    assert _pixels(f"some/where/{second}.png").shape == (64, 64, 3)
+    wrong = impasto("swatches", "wavez", "-o", "elsewhere")
+    assert wrong.code == 2
+    assert "did you mean 'waves'" in wrong.complaint()
+    assert not Path("elsewhere").exists()
+    Path("file").touch()
+    blocked = impasto("swatches", first, "-o", "file", "--size", "64")
+    assert blocked.code == 1
+    assert blocked.complaint().startswith("file: cannot write there")
+
+
+def test_demo(impasto: Command, folder: Path, thin: None) -> None:
+    pytest.importorskip("skimage")
+    run = impasto("demo", "-o", "here", "--size", "48", "--steps", "2", "--swatch", "mosaic")
+    assert run.code == 0
+    assert {path.name for path in Path("here").iterdir()} == {"photo.png", "mosaic.png", "painting.png"}
+    assert _pixels("here/painting.png").shape == (32, 48, 3)
+
+
+def test_doctor(
+    impasto: Command, folder: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+    run = impasto("doctor")
+    assert run.code == 0
+    assert run.out.rstrip().endswith("works")
+    assert "weights: pastiche for vgg19" in run.out
+    assert _names(folder) == set()
+
+
+@pytest.mark.parametrize("command", [(), ("stylize",), ("presets",), ("demo",), ("swatches",), ("doctor",)])
+def test_help(impasto: Command, command: tuple[str, ...]) -> None:
+    run = impasto(*command, "--help")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith("Usage: impasto")
+    assert not command or "Parameters" in run.out or command == ("doctor",)
+    assert command or "impasto stylize photo.jpg painting.jpg" in run.out
+
+
+def test_version(impasto: Command) -> None:
+    import impasto as package
+
+    assert impasto("--version").out.strip() == package.__version__
+
+
+def test_help_loads_no_torch() -> None:
+    code = (
+        "import sys; from impasto.apps.cli.__main__ import main; codes = [main(['--help']), "
+        "main(['stylize', '--help']), main(['presets']), main(['stylize', 'a', 'b', '--steps', '0'])]; "
+        "print(codes, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 0, 2] False"
+
+
+# --- going wrong -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "message"),
+    [
+        ("nowhere/out.png", 1, "out.png: there is no folder "),
+        (
+            "out.txt",
+            2,
+            "out.txt: expected a suffix out of .png, .jpg, .jpeg, .webp, .tif, .tiff, came '.txt'",
+        ),
+        ("out", 2, "out: expected a suffix out of "),
+        ("folder.png", 1, "folder.png: expected a file to write, there is something else"),
+    ],
+)
+def test_where_nothing_can_be_written(
+    impasto: Command,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output: str,
+    code: int,
+    message: str,
+) -> None:
+    def too_late(*given: object, **named: object) -> None:
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(images, "read", too_late)
+    Path("folder.png").mkdir()
+    run = impasto(*QUICK, "-o", output)
+    assert run.code == code
+    assert run.complaint().startswith(message)
+    assert _names(folder) == {"folder.png"}
+
+
+def test_a_picture_that_cannot_be_saved(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    run = impasto(*QUICK, "--json", "-o", "out.png")
+    assert run.code == 1
+    assert run.complaint() == "out.png: cannot write the picture: no space left on the disk"
+    assert _names(folder) == set()
+
+
+def test_interrupted_before_anything_was_painted(
+    impasto: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(assemble, "load", interrupt)
+    run = impasto(*QUICK, "-o", "out.png")
+    assert run.code == 1
+    assert run.complaint() == "interrupted; nothing had been painted yet"
+    assert _names(folder) == set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_picture_so_far(
+    impasto: Command, folder: Path, thin: None, number: signal.Signals
+) -> None:
+    options = ("--size", "32", "--steps", "100000", "--device", "cpu", "--precision", "fp32")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto.apps.cli", *PAIR, *options, "-o", "my picture.png"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "iteration" in line:
+            process.send_signal(number)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert out.startswith("my picture.png: 32x24, ")
+    last = err.splitlines()[-1]
+    assert last.startswith("impasto: interrupted after ")
+    assert "Traceback" not in err
+    assert _pixels("my picture.png").shape == (24, 32, 3)
+    _, _, advice = last.partition("go on with: ")
+    name, *arguments = shlex.split(advice)
+    assert name == "impasto"
+    assert impasto(*arguments, "--steps", "2").code == 0
+    assert _names(folder) == {"my picture.png", "content-style.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_a_name_that_is_not_utf8(folder: Path) -> None:
+    """In a process of its own: there the stream refuses what capsys takes."""
+    name = os.fsdecode(b"caf\xe9.png")
+    Path(name).write_bytes(Path("content.png").read_bytes())
+    command = (sys.executable, "-m", "impasto.apps.cli", "stylize", name, *QUICK[2:])
+    done = subprocess.run(command, capture_output=True, timeout=120, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert done.stdout.startswith(rb"caf\udce9-style.png: 32x24")
+    recipe = Recipe.from_toml(images.read_metadata(os.fsdecode(b"caf\xe9-style.png")))
+    assert recipe.content is not None
+    assert recipe.content.path == r"caf\udce9.png"
+
+
+def test_a_closed_pipe_is_no_crash() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto.apps.cli", "presets", "impasto"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait(timeout=60) in (0, 1)
+    process.stderr.close()
