@@ -12,9 +12,17 @@ import torch
 
 import impasto
 from impasto import images
+from impasto.encoders.weights import Convolutions
+from impasto.runs import assemble
 from impasto.swatches import paint
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packaged network is not read again for each picture."""
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
 
 
 @pytest.fixture(scope="module")

