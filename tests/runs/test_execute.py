@@ -174,3 +174,14 @@ def test_results_beyond_the_pixel_limit_are_refused(pictures: tuple[Path, Path])
         impasto.stylize(*pictures, size=60_000)
     with pytest.raises(impasto.ParameterError, match="style_size, style_scale: a style of 5000x5000"):
         impasto.stylize(*pictures, size=40, style_size=5000, max_pixels=10_000_000)
+
+
+def test_a_picture_to_go_on_from_is_not_shrunk(pictures: tuple[Path, Path]) -> None:
+    options = {**OPTIONS, "size": 64, "smallest": 32}
+    assert next(impasto.iterate(*pictures, **options)).levels == 2
+    painted = impasto.stylize(*pictures, **options)
+    went_on = impasto.stylize(*pictures, init=painted.image, **{**options, "steps": 2})
+    assert went_on.steps == 2
+    first = next(impasto.iterate(*pictures, init=painted.image, **options))
+    assert first.levels == 1
+    assert first.loss == pytest.approx(painted.loss, rel=0.05)  # the loss of what was painted, all of it

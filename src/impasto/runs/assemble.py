@@ -131,12 +131,15 @@ def build_objective(recipe: Recipe) -> Objective:
     return tuple(term for term in terms if term.weight)
 
 
-def build_levels(recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int) -> list[Level]:
+def build_levels(
+    recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int, final_only: bool = False
+) -> list[Level]:
     """Sizes of the picture and of the styles, and iterations, coarse to fine.
 
     Args:
         content, styles: sizes of the pictures as they came.
         least: pixels the network needs on each side; coarse levels below it are left out.
+        final_only: work at the result's size alone.
 
     Raises:
         ParameterError: the result would be too small for the network.
@@ -147,7 +150,7 @@ def build_levels(recipe: Recipe, content: Size, styles: Sequence[Size], *, least
             f"size: the chosen layers need at least {least} pixels on each side, "
             f"got a result of {final[1]}x{final[0]}"
         )
-    all_sizes = sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
+    all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
     kept = [size for size in all_sizes if min(size) >= least]
     counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
     return [

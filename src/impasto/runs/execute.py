@@ -174,6 +174,8 @@ class Session:
             self.recipe,
             size(self.content),
             [size(style) for style in self.styles],
+            # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
+            final_only=self._init is not None and not self.recipe.faithful,
             least=least,
         )
 

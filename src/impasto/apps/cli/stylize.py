@@ -109,7 +109,7 @@ def stylize(
     style_scale
         Makes the style's strokes larger (2) or smaller (0.5).
     init
-        The first image: content, style, noise, or a file to go on from.
+        The first image: content, style, noise, or a file to go on from, at the result's size alone.
     steps
         Iterations, over all sizes.
     optimizer
@@ -207,10 +207,10 @@ def stylize(
             result.save(target, bits=bits)
     _say_done(result, session, target, as_json=as_json)
     if interrupted:
-        here = shlex.quote(str(target))
+        here, left = shlex.quote(str(target)), max(1, last.planned - last.done)
         sys.stderr.write(
             f"impasto: interrupted after {result.steps} iterations; {target} is the picture so far, "
-            f"go on with: impasto stylize --recipe {here} --init {here}\n"
+            f"go on with: impasto stylize --recipe {here} --init {here} --steps {left}\n"
         )
         return 1
     return 0
