@@ -18,8 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto.encoders import formats, weights
+from impasto.encoders.conventions import CONVENTIONS
 from impasto.encoders.vgg import VGG
-from impasto.encoders.weights import ARCHITECTURES, CONVENTIONS, SOURCES, Convolutions, load
+from impasto.encoders.weights import ARCHITECTURES, SOURCES, Convolutions, load
 from impasto.errors import InputError, MissingExtraError, ParameterError, WeightsError
 
 SHARED = Path(__file__).parents[3] / "shared"
