@@ -89,7 +89,7 @@ class Recipe(BaseModel):
     style_scale: Annotated[float, Field(gt=0.0, le=16.0)] = 1.0
     style_enlarge: bool = True
     init: Name = "content"
-    noise: Grey = 60.0
+    noise: Grey = 10.0
     smallest: Annotated[int, Field(ge=16)] = 128
     ratio: Annotated[float, Field(ge=1.1, le=16.0)] = 2.0
     detail: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
