@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from impasto.encoders import mobilenet
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.module import from_module
+from impasto.engine.evaluation import whole
 from impasto.engine.pyramid import Level
 from impasto.engine.solvers import LBFGS
 from impasto.engine.stylize import iterate
@@ -313,11 +314,8 @@ def test_paints_twice_in_a_row() -> None:
             iterate(
                 content=content,
                 styles=[style],
-                style_weights=[1.0],
-                extract=encoder,
-                objective=(
-                    ContentTerm("4", mean, 1.0),
-                    StyleTerm("1", Gram(), 1.0, "1"),
+                prepare=whole(
+                    encoder, (ContentTerm("4", mean, 1.0), StyleTerm("1", Gram(), 1.0, "1")), [1.0]
                 ),
                 levels=[Level(size=(16, 18), styles=((16, 18),), iterations=6)],
                 start=start,

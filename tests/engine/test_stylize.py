@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from impasto.engine.evaluation import Evaluation
+from impasto.engine.evaluation import Evaluation, whole
 from impasto.engine.pyramid import Level, carry_up, resize
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
 from impasto.engine.start import cover, noise
@@ -45,9 +45,7 @@ def _iterate(
     return iterate(
         content=content,
         styles=[_picture(16, 16, 2)],
-        style_weights=[1.0],
-        extract=network,
-        objective=OBJECTIVE,
+        prepare=whole(network, OBJECTIVE, [1.0], options.get("unit", 1.0)),
         levels=levels,
         start=resize(content, levels[0].size),
         solver=solver,

@@ -50,7 +50,7 @@ def test_low_precision_sums_are_close(height: int, width: int, channels: int) ->
     rough, exact = Moments.of(f), Moments.of(f.double())
     assert rough.second.dtype == torch.float32
     torch.testing.assert_close(rough.second.double(), exact.second, rtol=5e-3, atol=0)
-    torch.testing.assert_close(rough.first.double(), exact.first, rtol=1e-5, atol=0)
+    torch.testing.assert_close(rough.first.double(), exact.first, rtol=5e-3, atol=0)
 
 
 def test_gradients_of_the_sums() -> None:

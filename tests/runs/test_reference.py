@@ -14,9 +14,8 @@ from torch import Tensor
 
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
-from impasto.engine.evaluation import Evaluate, evaluator
+from impasto.engine.evaluation import Evaluate, evaluator, level_targets
 from impasto.engine.solvers import Solver
-from impasto.engine.stylize import level_targets
 from impasto.runs.assemble import build_objective, build_solver
 from impasto.runs.presets import resolve
 from impasto.runs.recipe import Recipe

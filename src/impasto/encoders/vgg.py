@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.encoders.streaming import AveragePool, Block, Convolution, L2Pool, MaxPool, Pool, Stream
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError, unknown_name
 
@@ -28,6 +29,10 @@ _POOLINGS: dict[Pooling, tuple[Callable[[Tensor], Tensor], tuple[float, ...]]] =
     "l2": (lambda x: F.lp_pool2d(x, 2.0, 2), (0.62, 0.71, 0.63, 0.79, 0.78)),
 }
 POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
+
+# Bytes of a strip's largest map: smaller strips repeat more rows at their ends, larger ones take more memory and are
+# not faster (docs/log.md).
+_CACHED = 8 << 20
 PADDINGS: tuple[Padding, ...] = ("zero", "replicate", "replicate-first")
 
 
@@ -82,9 +87,11 @@ class VGG:
         self._kernels = dict(convolutions.kernels)
         self._biases = dict(convolutions.biases)
         self._mean = torch.tensor(mean or convolutions.mean, dtype=torch.float64).view(1, 3, 1, 1)
+        self._ready: dict[str, Convolution] = {}  # for streams
 
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Move and cast the weights, in place; features come in that type, the image may be any float type."""
+        self._ready.clear()
         for tensors in (self._kernels, self._biases):
             for name, tensor in tensors.items():
                 # Channels last is what oneDNN and cuDNN compute in; given anything else they reorder every call.
@@ -115,13 +122,7 @@ class VGG:
         Raises:
             ParameterError: an unknown layer, or an image too small for the deepest one.
         """
-        deepest = max(layers, key=self._index)
-        side = smallest_side(self.layers, layers)
-        if min(image.shape[-2:]) < side:
-            height, width = image.shape[-2:]
-            raise ParameterError(
-                f"image: layer {deepest} needs at least {side} pixels on each side, got {width}x{height}"
-            )
+        self._check(image, layers)
         wanted = set(layers)
         features: dict[str, Tensor] = {}
         for name, x in self._run(image):
@@ -132,13 +133,84 @@ class VGG:
                     break
         return features
 
+    def stream(self, layers: Collection[str], *, strip: int | None = None, keep: int = 3) -> Stream:
+        """The same network for the same layers, forward and backward in pieces.
+
+        Args:
+            layers: names out of ``self.layers``.
+            strip: bytes of the largest feature map of one piece; None takes what is fastest, 0 does not divide.
+            keep: number of the first block whose maps are kept rather than computed twice; 6 keeps none, with which
+                a picture in bfloat16 takes 60 bytes a pixel instead of 260.
+
+        Raises:
+            ParameterError: an unknown layer.
+        """
+        deepest = max(layers, key=self._index)
+        if strip is None:
+            strip = _CACHED if self._mean.device.type == "cpu" else 0
+        blocks: list[Block] = []
+        for number in range(1, 1 + sum(name.startswith("pool") for name in self.layers)):
+            names = [name for name in self._kernels if name.startswith(f"conv{number}_")]
+            kept = [name for name in names if self._index(name) <= self._index(deepest)]
+            if not kept:
+                break
+            pooled = self._index(f"pool{number}") <= self._index(deepest)
+            blocks.append(
+                Block(
+                    number,
+                    tuple(self._convolution(name) for name in kept),
+                    self._pool(number) if pooled else None,
+                )
+            )
+        return Stream(
+            blocks,
+            layers,
+            normalise=lambda image: self._normalised(self._check(image, layers)),
+            scale=255.0,
+            strip=strip,
+            keep=keep,
+        )
+
+    def _convolution(self, name: str) -> Convolution:
+        if name not in self._ready:
+            self._ready[name] = Convolution(
+                self._kernels[name], self._biases[name], replicate=self._replicates(name)
+            )
+        return self._ready[name]
+
+    def _pool(self, number: int) -> Pool:
+        factor = _POOLINGS[self.pooling][1][number - 1]
+        match self.pooling:
+            case "max":
+                return MaxPool()
+            case "average":
+                return AveragePool(factor)
+            case "l2":
+                return L2Pool(factor)
+
+    def _check(self, image: Tensor, layers: Collection[str]) -> Tensor:
+        deepest = max(layers, key=self._index)
+        side = smallest_side(self.layers, layers)
+        if min(image.shape[-2:]) < side:
+            height, width = image.shape[-2:]
+            raise ParameterError(
+                f"image: layer {deepest} needs at least {side} pixels on each side, got {width}x{height}"
+            )
+        return image
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        return (image * 255.0 - self._mean).to(self.dtype, memory_format=torch.channels_last)
+
+    def _replicates(self, name: str) -> bool:
+        return self.padding == "replicate" or (self.padding == "replicate-first" and name == self.layers[0])
+
     def _index(self, layer: str) -> int:
         if layer not in self.layers:
             raise unknown_name(f"layer of {self.name}", layer, self.layers)
         return self.layers.index(layer)
 
     def _run(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
-        x = (image * 255.0 - self._mean).to(self.dtype, memory_format=torch.channels_last)
+        x = self._normalised(image)
         for name in self.layers:
             if name.startswith("conv"):
                 x = self._convolve(x, name)
@@ -151,9 +223,6 @@ class VGG:
             yield name, x
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
-        replicate = self.padding == "replicate" or (
-            self.padding == "replicate-first" and name == self.layers[0]
-        )
-        if replicate:
+        if self._replicates(name):
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self._kernels[name], self._biases[name])
         return F.conv2d(x, self._kernels[name], self._biases[name], padding=1)

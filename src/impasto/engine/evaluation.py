@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from impasto.losses.objective import Features, Objective, Targets, evaluate, layers
+from impasto.losses.objective import (
+    Features,
+    Objective,
+    Targets,
+    content_layers,
+    evaluate,
+    layers,
+    style_layers,
+    targets,
+)
+
+Extract = Callable[[Tensor, tuple[str, ...]], Features]
+"""An encoder: (image in [0, 1], layers) -> features."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +41,49 @@ class Evaluation:
 Evaluate = Callable[[Tensor], Evaluation]
 """x -> its evaluation. x is the picture in whatever unit the solver works in."""
 
+Prepare = Callable[[Tensor, Sequence[Tensor]], Evaluate]
+"""(content, styles), all at a level's size -> the evaluation of pictures of the content's size."""
 
-def evaluator(
-    extract: Callable[[Tensor, tuple[str, ...]], Features],
+
+def whole(
+    extract: Extract, objective: Objective, style_weights: Sequence[float], unit: float = 1.0
+) -> Prepare:
+    """The evaluation of an objective by autograd, for any encoder.
+
+    Args:
+        extract: the encoder.
+        objective: what to evaluate.
+        style_weights: a share for each style; they sum to 1.
+        unit: what white is.
+    """
+
+    def prepare(content: Tensor, styles: Sequence[Tensor]) -> Evaluate:
+        wanted = level_targets(content, styles, style_weights, extract=extract, objective=objective)
+        return evaluator(extract, objective, wanted, unit)
+
+    return prepare
+
+
+def level_targets(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    style_weights: Sequence[float],
+    *,
+    extract: Extract,
     objective: Objective,
-    targets: Targets,
-    unit: float,
-) -> Evaluate:
+) -> Targets:
+    """What the objective's terms compare with, for pictures that already have the level's size."""
+    c_layers, s_layers = content_layers(objective), style_layers(objective)
+    with torch.inference_mode(False), torch.no_grad():
+        return targets(
+            objective,
+            extract(content, c_layers) if c_layers else {},
+            [extract(style, s_layers) for style in styles] if s_layers else [{} for _ in styles],
+            style_weights,
+        )
+
+
+def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: float) -> Evaluate:
     """The evaluation of an objective at pictures stored in [0, unit].
 
     Args:

@@ -16,6 +16,7 @@ Size = tuple[int, int]
 """(height, width) in pixels."""
 
 Fit = Literal["long", "short", "height", "area"]
+Resample = Literal["bicubic", "bilinear"]
 FITS: tuple[Fit, ...] = ("long", "short", "height", "area")
 
 
@@ -86,12 +87,12 @@ def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 
     return [max(1, round(iterations * share / sum(shares))) for share in shares]
 
 
-def resize(image: Tensor, size: Size) -> Tensor:
-    """(N, 3, H, W) at another (height, width): bicubic, without aliasing, within [0, 1]."""
+def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
+    """(N, 3, H, W) at another (height, width), without aliasing, within [0, 1]."""
     if tuple(image.shape[-2:]) == size:
         return image
     # Bicubic overshoots beside edges.
-    return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
+    return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp(0.0, 1.0)
 
 
 def carry_up(image: Tensor, contents: Sequence[Tensor], detail: float) -> Tensor:

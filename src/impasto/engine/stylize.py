@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.engine.evaluation import Evaluate, Evaluation, evaluator
-from impasto.engine.pyramid import Level, carry_up, resize
+from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
+from impasto.engine.pyramid import Level, Resample, carry_up, resize
 from impasto.engine.solvers import Adam, Solver, State
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
-from impasto.losses.objective import Features, Objective, Targets, content_layers, style_layers, targets
-
-Extract = Callable[[Tensor, tuple[str, ...]], Features]
-"""An encoder: (image in [0, 1], layers) -> features."""
 
 
 @dataclass(frozen=True)
@@ -57,38 +53,18 @@ class Step:
         return self._state()
 
 
-def level_targets(
-    content: Tensor,
-    styles: Sequence[Tensor],
-    style_weights: Sequence[float],
-    *,
-    extract: Extract,
-    objective: Objective,
-) -> Targets:
-    """What the objective's terms compare with, for pictures that already have the level's size."""
-    c_layers, s_layers = content_layers(objective), style_layers(objective)
-    with torch.inference_mode(False), torch.no_grad():
-        return targets(
-            objective,
-            extract(content, c_layers) if c_layers else {},
-            [extract(style, s_layers) for style in styles] if s_layers else [{} for _ in styles],
-            style_weights,
-        )
-
-
 def iterate(
     *,
     content: Tensor,
     styles: Sequence[Tensor],
-    style_weights: Sequence[float],
-    extract: Extract,
-    objective: Objective,
+    prepare: Prepare,
     levels: Sequence[Level],
     start: Tensor,
     solver: Solver,
     unit: float = 1.0,
     detail: float = 0.0,
     least_fall: float = 0.0,
+    resample: Resample = "bicubic",
     resume: State | None = None,
 ) -> Iterator[Step]:
     """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
@@ -96,15 +72,14 @@ def iterate(
     Args:
         content: (1, 3, H, W), RGB in [0, 1].
         styles: one or more such pictures.
-        style_weights: a share for each style; they sum to 1.
-        extract: the encoder.
-        objective: what to minimise.
+        prepare: what to minimise: given the pictures at a level's size, how to evaluate, with the same ``unit``.
         levels: sizes and iterations, coarse to fine.
         start: (1, 3, h, w) at the first level's size; may leave [0, 1].
         solver: fresh; it works on the picture times ``unit``.
         unit: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
         detail: share of the content's detail added when going up a level (see :func:`carry_up`).
         least_fall: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
+        resample: how content and styles are brought to a level's size.
         resume: what :meth:`Step.state` gave; ``start`` is ignored then.
 
     Raises:
@@ -125,24 +100,16 @@ def iterate(
     skipped = sum(level.iterations for level in levels[:first]) + done_here - done
     for number in range(first, len(levels)):
         level = levels[number]
-        content_here = resize(content, level.size)
+        content_here = resize(content, level.size, resample)
         if number > first:
-            coarse = resize(content, levels[number - 1].size)
+            coarse = resize(content, levels[number - 1].size, resample)
             x = unit * carry_up((solver.best(x) / unit).clamp(0.0, 1.0), (coarse, content_here), detail)
             solver.resize(x)
             watchdog.restart()
             done_here = 0
-        evaluate = evaluator(
-            extract,
-            objective,
-            level_targets(
-                content_here,
-                [resize(style, size) for style, size in zip(styles, level.styles, strict=True)],
-                style_weights,
-                extract=extract,
-                objective=objective,
-            ),
-            unit,
+        evaluate = prepare(
+            content_here,
+            [resize(style, size, resample) for style, size in zip(styles, level.styles, strict=True)],
         )
         while done_here < level.iterations:
             x, at, solver, notes, over = _advance(x, evaluate, solver, watchdog, unit)

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 
-def half_sum(features: Tensor, target: Tensor) -> Tensor:
-    """½ Σ (F − P)², the paper's equation 1.
+@dataclass(frozen=True)
+class SquaredError:
+    """Σ (F − P)², divided: a sum over pixels, so that pieces add up to the whole.
 
     Args:
-        features, target: (N, C, H, W).
-
-    Returns:
-        (N,), at least float32.
+        divide: "two" is the paper's equation 1; "elements" makes it the mean; "energy" divides by Σ P², so that 1 is
+            as far off as features of zero.
     """
-    return 0.5 * (_wide(features) - _wide(target)).square().sum((1, 2, 3))
+
+    divide: Literal["two", "elements", "energy"]
+
+    def __call__(self, features: Tensor, target: Tensor) -> Tensor:
+        """(N,), at least float32, of (N, C, H, W) each."""
+        return self.scale(target[0].numel(), energy(target)) * energy(_wide(features) - _wide(target))
+
+    def scale(self, elements: int, energy: Tensor) -> Tensor | float:
+        """What Σ (F − P)² is multiplied by, for a target of so many elements a picture and that energy (N,)."""
+        match self.divide:
+            case "two":
+                return 0.5
+            case "elements":
+                return 1.0 / elements
+            case "energy":
+                return 1.0 / energy
 
 
-def mean(features: Tensor, target: Tensor) -> Tensor:
-    """The mean of (F − P)² over channels and pixels; arguments and result as :func:`half_sum`."""
-    return half_sum(features, target) * (2.0 / features[0].numel())
-
-
-def share(features: Tensor, target: Tensor) -> Tensor:
-    """Σ (F − P)² / Σ P²: 1 is as far off as features of zero; arguments and result as :func:`half_sum`."""
-    return 2.0 * half_sum(features, target) / _wide(target).square().sum((1, 2, 3))
+def energy(features: Tensor) -> Tensor:
+    """Σ F², (N,), at least float32."""
+    return _wide(features).square().sum((1, 2, 3))
 
 
 def _wide(x: Tensor) -> Tensor:
     # At least float32: sums over 10^6 squares do not fit the 8 bits of bfloat16.
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
+
+half_sum = SquaredError("two")
+mean = SquaredError("elements")
+share = SquaredError("energy")
 
 CONTENT_LOSSES = {"mean": mean, "half-sum": half_sum, "share": share}

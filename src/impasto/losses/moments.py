@@ -23,7 +23,9 @@ class _Sums(torch.autograd.Function):
     def forward(ctx: Any, f: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(f)
         ctx.set_materialize_grads(False)
-        return f.sum(1, dtype=torch.promote_types(f.dtype, torch.float32)), _products(f)
+        # The first moment as a product too: a sum in another type would first copy all features to it.
+        ones = torch.ones(1, dtype=f.dtype, device=f.device).expand(f.shape[0], f.shape[1], 1)
+        return _products(ones, f).squeeze(1), _products(f, f)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Tensor | None:
@@ -37,20 +39,23 @@ class _Sums(torch.autograd.Function):
         return first.expand_as(f) if gradient is None else gradient + first
 
 
-def _products(f: Tensor) -> Tensor:
-    """Σ f fᵀ, (N, C, C), of (N, P, C)."""
-    n, pixels, c = f.shape
-    if f.dtype.itemsize >= 4:
-        return f.mT @ f
+def _products(a: Tensor, b: Tensor) -> Tensor:
+    """Σ a bᵀ over the pixels of (N, P, A) and (N, P, B): (N, A, B), at least in float32."""
+    n, pixels, c = b.shape
+    if b.dtype.itemsize >= 4:
+        return a.mT @ b
     # A product of bfloat16 matrices is summed in float32 but returned in bfloat16, an error of 0.13 %. Summing over
     # pieces, and the pieces in float32, leaves 0.04 % and keeps the speed. More pieces than this would cost more
     # to add up than to multiply.
     pieces = max(1, min(64, pixels // (8 * c)))
     length = pixels // pieces
-    body = f[:, : pieces * length].reshape(n * pieces, length, c)
-    total = (body.mT @ body).view(n, pieces, c, c).sum(1, dtype=torch.float32)
-    rest = f[:, pieces * length :].float()
-    return total + rest.mT @ rest
+
+    def split(f: Tensor) -> Tensor:
+        return f[:, : pieces * length].reshape(n * pieces, length, f.shape[2])
+
+    total = (split(a).mT @ split(b)).view(n, pieces, a.shape[2], c).sum(1, dtype=torch.float32)
+    rest = slice(pieces * length, pixels)
+    return total + a[:, rest].float().mT @ b[:, rest].float()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Protocol
 from torch import Tensor
 
 from impasto.errors import ParameterError
+from impasto.losses.content import SquaredError
 from impasto.losses.moments import Moments, blend
 
 Features = Mapping[str, Tensor]
@@ -30,7 +31,7 @@ class ContentTerm:
     """``loss(features, the content's features)`` at ``layer``."""
 
     layer: str
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: SquaredError
     weight: float
 
     @property

@@ -192,7 +192,7 @@ def build_start(
         return resize(picture, size)
     match recipe.init:
         case "content":
-            return resize(content, size)
+            return resize(content, size, recipe.resample)
         case "style":
             return cover(styles[0], size)
         case "noise":

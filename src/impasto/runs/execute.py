@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.encoders.vgg import VGG
 from impasto.engine import stylize as engine
-from impasto.engine.evaluation import Evaluate, evaluator
+from impasto.engine.evaluation import Evaluate, Prepare, whole
 from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.stylize import Step
+from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError
 from impasto.losses.objective import layers, style_layers
 from impasto.runs import assemble
@@ -190,32 +192,31 @@ class Session:
         return engine.iterate(
             content=self.content,
             styles=self.styles,
-            style_weights=self.recipe.style_shares,
-            extract=self.encoder,
-            objective=self.objective,
+            prepare=self._prepare(float(self.recipe.unit)),
             levels=self.levels,
             start=start,
             solver=assemble.build_solver(self.recipe),
             unit=float(self.recipe.unit),
             detail=self.recipe.detail,
             least_fall=self.recipe.least_fall,
+            resample=self.recipe.resample,
         )
 
     def evaluate(self) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1]."""
         level = self.levels[-1]
-        return evaluator(
-            self.encoder,
-            self.objective,
-            engine.level_targets(
-                resize(self.content, level.size),
-                [resize(style, size) for style, size in zip(self.styles, level.styles, strict=True)],
-                self.recipe.style_shares,
-                extract=self.encoder,
-                objective=self.objective,
-            ),
-            1.0,
+        return self._prepare(1.0)(
+            resize(self.content, level.size, self.recipe.resample),
+            [
+                resize(style, size, self.recipe.resample)
+                for style, size in zip(self.styles, level.styles, strict=True)
+            ],
         )
+
+    def _prepare(self, unit: float) -> Prepare:
+        if isinstance(self.encoder, VGG):
+            return tiled(self.encoder, self.objective, self.recipe.style_shares, unit)
+        return whole(self.encoder, self.objective, self.recipe.style_shares, unit)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""

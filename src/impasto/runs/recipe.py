@@ -88,6 +88,7 @@ class Recipe(BaseModel):
     style_fit: Literal["long", "short", "height", "area"] = "long"
     style_scale: Annotated[float, Field(gt=0.0, le=16.0)] = 1.0
     style_enlarge: bool = True
+    resample: Literal["bicubic", "bilinear"] = "bicubic"
     init: Name = "content"
     noise: Grey = 10.0
     smallest: Annotated[int, Field(ge=16)] = 128

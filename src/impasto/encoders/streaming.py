@@ -1,0 +1,417 @@
+"""VGG forward and backward in pieces: the same numbers as the whole, in a fraction of its memory, and faster.
+
+Autograd keeps every feature map of the whole picture, 600 bytes a pixel in bfloat16, and each elementwise step
+between two convolutions reads and writes main memory. Here each block of the network is worked through in strips of
+rows that fit the processor's cache, and only what a block is given (the pooled maps, 60 bytes a pixel) is kept: on
+the way back a block is computed once more, strip by strip. That costs a third more convolutions and saves more than
+that in memory traffic.
+
+Nothing but sums over pixels and values at pixels can be computed this way; whoever needs a layer as a whole collects
+the strips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Observe = Callable[[str, Tensor, int], None]
+"""Called with (layer, features (N, C, h, W) of h rows, number of the first row): each row comes exactly once."""
+
+Inject = Callable[[str, Tensor, int, Tensor | None], Tensor]
+"""Called with (layer, features, first row, gradient so far or None); returns the gradient with this layer's added."""
+
+Span = tuple[int, int]
+"""Rows, from … up to but not including."""
+
+
+class Convolution:
+    """A 3 × 3 convolution with a border of one pixel, optionally followed by ReLU, and its gradient.
+
+    Args:
+        kernel: (C_out, C_in, 3, 3).
+        bias: (C_out,).
+        replicate: whether the border repeats the edge; otherwise it is zero.
+    """
+
+    def __init__(self, kernel: Tensor, bias: Tensor, *, replicate: bool) -> None:
+        self.replicate = replicate
+        self.channels = kernel.shape[0]
+        self._bias = bias
+        # The gradient of a convolution is the convolution with the kernel turned round and its channels swapped.
+        turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        self._packed = _packs(kernel)
+        self._kernel, self._turned = (_pack(k) if self._packed else k for k in (kernel, turned))
+
+    def forward(self, x: Tensor, *, relu: bool, top: bool, bottom: bool) -> Tensor:
+        """Rows that can be computed: one fewer than came at each end that is not the picture's own.
+
+        Args:
+            x: (N, C_in, h, W), some rows of the input.
+            relu: cut off what is negative.
+            top, bottom: whether the first or last row is the picture's own.
+        """
+        if self.replicate:
+            x = F.pad(x, (1, 1, int(top), int(bottom)), mode="replicate")
+            return self._convolve(x, self._kernel, self._bias, (0, 0), relu)
+        y = self._convolve(x, self._kernel, self._bias, (1, 1), relu)
+        return y[:, :, (0 if top else 1) : y.shape[2] - (0 if bottom else 1)]
+
+    def backward(self, g: Tensor, *, top: bool, bottom: bool) -> Tensor:
+        """The gradient at the input, one row more than came at each end that is not the picture's own."""
+        if self.replicate:
+            g = self._convolve(g, self._turned, None, (2, 2), False)
+            return _fold(g, top=top, bottom=bottom)
+        g = self._convolve(g, self._turned, None, (2, 1), False)
+        return g[:, :, int(top) : g.shape[2] - int(bottom)]
+
+    def _convolve(
+        self, x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int, int], relu: bool
+    ) -> Tensor:
+        if self._packed:
+            return _packed_convolution(x, kernel, bias, padding, relu)
+        y = F.conv2d(x, kernel, bias, padding=padding)
+        return y.relu_() if relu else y
+
+
+def _packs(kernel: Tensor) -> bool:
+    """Whether oneDNN can hold the kernel in its own order and apply ReLU before it writes the result.
+
+    These two operators are those that torch.compile uses; they have no public name, so their absence is no error.
+    """
+    return (
+        kernel.device.type == "cpu"
+        and kernel.dtype in (torch.float32, torch.bfloat16)
+        and bool(torch._C._has_mkldnn)
+        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+        and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
+    )
+
+
+def _pack(kernel: Tensor) -> Tensor:
+    # The picture's size is only a hint: any other works as well.
+    hint = [1, kernel.shape[1], 64, 64]
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(kernel, [1, 1], [1, 1], [1, 1], 1, hint)
+    return packed
+
+
+def _packed_convolution(
+    x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int, int], relu: bool
+) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, kernel, bias, list(padding), [1, 1], [1, 1], 1, "relu" if relu else "none", [], None
+    )
+    return y
+
+
+def _fold(g: Tensor, *, top: bool, bottom: bool) -> Tensor:
+    """The gradient of repeating the edge: what reached the border belongs to the edge."""
+    g[..., 1] += g[..., 0]
+    g[..., -2] += g[..., -1]
+    g = g[..., 1:-1]
+    if top:
+        g[:, :, 1] += g[:, :, 0]
+        g = g[:, :, 1:]
+    if bottom:
+        g[:, :, -2] += g[:, :, -1]
+        g = g[:, :, :-1]
+    return g
+
+
+class MaxPool:
+    """Maxima of 2 × 2 pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 2)
+
+    def backward(self, g: Tensor, x: Tensor) -> Tensor:
+        _, where = F.max_pool2d(x, 2, return_indices=True)
+        gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+            g, x, [2, 2], [2, 2], [0, 0], [1, 1], False, where
+        )
+        return gradient
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Means of 2 × 2 pixels, times ``factor``."""
+
+    factor: float
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2) * self.factor
+
+    def backward(self, g: Tensor, x: Tensor) -> Tensor:
+        gradient: Tensor = torch.ops.aten.avg_pool2d_backward(
+            g * self.factor, x, [2, 2], [2, 2], [0, 0], False, True, None
+        )
+        return gradient
+
+
+@dataclass(frozen=True)
+class L2Pool:
+    """Roots of the sum of the squares of 2 × 2 pixels, times ``factor``."""
+
+    factor: float
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.lp_pool2d(x, 2.0, 2) * self.factor
+
+    def backward(self, g: Tensor, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.forward(x), x, g)
+        return gradient
+
+
+Pool = MaxPool | AveragePool | L2Pool
+
+
+@dataclass(frozen=True)
+class Block:
+    """The layers between two poolings, cut at the deepest one that is needed.
+
+    Attributes:
+        number: 1 for conv1_1 and so on.
+        convolutions: in order.
+        pool: behind them, or None where the network is cut before it.
+    """
+
+    number: int
+    convolutions: tuple[Convolution, ...]
+    pool: Pool | None
+
+    def name(self, kind: str, index: int) -> str:
+        """Such as relu4_2, for the convolution of that index from 0."""
+        return f"{kind}{self.number}_{index + 1}"
+
+
+@dataclass(frozen=True)
+class Map:
+    """Some rows of a feature map.
+
+    Attributes:
+        values: (N, C, h, W).
+        first: number of the first row.
+        height: how many there are in all.
+    """
+
+    values: Tensor
+    first: int
+    height: int
+
+    @property
+    def last(self) -> int:
+        return self.first + self.values.shape[2]
+
+    def rows(self, span: Span) -> Tensor:
+        return self.values[:, :, span[0] - self.first : span[1] - self.first]
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What the way back needs.
+
+    Attributes:
+        given: what each block was given.
+        kept: all maps of a block, by its number, where they are not computed once more.
+    """
+
+    given: list[Tensor]
+    kept: dict[int, list[Map]]
+
+
+class Stream:
+    """The blocks of a VGG, forward and backward.
+
+    Args:
+        blocks: in order, cut behind the deepest of ``layers``.
+        layers: those to be shown to ``observe`` and ``inject``.
+        normalise: makes of an image in [0, 1] what the first convolution takes.
+        scale: the derivative of ``normalise``.
+        strip: bytes of the largest feature map of one strip; 0 takes the picture's whole height.
+        keep: number of the first block that is not divided and whose maps are kept for the way back. Deep blocks
+            have small maps and expensive convolutions.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        layers: Collection[str],
+        *,
+        normalise: Callable[[Tensor], Tensor],
+        scale: float,
+        strip: int,
+        keep: int,
+    ) -> None:
+        self._blocks = blocks
+        self._layers = frozenset(layers)
+        self._normalise = normalise
+        self._scale = scale
+        self._strip = strip
+        self._keep = keep
+
+    def stride(self, layer: str) -> int:
+        """Pixels of the picture from one pixel of ``layer`` to the next."""
+        number = int(layer.removeprefix("pool").removeprefix("conv").removeprefix("relu").split("_")[0])
+        return 1 << (number - (not layer.startswith("pool")))
+
+    @property
+    def deepest_stride(self) -> int:
+        """Pixels of the picture from one pixel of the deepest layer to the next."""
+        return 1 << (len(self._blocks) - (self._blocks[-1].pool is None))
+
+    @property
+    def reach(self) -> int:
+        """How many pixels beyond its own square of the picture the deepest layer sees, at most."""
+        left, right, stride = 0, 0, 1
+        for block in self._blocks:
+            left += stride * len(block.convolutions)
+            right += stride * len(block.convolutions)
+            if block.pool is not None:
+                right += stride
+                stride *= 2
+        return max(left, right - stride + 1)
+
+    def forward(self, image: Tensor, observe: Observe) -> Tape:
+        """Shows every wanted layer to ``observe``.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            what :meth:`backward` needs.
+        """
+        tape = Tape([self._normalise(image)], {})
+        for block in self._blocks:
+            x = tape.given[-1]
+            pooled: Tensor | None = None
+            spans = self._spans(block, x)
+            for span in spans:
+                maps = self._compute(block, x, span, observe)
+                if block.number >= self._keep:
+                    tape.kept[block.number] = maps
+                if block.pool is None:
+                    continue
+                piece = block.pool.forward(maps[-1].rows(span))
+                first = span[0] // 2
+                if f"pool{block.number}" in self._layers:
+                    observe(f"pool{block.number}", piece, first)
+                if len(spans) == 1:
+                    pooled = piece
+                    continue
+                if pooled is None:
+                    n, _, height, width = x.shape
+                    pooled = torch.empty(
+                        (n, piece.shape[1], height // 2, width // 2),
+                        dtype=x.dtype,
+                        device=x.device,
+                        memory_format=torch.channels_last,
+                    )
+                pooled[:, :, first : first + piece.shape[2]] = piece
+            if pooled is not None:
+                tape.given.append(pooled)
+        return tape
+
+    def backward(self, tape: Tape, inject: Inject) -> Tensor:
+        """The gradient at the image of :meth:`forward`, at least in float32; ``tape`` is used up."""
+        given = tape.given
+        gradient: Tensor | None = None
+        for block in reversed(self._blocks):
+            if block.pool is not None and f"pool{block.number}" in self._layers:
+                gradient = inject(f"pool{block.number}", given[-1], 0, gradient)
+            if block.pool is not None:
+                given.pop()
+            x = given[-1]
+            spans = self._spans(block, x)
+            below: Tensor | None = None
+            for span in spans:
+                maps = tape.kept.pop(block.number, None) or self._compute(block, x, span, None)
+                rows, piece = self._back(block, maps, span, gradient, inject)
+                if len(spans) == 1:
+                    below = piece
+                    continue
+                if below is None:
+                    below = torch.zeros_like(x)
+                below[:, :, rows[0] : rows[1]] += piece
+            gradient = below
+        given.clear()
+        if gradient is None:
+            raise TypeError("a stream without blocks")
+        return gradient.to(torch.promote_types(gradient.dtype, torch.float32)) * self._scale
+
+    def _spans(self, block: Block, x: Tensor) -> list[Span]:
+        """Even cuts of the block's rows, so that no pooling window is divided."""
+        n, _, height, width = x.shape
+        channels = block.convolutions[-1].channels
+        row = n * channels * width * x.element_size()
+        if not self._strip or block.number >= self._keep:
+            return [(0, height)]
+        rows = max(4 * len(block.convolutions), self._strip // row)
+        count = max(1, round(height / rows))
+        step = -(-height // count)
+        step += step % 2
+        return [(first, min(first + step, height)) for first in range(0, height, step)]
+
+    def _compute(self, block: Block, x: Tensor, span: Span, observe: Observe | None) -> list[Map]:
+        """The input and every map of the block, on ``span`` and as far beyond as the convolutions reach.
+
+        Maps come in pairs, before and after ReLU; both are one where only the second is wanted.
+        """
+        height, reach = x.shape[2], len(block.convolutions)
+        first, last = max(0, span[0] - reach), min(height, span[1] + reach)
+        maps = [Map(x[:, :, first:last], first, height)]
+        for index, convolution in enumerate(block.convolutions):
+            below = maps[-1]
+            top, bottom = below.first == 0, below.last == height
+            conv, relu = block.name("conv", index), block.name("relu", index)
+            apart = conv in self._layers
+            y = convolution.forward(below.values, relu=not apart, top=top, bottom=bottom)
+            first = below.first + (0 if top else 1)
+            before = Map(y, first, height)
+            after = Map(F.relu(y), first, height) if apart else before
+            maps += [before, after]
+            if observe is not None:
+                for name, it in ((conv, before), (relu, after)):
+                    if name in self._layers:
+                        observe(name, it.rows(span), span[0])
+        return maps
+
+    def _back(
+        self, block: Block, maps: list[Map], span: Span, gradient: Tensor | None, inject: Inject
+    ) -> tuple[Span, Tensor]:
+        """The gradient at the block's input that comes from ``span``, and the rows it has."""
+        height = maps[0].height
+        g: Tensor | None = None
+        if block.pool is not None and gradient is not None:
+            g = block.pool.backward(gradient[:, :, span[0] // 2 : span[1] // 2], maps[-1].rows(span))
+        first, last = span
+        for index in reversed(range(len(block.convolutions))):
+            before, after = maps[2 * index + 1], maps[2 * index + 2]
+            g = self._injected(block.name("relu", index), after, span, (first, last), g, inject)
+            if g is not None:
+                values = after.values[:, :, first - after.first : last - after.first]
+                g = torch.ops.aten.threshold_backward(g, values, 0)
+            g = self._injected(block.name("conv", index), before, span, (first, last), g, inject)
+            if g is None:
+                continue
+            top, bottom = first == 0, last == height
+            g = block.convolutions[index].backward(g, top=top, bottom=bottom)
+            first, last = max(0, first - 1), min(height, last + 1)
+        return (first, last), torch.zeros_like(maps[0].rows((first, last))) if g is None else g
+
+    def _injected(
+        self, layer: str, features: Map, span: Span, rows: Span, g: Tensor | None, inject: Inject
+    ) -> Tensor | None:
+        """``g``, which has ``rows``, with the gradient of a wanted layer added on ``span``."""
+        if layer not in self._layers:
+            return g
+        if g is None or rows == span:
+            return inject(layer, features.rows(span), span[0], g)
+        core = g[:, :, span[0] - rows[0] : span[1] - rows[0]]
+        core.copy_(inject(layer, features.rows(span), span[0], core))
+        return g

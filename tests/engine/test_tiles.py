@@ -1,0 +1,202 @@
+"""Laws of the exact gradient in pieces: whatever the cut, it is the whole picture's, and no seam."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.encoders.vgg import VGG, Padding, Pooling, layer_names
+from impasto.encoders.weights import ARCHITECTURES, Convolutions
+from impasto.engine.evaluation import whole
+from impasto.engine.tiles import Streaming, cut, tiled
+from impasto.errors import ParameterError
+from impasto.losses.content import half_sum, mean, share
+from impasto.losses.gram import Gram
+from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
+from impasto.losses.smoothness import absolute_mean, nine_point
+from impasto.losses.wasserstein import NewtonSchulzWasserstein
+
+STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+@pytest.fixture(scope="module")
+def thin() -> Convolutions:
+    """VGG19's layers with a few channels each: laws do not depend on how many."""
+    generator = torch.Generator().manual_seed(0)
+    kernels, biases, below = {}, {}, 3
+    for block, count in enumerate(ARCHITECTURES["vgg19"].convolutions, start=1):
+        for index in range(1, count + 1):
+            channels = 3 + block
+            kernel = torch.randn(channels, below, 3, 3, generator=generator) / (2 * below) ** 0.5
+            kernels[f"conv{block}_{index}"] = kernel
+            biases[f"conv{block}_{index}"] = torch.randn(channels, generator=generator)
+            below = channels
+    return Convolutions("vgg19", kernels, biases, (120.0, 115.0, 100.0), "made up", "none")
+
+
+def _picture(height: int, width: int, seed: int, count: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, 3, height, width, generator=generator, dtype=torch.float64)
+
+
+class Stripped:
+    """A network in strips of so many bytes."""
+
+    def __init__(self, network: VGG, strip: int) -> None:
+        self._network, self._strip = network, strip
+
+    def stream(self, layers: object) -> object:
+        return self._network.stream(layers, strip=self._strip, keep=6 if self._strip % 2 else 3)  # type: ignore[arg-type]
+
+
+def _objective(style_loss: Gram | NewtonSchulzWasserstein | None = None) -> Objective:
+    return (
+        ContentTerm("relu4_2", share, 1.0),
+        *(StyleTerm(layer, style_loss or Gram(reduce="share"), 0.3, layer) for layer in STYLE),
+        SmoothnessTerm(nine_point, 0.1),
+    )
+
+
+def _same(
+    network: VGG,
+    encoder: Streaming,
+    objective: Objective,
+    size: tuple[int, int],
+    *,
+    tile: int = 0,
+    count: int = 1,
+) -> None:
+    content = _picture(*size, 1)
+    styles = [_picture(50, 40, 2), _picture(33, 47, 3)]
+    x = _picture(*size, 4, count) * 255
+    plain = whole(network, objective, [0.7, 0.3], 255.0)(content, styles)(x)
+    ours = tiled(encoder, objective, [0.7, 0.3], 255.0, tile=tile)(content, styles)(x)
+    assert ours.loss == pytest.approx(plain.loss, rel=1e-10)
+    assert ours.terms == pytest.approx(dict(plain.terms), rel=1e-10)
+    assert ours.gradient.dtype == x.dtype
+    torch.testing.assert_close(
+        ours.gradient, plain.gradient, rtol=1e-7, atol=1e-11 * float(plain.gradient.abs().max())
+    )
+
+
+@pytest.mark.parametrize("size", [(64, 64), (97, 131), (130, 67), (16, 200)])
+@pytest.mark.parametrize("strip", [0, 1, 20_000])
+def test_strips_equal_the_whole(thin: Convolutions, size: tuple[int, int], strip: int) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    _same(network, Stripped(network, strip), _objective(), size)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(200, 260), (211, 333), (97, 400)])
+@pytest.mark.parametrize("tile", [16, 64, 100])
+def test_tiles_equal_the_whole(thin: Convolutions, size: tuple[int, int], tile: int) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    _same(network, network, _objective(), size, tile=tile)
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
+@pytest.mark.parametrize("padding", ["zero", "replicate", "replicate-first"])
+def test_every_pooling_and_padding(thin: Convolutions, pooling: Pooling, padding: Padding) -> None:
+    network = VGG(thin, pooling=pooling, padding=padding).to(dtype=torch.float64)
+    for strip, tile in ((1, 0), (0, 64), (30_000, 64)):
+        _same(network, Stripped(network, strip), _objective(), (133, 150), tile=tile)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        _objective(NewtonSchulzWasserstein()),
+        _objective(Gram(divide="nothing", reduce="sum")),
+        # Layers before ReLU, pooled ones, two terms at one layer, a style that follows another layer.
+        (
+            ContentTerm("conv3_2", mean, 1.0),
+            ContentTerm("relu3_1", half_sum, 0.1),
+            StyleTerm("relu3_1", Gram(), 1.0, "relu3_1"),
+            StyleTerm("pool2", Gram(), 1.0, "conv2_1"),
+            StyleTerm("conv1_1", Gram(), 1.0, "conv1_1"),
+            StyleTerm("pool3", Gram(), 1.0, "pool3"),
+        ),
+        (ContentTerm("relu2_2", mean, 1.0),),
+        (StyleTerm("relu1_1", Gram(), 1.0, "relu1_1"), SmoothnessTerm(absolute_mean, 1.0)),
+        (SmoothnessTerm(nine_point, 1.0),),
+    ],
+    ids=["wasserstein", "sums", "odd-layers", "content", "shallow", "smoothness"],
+)
+def test_every_kind_of_term(thin: Convolutions, objective: Objective) -> None:
+    widths = {**thin.kernels}
+    # pool2 has as many channels as conv2_1.
+    assert widths["conv2_1"].shape[0] == widths["conv2_2"].shape[0]
+    network = VGG(thin).to(dtype=torch.float64)
+    for strip, tile in ((0, 0), (1, 0), (1, 48)):
+        _same(network, Stripped(network, strip), objective, (101, 90), tile=tile)  # type: ignore[arg-type]
+
+
+def test_several_pictures_at_once(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    for strip, tile in ((0, 0), (1, 0), (0, 64)):
+        _same(network, Stripped(network, strip), _objective(), (90, 110), tile=tile, count=3)  # type: ignore[arg-type]
+
+
+def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions) -> None:
+    """float32 to rounding; bfloat16 as near to float32 as autograd's bfloat16 is."""
+    content, style, x = (_picture(96, 120, seed).float() for seed in (1, 2, 3))
+    network = VGG(convolutions).to(dtype=torch.float32)
+    plain = whole(network, _objective(), [1.0])(content, [style])(x)
+    for tile in (0, 48):
+        ours = tiled(network, _objective(), [1.0], tile=tile)(content, [style])(x)
+        assert ours.loss == pytest.approx(plain.loss, rel=1e-5)
+        assert _off(ours.gradient, plain.gradient) < 1e-4
+    network.to(dtype=torch.bfloat16)
+    rough = whole(network, _objective(), [1.0])(content, [style])(x)
+    ours = tiled(network, _objective(), [1.0])(content, [style])(x)
+    assert ours.loss == pytest.approx(plain.loss, rel=0.01)
+    assert _off(ours.gradient, plain.gradient) < 1.2 * _off(rough.gradient, plain.gradient)
+
+
+def _off(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+def test_the_cut_covers_every_pixel_once() -> None:
+    for size in ((64, 64), (65, 131), (1000, 17)):
+        for side in (0, 16, 50, 4000):
+            count = torch.zeros(size)
+            for piece in cut(size, side, reach=70, stride=16):
+                piece.core.of(count).add_(1)
+                assert piece.outer.top % 16 == 0 and piece.outer.left % 16 == 0
+                assert piece.outer.top in (0, piece.core.top - 80) or piece.outer.top == 0
+            assert bool((count == 1).all())
+
+
+def test_reach_is_the_receptive_field(thin: Convolutions) -> None:
+    """No pixel farther than ``reach`` from a feature's own square changes it, and one at that distance does."""
+    network = VGG(thin, pooling="average").to(dtype=torch.float64)
+    for layer in ("relu1_1", "relu3_1", "pool2", "relu5_1"):
+        stream = network.stream([layer])
+        stride = stream.stride(layer)
+        at = 128 // stride
+        image = _picture(272, 8 * 16, 5).requires_grad_()
+        features = network(image, [layer])[layer][:, :, at]
+        (gradient,) = torch.autograd.grad(features.square().sum(), image)
+        rows = gradient.abs().sum((0, 1, 3)).nonzero().flatten()
+        before, after = 128 - int(rows[0]), int(rows[-1]) - (128 + stride - 1)
+        assert max(before, after) <= stream.reach <= max(before, after) + 1
+
+
+def test_unknown_layer_and_small_picture(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    with pytest.raises(ParameterError, match="relu9_1"):
+        network.stream(["relu9_1"])
+    with pytest.raises(ParameterError, match="at least 16 pixels"):
+        network.stream(["relu5_1"]).forward(_picture(15, 40, 0), lambda *_: None)
+
+
+def test_layer_names_are_those_of_the_network(thin: Convolutions) -> None:
+    """Every layer can be streamed alone, and is what the network says."""
+    network = VGG(thin).to(dtype=torch.float64)
+    image = _picture(40, 36, 6)
+    for layer in layer_names(ARCHITECTURES["vgg19"].convolutions):
+        seen: list[Tensor] = []
+        stream = network.stream([layer], strip=1)
+        stream.forward(image, lambda name, features, first, seen=seen: seen.append(features.clone()))  # type: ignore[misc]
+        torch.testing.assert_close(torch.cat(seen, 2), network(image, [layer])[layer])
