@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench bench-full clean
 
 demo: .venv/demo
 	.venv/bin/impasto demo
@@ -12,10 +12,25 @@ test: .venv/test
 	.venv/bin/python -m pytest -n $(WORKERS)
 
 check: .venv/check
-	.venv/bin/ruff format --check src tests
-	.venv/bin/ruff check src tests
+	.venv/bin/ruff format --check src tests benchmarks
+	.venv/bin/ruff check src tests benchmarks
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+bench: .venv/demo
+	.venv/bin/python benchmarks/evaluation.py
+
+# IMAGES is a folder with content/ and style/.
+IMAGES ?= ../shared/images
+bench-full: .venv/demo benchmarks/.peers/ready
+	.venv/bin/python benchmarks/evaluation.py --full
+	.venv/bin/python benchmarks/against_pastiche.py --images $(IMAGES) --peer benchmarks/.peers/bin/pastiche
+
+benchmarks/.peers/ready: constraints.txt
+	$(PYTHON) -m venv benchmarks/.peers
+	benchmarks/.peers/bin/python -m pip install --quiet -c constraints.txt torch==2.13.0
+	benchmarks/.peers/bin/python -m pip install --quiet -c constraints.txt pastiche==1.6.0
+	touch $@
 
 # torch comes first, by itself and pinned: a build that is already on the machine is taken, and nothing that
 # follows asks for another.

@@ -267,3 +267,24 @@ def test_lbfgs_forgets_at_a_change_of_size() -> None:
     _ours(solver, bowl, 4)
     solver.resize(torch.zeros(1, 3, 5, 5))
     assert solver.state() == {}
+
+
+def test_history_within_its_memory() -> None:
+    """Fewer pairs where they would not fit, three at least, and the same steps as with that history."""
+
+    def evaluate(x: Tensor) -> Evaluation:
+        scales = torch.arange(1, x.numel() + 1, dtype=x.dtype).view_as(x)
+        return Evaluation(float((scales * x * x).sum()), 2 * scales * x, {})
+
+    def run(solver: LBFGS) -> tuple[Tensor, int]:
+        x = torch.ones(1, 3, 4, 5, dtype=torch.float64)
+        for _ in range(12):
+            x = solver.step(x, evaluate).x
+        return x, sum(name.startswith("s") for name in solver.state())
+
+    pair = 2 * 60 * 8
+    for limit, kept in ((5 * pair, 5), (5 * pair - 1, 4), (1, 3), (0, 10)):
+        limited, pairs = run(LBFGS(history=10, history_bytes=limit, first_move=0.1))
+        plain, _ = run(LBFGS(history=kept, first_move=0.1))
+        assert pairs == kept
+        assert torch.equal(limited, plain)

@@ -47,7 +47,7 @@ class Stripped:
         self._network, self._strip = network, strip
 
     def stream(self, layers: object) -> object:
-        return self._network.stream(layers, strip=self._strip, keep=6 if self._strip % 2 else 3)  # type: ignore[arg-type]
+        return self._network.stream(layers, strip=self._strip)  # type: ignore[arg-type]
 
 
 def _objective(style_loss: Gram | NewtonSchulzWasserstein | None = None) -> Objective:

@@ -185,3 +185,10 @@ def test_a_picture_to_go_on_from_is_not_shrunk(pictures: tuple[Path, Path]) -> N
     first = next(impasto.iterate(*pictures, init=painted.image, **options))
     assert first.levels == 1
     assert first.loss == pytest.approx(painted.loss, rel=0.05)  # the loss of what was painted, all of it
+
+
+def test_tiles_paint_the_same_picture(pictures: tuple[Path, Path]) -> None:
+    options: dict[str, Any] = {**OPTIONS, "size": 160, "steps": 3, "precision": "fp32"}
+    one, many = (impasto.stylize(*pictures, tile=tile, **options) for tile in (0, 64))
+    assert many.loss == pytest.approx(one.loss, rel=1e-4)
+    assert float((many.image - one.image).abs().max()) < 0.02

@@ -173,3 +173,14 @@ def test_lists() -> None:
     for bad in ("", "relu1_1=", "=3", "a=b", "a,a", "a==1"):
         with pytest.raises(ParameterError, match="-: expected"):
             parse_layers(bad, option="-")
+
+
+def test_a_draft_is_shorter_whatever_the_preset() -> None:
+    for preset in PRESETS:
+        assert resolve(preset, quality="draft").steps < resolve(preset).steps
+    assert resolve(quality="draft", steps=7).steps == 7
+    assert resolve(quality="standard") == resolve()
+    with pytest.raises(ParameterError, match="quality"):
+        resolve(quality="perfect")
+    with pytest.raises(ParameterError, match="quality"):
+        resolve("gatys", faithful=True, quality="draft")

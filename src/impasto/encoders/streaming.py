@@ -3,8 +3,8 @@
 Autograd keeps every feature map of the whole picture, 600 bytes a pixel in bfloat16, and each elementwise step
 between two convolutions reads and writes main memory. Here each block of the network is worked through in strips of
 rows that fit the processor's cache, and only what a block is given (the pooled maps, 60 bytes a pixel) is kept: on
-the way back a block is computed once more, strip by strip. That costs a third more convolutions and saves more than
-that in memory traffic.
+the way back a block is computed once more, strip by strip. That costs up to half as many convolutions again and saves
+more than that in memory traffic.
 
 Nothing but sums over pixels and values at pixels can be computed this way; whoever needs a layer as a whole collects
 the strips.
@@ -233,9 +233,8 @@ class Stream:
         layers: those to be shown to ``observe`` and ``inject``.
         normalise: makes of an image in [0, 1] what the first convolution takes.
         scale: the derivative of ``normalise``.
-        strip: bytes of the largest feature map of one strip; 0 takes the picture's whole height.
-        keep: number of the first block that is not divided and whose maps are kept for the way back. Deep blocks
-            have small maps and expensive convolutions.
+        strip: bytes of the largest feature map of one strip; 0 divides nothing. A block whose maps fit one strip is
+            not computed twice: they are kept for the way back.
     """
 
     def __init__(
@@ -246,14 +245,12 @@ class Stream:
         normalise: Callable[[Tensor], Tensor],
         scale: float,
         strip: int,
-        keep: int,
     ) -> None:
         self._blocks = blocks
         self._layers = frozenset(layers)
         self._normalise = normalise
         self._scale = scale
         self._strip = strip
-        self._keep = keep
 
     def stride(self, layer: str) -> int:
         """Pixels of the picture from one pixel of ``layer`` to the next."""
@@ -277,23 +274,22 @@ class Stream:
                 stride *= 2
         return max(left, right - stride + 1)
 
-    def forward(self, image: Tensor, observe: Observe) -> Tape:
+    def forward(self, image: Tensor, observe: Observe, *, way_back: bool = False) -> Tape:
         """Shows every wanted layer to ``observe``.
 
         Args:
             image: (N, 3, H, W), RGB in [0, 1].
-
-        Returns:
-            what :meth:`backward` needs.
+            way_back: keep what :meth:`backward` needs.
         """
         tape = Tape([self._normalise(image)], {})
         for block in self._blocks:
             x = tape.given[-1]
             pooled: Tensor | None = None
             spans = self._spans(block, x)
+            kept = way_back and len(spans) == 1
             for span in spans:
                 maps = self._compute(block, x, span, observe)
-                if block.number >= self._keep:
+                if kept:
                     tape.kept[block.number] = maps
                 if block.pool is None:
                     continue
@@ -313,6 +309,8 @@ class Stream:
                         memory_format=torch.channels_last,
                     )
                 pooled[:, :, first : first + piece.shape[2]] = piece
+            if not way_back:
+                tape.given.clear()
             if pooled is not None:
                 tape.given.append(pooled)
         return tape
@@ -349,7 +347,7 @@ class Stream:
         n, _, height, width = x.shape
         channels = block.convolutions[-1].channels
         row = n * channels * width * x.element_size()
-        if not self._strip or block.number >= self._keep:
+        if not self._strip:
             return [(0, height)]
         rows = max(4 * len(block.convolutions), self._strip // row)
         count = max(1, round(height / rows))

@@ -133,14 +133,12 @@ class VGG:
                     break
         return features
 
-    def stream(self, layers: Collection[str], *, strip: int | None = None, keep: int = 3) -> Stream:
+    def stream(self, layers: Collection[str], *, strip: int | None = None) -> Stream:
         """The same network for the same layers, forward and backward in pieces.
 
         Args:
             layers: names out of ``self.layers``.
             strip: bytes of the largest feature map of one piece; None takes what is fastest, 0 does not divide.
-            keep: number of the first block whose maps are kept rather than computed twice; 6 keeps none, with which
-                a picture in bfloat16 takes 60 bytes a pixel instead of 260.
 
         Raises:
             ParameterError: an unknown layer.
@@ -168,7 +166,6 @@ class VGG:
             normalise=lambda image: self._normalised(self._check(image, layers)),
             scale=255.0,
             strip=strip,
-            keep=keep,
         )
 
     def _convolution(self, name: str) -> Convolution:

@@ -64,6 +64,8 @@ class LBFGS:
 
     Args:
         history: curvature pairs kept.
+        history_bytes: memory for them: fewer are kept where they would take more, but never fewer than three; 0 sets
+            no limit. Twenty pairs of a large picture would be the largest thing in memory.
         line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
         learning_rate: the step length without a line search.
         first_move: root mean square of the first step, in units of x. 0 takes the first two steps of
@@ -78,6 +80,7 @@ class LBFGS:
         self,
         *,
         history: int = 100,
+        history_bytes: int = 0,
         line_search: bool = False,
         learning_rate: float = 1.0,
         first_move: float = 0.0,
@@ -85,6 +88,7 @@ class LBFGS:
         tolerance: tuple[float, float] = (1e-7, 1e-9),
     ) -> None:
         self.history = history
+        self.history_bytes = history_bytes
         self.line_search = line_search
         self.learning_rate = learning_rate
         self.first_move = first_move
@@ -145,8 +149,15 @@ class LBFGS:
             if float((s * y).sum()) > 1e-10:
                 self._s.append(s)
                 self._y.append(y)
-                del self._s[: -self.history], self._y[: -self.history]
+                pairs = self._pairs(x)
+                del self._s[:-pairs], self._y[:-pairs]
         self._last = (x, gradient)
+
+    def _pairs(self, x: Tensor) -> int:
+        """How many pairs are kept at the size of ``x``."""
+        if not self.history_bytes:
+            return self.history
+        return min(self.history, max(3, self.history_bytes // (2 * x.numel() * x.element_size())))
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """−H g by the two-loop recursion (N&W algorithm 7.4)."""

@@ -46,7 +46,9 @@ class Pieces(Protocol):
 
     def stride(self, layer: str) -> int: ...
 
-    def forward(self, image: Tensor, observe: Callable[[str, Tensor, int], None]) -> Tape: ...
+    def forward(
+        self, image: Tensor, observe: Callable[[str, Tensor, int], None], *, way_back: bool = False
+    ) -> Tape: ...
 
     def backward(self, tape: Tape, inject: Callable[[str, Tensor, int, Tensor | None], Tensor]) -> Tensor: ...
 
@@ -167,14 +169,19 @@ def _style_targets(
         return {}
     stream = encoder.stream(needed)
     terms = {term.name: (term, term.target_layer) for term in objective if isinstance(term, StyleTerm)}
-    sums = [_sums(stream, terms, style, tile) for style in styles]
+    sums = [
+        _sums(stream, terms, style, cut(_size(style), tile, reach=stream.reach, stride=stream.deepest_stride))
+        for style in styles
+    ]
     return {name: blend([each[name] for each in sums], weights) for name in terms}
 
 
-def _sums(stream: Pieces, terms: Mapping[str, tuple[StyleTerm, str]], image: Tensor, tile: int) -> Sums:
+def _sums(
+    stream: Pieces, terms: Mapping[str, tuple[StyleTerm, str]], image: Tensor, tiles: Sequence[Tile]
+) -> Sums:
     """The summaries of ``image`` for terms at layers, over all tiles."""
     sums: Sums = {}
-    for piece in cut(_size(image), tile, reach=stream.reach, stride=stream.deepest_stride):
+    for piece in tiles:
         stream.forward(piece.outer.of(image), _adder(stream, terms, piece, sums))
     return sums
 
@@ -258,7 +265,7 @@ class _Tiled:
                 slopes = self._distances(sums, values)
                 scales = {term.name: self._content_scale(term) for term in self._content}
                 for index, piece in enumerate(self._tiles):
-                    tape = tape or self._stream.forward(piece.outer.of(image), lambda *_: None)
+                    tape = tape or self._stream.forward(piece.outer.of(image), lambda *_: None, way_back=True)
                     inject = self._injector(self._stream, index, slopes, scales, values)
                     piece.outer.of(gradient).add_(self._stream.backward(tape, inject))
                     tape = None
@@ -269,11 +276,11 @@ class _Tiled:
 
     def _summed(self, stream: Pieces, image: Tensor) -> tuple[Tape | None, Sums]:
         """The summaries of the picture and, if it is one tile, what its backward pass needs."""
+        if len(self._tiles) > 1:
+            return None, _sums(stream, self._style, image, self._tiles)
         sums: Sums = {}
-        tape: Tape | None = None
-        for piece in self._tiles:
-            tape = stream.forward(piece.outer.of(image), _adder(stream, self._style, piece, sums))
-        return (tape if len(self._tiles) == 1 else None), sums
+        observe = _adder(stream, self._style, self._tiles[0], sums)
+        return stream.forward(image, observe, way_back=True), sums
 
     def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[Slopes]]:
         """Layer -> the derivatives by first and second moment of each term there; fills in the terms' values."""

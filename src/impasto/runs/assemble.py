@@ -218,6 +218,7 @@ def build_solver(recipe: Recipe) -> Solver:
         )
     return LBFGS(
         history=recipe.history,
+        history_bytes=recipe.history_memory * 1_000_000,
         line_search=recipe.optimizer == "lbfgs-wolfe",
         learning_rate=recipe.learning_rate or 1.0,
         first_move=recipe.first_move / 255.0 * recipe.unit,

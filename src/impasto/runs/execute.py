@@ -215,7 +215,7 @@ class Session:
 
     def _prepare(self, unit: float) -> Prepare:
         if isinstance(self.encoder, VGG):
-            return tiled(self.encoder, self.objective, self.recipe.style_shares, unit)
+            return tiled(self.encoder, self.objective, self.recipe.style_shares, unit, tile=self.recipe.tile)
         return whole(self.encoder, self.objective, self.recipe.style_shares, unit)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:

@@ -19,6 +19,7 @@ Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
+Quality = Literal["standard", "draft"]
 StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"]
 ContentLossName = Literal["mean", "half-sum", "share"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
@@ -105,6 +106,7 @@ class Recipe(BaseModel):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     history: Annotated[int, Field(ge=1)] = 20
+    history_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 500  # megabytes; 0 sets no limit
     first_move: Weight = 4.0
     bounded: bool = True
     unit: Literal[1, 255] = 255
@@ -114,6 +116,7 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: Device = "auto"
     precision: Precision = "auto"
+    tile: Pixels = 2048  # 0 cuts nothing
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

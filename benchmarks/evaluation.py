@@ -1,0 +1,94 @@
+"""One evaluation of the default objective: milliseconds and memory by autograd, in strips and in tiles.
+
+    python benchmarks/evaluation.py [--full]
+
+Each way runs in a process of its own, so that its peak is its own; a picture of noise, made here, does for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from impasto.encoders.vgg import VGG
+from impasto.encoders.weights import load
+from impasto.engine.evaluation import whole
+from impasto.engine.tiles import tiled
+from impasto.runs.assemble import build_objective
+from impasto.runs.execute import choose_precision
+from impasto.runs.presets import resolve
+from machine import machine
+
+SHORT = [(384, 512, "whole", 0), (384, 512, "strips", 0), (768, 1024, "whole", 0), (768, 1024, "strips", 0)]
+FULL = [
+    *SHORT,
+    (768, 1024, "tiles", 512),
+    (1536, 2048, "whole", 0),
+    (1536, 2048, "strips", 0),
+    (1536, 2048, "tiles", 1024),
+    (3464, 5176, "tiles", 1024),
+]
+
+
+def measure(height: int, width: int, way: str, tile: int, precision: str) -> dict[str, float]:
+    """Median and spread of a few evaluations, in this process."""
+    dtype, _ = choose_precision(precision, torch.device("cpu"), exact=False)
+    network = VGG(load("vgg19")).to(dtype=dtype)
+    torch.manual_seed(0)
+    content, style, x = (torch.rand(1, 3, height, width) for _ in range(3))
+    objective = build_objective(resolve())
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    make = whole(network, objective, [1.0]) if way == "whole" else tiled(network, objective, [1.0], tile=tile)
+    evaluate = make(content, [style])
+    evaluate(x)
+    times = []
+    for _ in range(7 if height * width < 1_000_000 else 3):
+        start = time.perf_counter()
+        evaluate(x)
+        times.append(1e3 * (time.perf_counter() - start))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "ms": round(statistics.median(times), 1),
+        "ms_least": round(min(times), 1),
+        "ms_most": round(max(times), 1),
+        "added_MB": round((peak - base) / 1024),
+        "process_MB": round(peak / 1024),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--full", action="store_true", help="large pictures too")
+    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        height, width, way, tile, precision = arguments.one
+        print(json.dumps(measure(int(height), int(width), way, int(tile), precision)))
+        return
+    rows = []
+    for point in FULL if arguments.full else SHORT:
+        for precision in ("auto", "fp32") if point[1] <= 512 else ("auto",):
+            command = [sys.executable, __file__, "--one", *map(str, point), precision]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            height, width, way, tile = point
+            rows.append(
+                {"height": height, "width": width, "way": way, "tile": tile, "precision": precision, **found}
+            )
+            print(json.dumps(rows[-1]), flush=True)
+    result = {"machine": machine(), "points": rows}
+    path = Path(__file__).parent / "results" / "evaluation.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
