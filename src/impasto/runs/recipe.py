@@ -106,7 +106,7 @@ class Recipe(BaseModel):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     history: Annotated[int, Field(ge=1)] = 20
-    history_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 500  # megabytes; 0 sets no limit
+    history_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 300  # megabytes; 0 sets no limit
     first_move: Weight = 4.0
     bounded: bool = True
     unit: Literal[1, 255] = 255
