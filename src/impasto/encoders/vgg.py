@@ -30,9 +30,9 @@ _POOLINGS: dict[Pooling, tuple[Callable[[Tensor], Tensor], tuple[float, ...]]] =
 }
 POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
 
-# Bytes of a strip's largest map: smaller strips repeat more rows at their ends, larger ones take more memory and are
-# not faster (docs/log.md).
-_CACHED = 8 << 20
+# Bytes of a strip's largest map, by bytes of a number: smaller strips repeat more rows at their ends, larger ones take
+# more memory. In float32 convolutions are slower, so fewer blocks should be computed twice (docs/log.md).
+_STRIP = {2: 8 << 20, 4: 32 << 20, 8: 64 << 20}
 PADDINGS: tuple[Padding, ...] = ("zero", "replicate", "replicate-first")
 
 
@@ -145,7 +145,7 @@ class VGG:
         """
         deepest = max(layers, key=self._index)
         if strip is None:
-            strip = _CACHED if self._mean.device.type == "cpu" else 0
+            strip = _STRIP[self.dtype.itemsize] if self._mean.device.type == "cpu" else 0
         blocks: list[Block] = []
         for number in range(1, 1 + sum(name.startswith("pool") for name in self.layers)):
             names = [name for name in self._kernels if name.startswith(f"conv{number}_")]
