@@ -92,3 +92,12 @@ def test_towards_a_blend_is_the_weighted_sum_of_gradients() -> None:
     )
     (of_mixed,) = torch.autograd.grad(mixed, f)
     torch.testing.assert_close(to_blend, of_mixed)
+
+
+def test_exact_moments_have_a_covariance_without_negative_eigenvalues() -> None:
+    """In bfloat16 products the covariance of features with a large mean is lost, and Newton-Schulz diverges."""
+    generator = torch.Generator().manual_seed(0)
+    f = (100.0 + torch.randn(1, 16, 64, 64, generator=generator)).to(torch.bfloat16)
+    wide = Moments.of(f.double()).covariance
+    assert float((Moments.of(f, exact=True).covariance - wide).abs().max()) < 0.01
+    assert float((Moments.of(f).covariance - wide).abs().max()) > 0.1
