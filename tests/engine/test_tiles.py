@@ -8,13 +8,14 @@ from torch import Tensor
 
 from impasto.encoders.vgg import VGG, Padding, Pooling, layer_names
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
+from impasto.engine import tiles
 from impasto.engine.evaluation import whole
 from impasto.engine.tiles import Streaming, cut, tiled
 from impasto.errors import ParameterError
 from impasto.losses.content import half_sum, mean, share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
-from impasto.losses.smoothness import absolute_mean, nine_point
+from impasto.losses.smoothness import TotalVariation, absolute_mean, absolute_sum, nine_point
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -66,12 +67,16 @@ def _same(
     *,
     tile: int = 0,
     count: int = 1,
+    content_bytes: int = 1_000_000_000,
 ) -> None:
     content = _picture(*size, 1)
     styles = [_picture(50, 40, 2), _picture(33, 47, 3)]
     x = _picture(*size, 4, count) * 255
     plain = whole(network, objective, [0.7, 0.3], 255.0)(content, styles)(x)
-    ours = tiled(encoder, objective, [0.7, 0.3], 255.0, tile=tile)(content, styles)(x)
+    prepare = tiled(encoder, objective, [0.7, 0.3], 255.0, tile=tile, content_bytes=content_bytes)
+    evaluate = prepare(content, styles)
+    ours = evaluate(x)
+    assert evaluate(x, slope=False).terms == pytest.approx(dict(plain.terms), rel=1e-10)
     assert ours.loss == pytest.approx(plain.loss, rel=1e-10)
     assert ours.terms == pytest.approx(dict(plain.terms), rel=1e-10)
     assert ours.gradient.dtype == x.dtype
@@ -129,6 +134,58 @@ def test_every_kind_of_term(thin: Convolutions, objective: Objective) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     for strip, tile in ((0, 0), (1, 0), (1, 48)):
         _same(network, Stripped(network, strip), objective, (101, 90), tile=tile)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tile", [0, 48])
+def test_content_that_is_not_kept_is_computed_again(thin: Convolutions, tile: int) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    two = (ContentTerm("relu2_2", mean, 1.0), ContentTerm("relu4_2", share, 1.0))
+    for objective in (_objective(), two):
+        _same(network, network, objective, (101, 90), tile=tile, content_bytes=100)
+
+
+@pytest.mark.parametrize("kind", [absolute_mean, absolute_sum, nine_point])
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_smoothness_by_bands(kind: TotalVariation, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "_SMOOTH_BAND", rows * 13)
+    x = _picture(20, 13, 1, 2)
+    objective = (SmoothnessTerm(kind, 2.0),)
+    plain = whole(lambda image, layers: {}, objective, [1.0])(x, [x])(x)
+    ours = tiled(None, objective, [1.0])(x, [x])(x)  # type: ignore[arg-type]  # no term needs a network
+    assert ours.loss == pytest.approx(plain.loss, rel=1e-12)
+    torch.testing.assert_close(ours.gradient, plain.gradient)
+
+
+class Cramped:
+    """A network on a device that has no room for pictures beyond so many pixels."""
+
+    def __init__(self, network: VGG, pixels: int) -> None:
+        self._network, self._pixels = network, pixels
+        self.refused = 0
+
+    def stream(self, layers: object) -> object:
+        stream, outer = self._network.stream(layers), self  # type: ignore[arg-type]
+
+        class Refusing:
+            def __getattr__(self, name: str) -> object:
+                return getattr(stream, name)
+
+            def forward(self, image: Tensor, *rest: object, **options: object) -> object:
+                if image.shape[-2] * image.shape[-1] > outer._pixels:
+                    outer.refused += 1
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+                return stream.forward(image, *rest, **options)  # type: ignore[arg-type]
+
+        return Refusing()
+
+
+def test_too_little_memory_takes_smaller_tiles(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    cramped = Cramped(network, 500 * 500)
+    _same(network, cramped, _objective(), (400, 700))  # type: ignore[arg-type]
+    assert cramped.refused
+    with pytest.raises(torch.OutOfMemoryError):
+        _same(network, Cramped(network, 10_000), _objective(), (400, 700))  # type: ignore[arg-type]
 
 
 def test_several_pictures_at_once(thin: Convolutions) -> None:

@@ -79,10 +79,11 @@ class Bench:
 
     def run(self, x: Tensor, steps: int) -> tuple[list[float], Tensor, Solver]:
         solver = build_solver(self.recipe)
+        x = x.clone(memory_format=torch.contiguous_format)
         totals = []
         for _ in range(steps):
             update = solver.step(x, self.evaluate)
-            totals.append(update.at.loss)
+            totals.append(update.loss)
             x = update.x
         return totals, x, solver
 

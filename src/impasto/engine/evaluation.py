@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ class Evaluation:
 
     Attributes:
         loss: the total.
-        gradient: d total / d x, shaped as x.
+        gradient: d total / d x, shaped as x; it is the caller's to work in.
         terms: the weighted terms by name; they sum to ``loss``.
     """
 
@@ -38,8 +39,13 @@ class Evaluation:
     terms: Mapping[str, float]
 
 
-Evaluate = Callable[[Tensor], Evaluation]
-"""x -> its evaluation. x is the picture in whatever unit the solver works in."""
+class Evaluate(Protocol):
+    """x -> its evaluation. x is the picture in whatever unit the solver works in."""
+
+    def __call__(self, x: Tensor, *, slope: bool = True) -> Evaluation:
+        """Without ``slope`` the gradient is left empty, for whoever asks for the losses alone."""
+        ...
+
 
 Prepare = Callable[[Tensor, Sequence[Tensor]], Evaluate]
 """(content, styles), all at a level's size -> the evaluation of pictures of the content's size."""
@@ -92,13 +98,13 @@ def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: fl
     """
     needed = layers(objective)
 
-    def evaluate_at(x: Tensor) -> Evaluation:
-        x = x.detach().requires_grad_()
-        with torch.enable_grad():
+    def evaluate_at(x: Tensor, *, slope: bool = True) -> Evaluation:
+        x = x.detach().requires_grad_(slope)
+        with torch.set_grad_enabled(slope):
             image = x / unit
             terms = evaluate(objective, targets, image, extract(image, needed) if needed else {})
             total = torch.stack(list(terms.values())).sum()
-        (gradient,) = torch.autograd.grad(total, x)
+        gradient = torch.autograd.grad(total, x)[0] if slope else x.new_empty(0)
         return Evaluation(
             float(total.detach()),
             gradient.contiguous(),

@@ -23,15 +23,12 @@ _NARROWEST = 1e-9  # bracket width times the largest entry of d at which to stop
 
 @dataclass(frozen=True)
 class Trial:
-    """The function along the line at step length ``t``."""
+    """The function along the line at step length ``t``; ``evaluation`` is None where nothing new was evaluated."""
 
     t: float
-    evaluation: Evaluation
+    value: float
     slope: float
-
-    @property
-    def value(self) -> float:
-        return self.evaluation.loss
+    evaluation: Evaluation | None
 
 
 def _cubic_minimum(a: Trial, b: Trial, bounds: tuple[float, float] | None = None) -> float:
@@ -53,23 +50,24 @@ def _cubic_minimum(a: Trial, b: Trial, bounds: tuple[float, float] | None = None
 
 
 def strong_wolfe(
-    at: Callable[[float], Evaluation], start: Evaluation, direction: Tensor, first_step: float
+    at: Callable[[float], Evaluation], loss: float, slope: float, direction: Tensor, first_step: float
 ) -> Trial:
     """A step length along ``direction`` that satisfies the strong Wolfe conditions, or the best one found.
 
     Args:
         at: evaluates the function at a step length along the line.
-        start: the evaluation at step 0.
+        loss, slope: the function and its derivative along the line at step 0.
         direction: d, shaped as the gradient; a descent direction.
         first_step: the first step length tried.
     """
 
     def trial(t: float) -> Trial:
         evaluation = at(t)
-        return Trial(t, evaluation, float((evaluation.gradient * direction).sum()))
+        along = float((evaluation.gradient * direction).sum())
+        return Trial(t, evaluation.loss, along, evaluation)
 
     reach = float(direction.abs().max())
-    origin = Trial(0.0, start, float((start.gradient * direction).sum()))
+    origin = Trial(0.0, loss, slope, None)
 
     def too_high(it: Trial) -> bool:
         return it.value > origin.value + _SUFFICIENT_DECREASE * it.t * origin.slope

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -92,7 +93,7 @@ def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
     if tuple(image.shape[-2:]) == size:
         return image
     # Bicubic overshoots beside edges.
-    return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp(0.0, 1.0)
+    return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp_(0.0, 1.0)
 
 
 def carry_up(image: Tensor, contents: Sequence[Tensor], detail: float) -> Tensor:
@@ -106,7 +107,10 @@ def carry_up(image: Tensor, contents: Sequence[Tensor], detail: float) -> Tensor
     """
     coarse, fine = contents
     size: Size = (fine.shape[-2], fine.shape[-1])
-    larger = resize(image, size)
     if not detail:
-        return larger
-    return (larger + detail * (fine - resize(coarse, size))).clamp(0.0, 1.0)
+        return resize(image, size)
+    # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
+    larger = F.interpolate(
+        torch.sub(image, coarse, alpha=detail), size, mode="bicubic", antialias=True, align_corners=False
+    )
+    return larger.add_(fine, alpha=detail).clamp_(0.0, 1.0)

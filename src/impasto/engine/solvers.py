@@ -1,8 +1,9 @@
 """L-BFGS and Adam over a picture: state in, state out.
 
-A solver takes one step at a time. It is given a point and a way to evaluate it, and returns the next point
-together with the evaluation of the point it was given. Its state is a flat dict of tensors, so it can be
-written to a file that holds nothing but tensors.
+A solver takes one step at a time. It is given a point and a way to evaluate it, moves the point, and returns the
+evaluation of where it was. All work is done in place or in bands: of a picture of 100 million pixels every copy is
+more than a gigabyte. Its state is a flat dict of tensors, so it can be written to a file that holds nothing but
+tensors.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.line_search import strong_wolfe
+from impasto.engine.vectors import Storage, Vectors
 
 State = Mapping[str, Tensor]
+
+_BAND = 1 << 22  # values that Adam works on at a time
 
 
 @dataclass(frozen=True)
@@ -27,20 +31,23 @@ class Update:
     """One step of a solver.
 
     Attributes:
-        x: the next point.
-        at: the evaluation of the point that the step started from.
+        x: the next point: the tensor that came, changed in place.
+        loss, terms: the evaluation of the point that the step started from.
         ended: why the solver sees nothing left to do from here, or None.
     """
 
     x: Tensor
-    at: Evaluation
+    loss: float
+    terms: Mapping[str, float]
     ended: str | None = None
 
 
 class Solver(Protocol):
     """What the engine needs of a solver."""
 
-    def step(self, x: Tensor, evaluate: Evaluate) -> Update: ...
+    def step(self, x: Tensor, evaluate: Evaluate) -> Update:
+        """One step from ``x``, contiguous, in place. Of the evaluations it is given it uses the gradients up."""
+        ...
 
     def best(self, x: Tensor) -> Tensor:
         """The picture to show and to save when the iterate is ``x``."""
@@ -56,16 +63,23 @@ class Solver(Protocol):
 
     def state(self) -> dict[str, Tensor]: ...
 
-    def restore(self, state: State) -> None: ...
+    def restore(self, state: State, x: Tensor) -> None:
+        """Go on from ``state`` with the iterate ``x``."""
+        ...
 
 
 class LBFGS:
-    """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5).
+    """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5), the two loops on coefficients.
+
+    The direction is a sum of the remembered steps s, the gradient's changes y along them and the gradient. Its
+    coefficients follow from their dot products alone (Chen, Wang and Zhou 2014, Large-scale L-BFGS using
+    MapReduce), so that one pass over what is remembered finds those with the newest vectors, and a second adds the
+    direction up. Both work in bands: no other vector of the picture's size is needed.
 
     Args:
         history: curvature pairs kept.
-        history_bytes: memory for them: fewer are kept where they would take more, but never fewer than three; 0 sets
-            no limit. Twenty pairs of a large picture would be the largest thing in memory.
+        history_bytes: memory for them. Where they would take more they are kept at half the precision, and fewer of
+            them; where not even three fit, five are kept in a temporary file. 0 sets no limit.
         line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
         learning_rate: the step length without a line search.
         first_move: root mean square of the first step, in units of x. 0 takes the first two steps of
@@ -97,9 +111,11 @@ class LBFGS:
         self.restart()
 
     def restart(self) -> None:
-        self._s: list[Tensor] = []  # steps
-        self._y: list[Tensor] = []  # the gradient's changes along them
-        self._last: tuple[Tensor, Tensor] | None = None  # x and its gradient, one step ago
+        self._vectors: Vectors | None = None  # row 0: the last gradient; then each pair's s and y
+        self._pairs: list[int] = []  # their places, oldest first
+        self._newest: int | None = None  # place of the step just taken; its y comes with the next gradient
+        self._sy = torch.zeros(0, 0, dtype=torch.float64)  # dot products of the pairs, in the order of _pairs
+        self._yy = torch.zeros(0, 0, dtype=torch.float64)
         self._known: Evaluation | None = None  # at the current x, when the line search already has it
 
     def resize(self, x: Tensor) -> None:
@@ -109,93 +125,202 @@ class LBFGS:
     def best(self, x: Tensor) -> Tensor:
         return x
 
+    def keeps(self, x: Tensor) -> tuple[int, Storage]:
+        """How many pairs are kept at the size of ``x``, and how."""
+        pair = 2 * x.numel() * x.element_size()
+        if not self.history_bytes or self.history * pair <= self.history_bytes:
+            return self.history, "full"
+        fit = 2 * self.history_bytes // pair
+        if fit < min(3, self.history):
+            return min(5, self.history), "file"
+        return min(self.history, fit), "half"
+
     def step(self, x: Tensor, evaluate: Evaluate) -> Update:
         at = self._known or evaluate(x)
         self._known = None
         if not math.isfinite(at.loss):
-            return Update(x, at, "the loss is not a finite number")
-        gradient = self._projected(x, at.gradient)
-        first = self._last is None
-        self._remember(x, gradient)
-        if float(gradient.abs().max()) <= self.tolerance[0]:
-            return Update(x, at, "the gradient is zero")
-        direction = self._direction(gradient)
-        slope = float((gradient * direction).sum())
+            return Update(x, at.loss, at.terms, "the loss is not a finite number")
+        point, gradient = x.view(-1), at.gradient.reshape(-1)
+        first = self._vectors is None
+        if self._vectors is None:
+            pairs, storage = self.keeps(x)
+            self._vectors = Vectors(1 + 2 * (pairs + 1), x, storage=storage)
+        largest, total, products = self._take_in(self._vectors, point, gradient)
+        if largest <= self.tolerance[0]:
+            return Update(x, at.loss, at.terms, "the gradient is zero")
+        slope = self._direction(self._vectors, gradient, products)
+        direction = gradient.view_as(x)
         if slope > -self.tolerance[1]:
-            return Update(x, at, "no direction leads downhill")
-        length = self._length(gradient, direction, first=first)
+            return Update(x, at.loss, at.terms, "no direction leads downhill")
+        length = self._length(total, float(products[-1]) / x.numel(), first=first)
         if self.line_search:
-            trial = strong_wolfe(lambda t: evaluate(self._clamped(x + t * direction)), at, direction, length)
+            trial = strong_wolfe(
+                lambda t: evaluate(self._clamped(x + t * direction)), at.loss, slope, direction, length
+            )
             length, self._known = trial.t, trial.evaluation
-        following = self._clamped(x + length * direction)
-        moved = float((following - x).abs().max())
-        return Update(following, at, "the step is zero" if moved <= self.tolerance[1] else None)
+        moved = self._move(self._vectors, point, gradient, length)
+        return Update(x, at.loss, at.terms, "the step is zero" if moved <= self.tolerance[1] else None)
 
-    def _projected(self, x: Tensor, gradient: Tensor) -> Tensor:
-        """The gradient without the entries that push a value out of its bounds."""
+    def _take_in(self, vectors: Vectors, x: Tensor, gradient: Tensor) -> tuple[float, float, Tensor]:
+        """Project the gradient, complete the newest pair, and multiply.
+
+        Returns:
+            the gradient's largest entry, the sum of its entries' sizes, and its dot products with each pair's s, with
+            each pair's y and with itself, in this order, in float64.
+        """
+        new, places = self._newest, [*self._pairs]
+        if new is not None:
+            places.append(new)
+        used = 1 + 2 * (1 + max(places, default=-1))
+        largest, sums = gradient.new_zeros(()), []
+        products = torch.zeros(used + 1, 3, dtype=_exact(gradient), device=gradient.device)
+        for number, band in enumerate(vectors.bands):
+            g = gradient[band]
+            self._project(x[band], g)
+            if new is not None:
+                vectors.write(number, _y(new), g - vectors.read(number, 1)[0])
+            vectors.write(number, 0, g)
+            rows = vectors.read(number, used)
+            columns = [rows[_s(new)], rows[_y(new)], g] if new is not None else [g]
+            beside = torch.stack(columns, 1)
+            products[:used, 3 - len(columns) :] += rows @ beside
+            products[used, 2] += g @ g
+            largest = torch.maximum(largest, g.abs().max())
+            sums.append(g.abs().sum())
+        self._newest = None
+        exact = products.cpu().double()
+        if new is not None:
+            self._remember(new, exact, vectors.rows // 2 - 1)
+        ours = [*map(_s, self._pairs), *map(_y, self._pairs), used]
+        return float(largest), float(torch.stack(sums).sum()), exact[ours, 2]
+
+    def _remember(self, new: int, products: Tensor, limit: int) -> None:
+        """Take the pair at place ``new`` among those kept, given every row's product with its s and its y."""
+        # Only positive curvature keeps the matrix positive definite.
+        if float(products[_y(new), 0]) <= 1e-10:
+            return
+        s, y = [_s(place) for place in (*self._pairs, new)], [_y(place) for place in (*self._pairs, new)]
+        count = len(s)
+        sy, yy = (torch.zeros(count, count, dtype=torch.float64) for _ in range(2))
+        sy[:-1, :-1], yy[:-1, :-1] = self._sy, self._yy
+        sy[-1], sy[:, -1] = products[y, 0], products[s, 1]
+        yy[-1] = yy[:, -1] = products[y, 1]
+        self._pairs.append(new)
+        oldest = max(0, count - limit)
+        del self._pairs[:oldest]
+        self._sy, self._yy = sy[oldest:, oldest:], yy[oldest:, oldest:]
+
+    def _direction(self, vectors: Vectors, gradient: Tensor, products: Tensor) -> float:
+        """Turns the gradient into −H g (N&W algorithm 7.4), in place.
+
+        Args:
+            products: of the gradient with each s, each y and itself.
+
+        Returns:
+            the slope along it, gᵀ (−H g).
+        """
+        k = len(self._pairs)
+        sg, yg = products[:k], products[k : 2 * k]
+        # −H g = Σ by_s s + Σ by_y y + by_g g
+        by_s, by_y = torch.zeros(k, dtype=torch.float64), torch.zeros(k, dtype=torch.float64)
+        by_g = -1.0
+        alphas = [0.0] * k
+        for i in reversed(range(k)):
+            alphas[i] = float((self._sy[i] @ by_y + by_g * sg[i]) / self._sy[i, i])
+            by_y[i] -= alphas[i]
+        if k:
+            scale = float(self._sy[-1, -1] / self._yy[-1, -1])
+            by_y *= scale
+            by_g *= scale
+        for i in range(k):
+            beta = float((self._sy[:, i] @ by_s + self._yy[i] @ by_y + by_g * yg[i]) / self._sy[i, i])
+            by_s[i] += alphas[i] - beta
+        used = 1 + 2 * (1 + max(self._pairs, default=-1))
+        weights = torch.zeros(used, dtype=torch.float64)
+        weights[[_s(place) for place in self._pairs]] = by_s
+        weights[[_y(place) for place in self._pairs]] = by_y
+        weights = weights.to(gradient)
+        for number, band in enumerate(vectors.bands):
+            g = gradient[band]
+            # Values at a bound stay there until the gradient points inwards.
+            stays = g == 0.0 if self.bounds is not None else None
+            g *= by_g
+            if k:
+                g += weights @ vectors.read(number, used)
+            if stays is not None:
+                g[stays] = 0.0
+        return float(by_s @ sg + by_y @ yg + by_g * products[-1])
+
+    def _move(self, vectors: Vectors, x: Tensor, direction: Tensor, length: float) -> float:
+        """x + length · direction within the bounds, in place; the largest change."""
+        place = next(place for place in range(len(self._pairs) + 1) if place not in self._pairs)
+        largest = x.new_zeros(())
+        for number, band in enumerate(vectors.bands):
+            following = self._clamped(x[band] + length * direction[band])
+            s = following - x[band]
+            vectors.write(number, _s(place), s)
+            largest = torch.maximum(largest, s.abs().max())
+            x[band] = following
+        self._newest = place
+        return float(largest)
+
+    def _project(self, x: Tensor, gradient: Tensor) -> None:
+        """Takes out of the gradient, in place, the entries that push a value out of its bounds."""
         if self.bounds is None:
-            return gradient
+            return
         low, high = self.bounds
         stuck = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
-        return gradient.masked_fill(stuck, 0.0)
+        gradient.masked_fill_(stuck, 0.0)
 
     def _clamped(self, x: Tensor) -> Tensor:
         return x if self.bounds is None else x.clamp(*self.bounds)
 
-    def _remember(self, x: Tensor, gradient: Tensor) -> None:
-        if self._last is not None:
-            s, y = x - self._last[0], gradient - self._last[1]
-            # Only positive curvature keeps the matrix positive definite.
-            if float((s * y).sum()) > 1e-10:
-                self._s.append(s)
-                self._y.append(y)
-                pairs = self._pairs(x)
-                del self._s[:-pairs], self._y[:-pairs]
-        self._last = (x, gradient)
-
-    def _pairs(self, x: Tensor) -> int:
-        """How many pairs are kept at the size of ``x``."""
-        if not self.history_bytes:
-            return self.history
-        return min(self.history, max(3, self.history_bytes // (2 * x.numel() * x.element_size())))
-
-    def _direction(self, gradient: Tensor) -> Tensor:
-        """−H g by the two-loop recursion (N&W algorithm 7.4)."""
-        q = -gradient
-        if not self._s:
-            return q
-        pairs = [(s, y, 1.0 / float((s * y).sum())) for s, y in zip(self._s, self._y, strict=True)]
-        alphas = []
-        for s, y, rho in reversed(pairs):
-            alpha = rho * float((s * q).sum())
-            q = q - alpha * y
-            alphas.append(alpha)
-        s, y, rho = pairs[-1]
-        r = q / (rho * float((y * y).sum()))
-        for (s, y, rho), alpha in zip(pairs, reversed(alphas), strict=True):
-            r = r + (alpha - rho * float((y * r).sum())) * s
-        # Values at a bound stay there until the gradient points inwards.
-        return r if self.bounds is None else torch.where(gradient == 0.0, 0.0, r)
-
-    def _length(self, gradient: Tensor, direction: Tensor, *, first: bool) -> float:
+    def _length(self, total: float, mean_square: float, *, first: bool) -> float:
+        """How far to go first, for a gradient of that sum of sizes and that mean square."""
         if not self.first_move:
-            return self.learning_rate * (min(1.0, 1.0 / float(gradient.abs().sum())) if first else 1.0)
-        if not self._s:
-            return self.first_move / float(direction.square().mean().sqrt())
+            return self.learning_rate * (min(1.0, 1.0 / total) if first else 1.0)
+        if not self._pairs:
+            return self.first_move / math.sqrt(mean_square)
         return self.learning_rate
 
     def state(self) -> dict[str, Tensor]:
-        state = {f"s{i}": s for i, s in enumerate(self._s)} | {f"y{i}": y for i, y in enumerate(self._y)}
-        if self._last is not None:
-            state |= {"last_x": self._last[0], "last_gradient": self._last[1]}
-        return {name: tensor.detach().clone() for name, tensor in state.items()}
+        if self._vectors is None:
+            return {}
+        newest = [] if self._newest is None else [self._newest]
+        # Every row in its place: sums come in the order of the rows, and shall be the same to the last bit.
+        return {
+            **self._vectors.state(1 + 2 * (1 + max([*self._pairs, *newest], default=-1))),
+            "places": torch.tensor([*self._pairs, *newest]),
+            "sy": self._sy.clone(),
+            "yy": self._yy.clone(),
+        }
 
-    def restore(self, state: State) -> None:
-        pairs = sum(name.startswith("s") for name in state)
-        self._s = [state[f"s{i}"].clone() for i in range(pairs)]
-        self._y = [state[f"y{i}"].clone() for i in range(pairs)]
-        self._last = (state["last_x"].clone(), state["last_gradient"].clone()) if "last_x" in state else None
-        self._known = None  # evaluated again: the same number, for one evaluation more
+    def restore(self, state: State, x: Tensor) -> None:
+        self.restart()
+        if not state:
+            return
+        pairs, storage = self.keeps(x)
+        self._vectors = Vectors(1 + 2 * (pairs + 1), x, storage=storage)
+        self._vectors.restore(state["values"], state["scales"])
+        self._sy, self._yy = state["sy"].clone(), state["yy"].clone()
+        places = state["places"].tolist()
+        self._pairs, newest = places[: len(self._sy)], places[len(self._sy) :]
+        self._newest = newest[0] if newest else None
+
+
+def _s(place: int) -> int:
+    """The row of a pair's s among the vectors."""
+    return 1 + 2 * place
+
+
+def _y(place: int) -> int:
+    """The row of a pair's y among the vectors."""
+    return 2 + 2 * place
+
+
+def _exact(x: Tensor) -> torch.dtype:
+    # Metal has no float64.
+    return torch.float32 if x.device.type == "mps" else torch.float64
 
 
 class Adam:
@@ -252,29 +377,30 @@ class Adam:
     def step(self, x: Tensor, evaluate: Evaluate) -> Update:
         at = evaluate(x)
         if not math.isfinite(at.loss):
-            return Update(x, at, "the loss is not a finite number")
+            return Update(x, at.loss, at.terms, "the loss is not a finite number")
         if self.averaging and self._average is None:
             self._track(x)
-        g = at.gradient
         b1, b2 = self.betas
-        m, v = self._moments or (torch.zeros_like(x), torch.zeros_like(x))
-        m = m.lerp(g, 1.0 - b1)
-        v = v * b2 + (1.0 - b2) * g * g
-        self._moments = (m, v)
+        if self._moments is None:
+            self._moments = torch.zeros_like(x), torch.zeros_like(x)
         self._steps += 1
         rate = self.learning_rate / (1.0 - b1**self._steps)
-        denominator = v.sqrt() / math.sqrt(1.0 - b2**self._steps) + self.eps
-        following = x - rate * m / denominator
-        if self.bounds is not None:
-            following = following.clamp(*self.bounds)
+        unbias = 1.0 / math.sqrt(1.0 - b2**self._steps)
+        vectors = (torch.split(t.view(-1), _BAND) for t in (x, at.gradient.contiguous(), *self._moments))
+        for point, g, m, v in zip(*vectors, strict=True):
+            m.lerp_(g, 1.0 - b1)
+            v.mul_(b2).addcmul_(g, g, value=1.0 - b2)
+            point.addcdiv_(m, v.sqrt().mul_(unbias).add_(self.eps), value=-rate)
+            if self.bounds is not None:
+                point.clamp_(*self.bounds)
         if self.averaging:
-            self._track(following)
-        return Update(following, at)
+            self._track(x)
+        return Update(x, at.loss, at.terms)
 
     def _track(self, x: Tensor) -> None:
         total, weight = self._average or (torch.zeros_like(x), 0.0)
         share = 1.0 - self.averaging
-        self._average = (total.lerp(x, share), weight + share * (1.0 - weight))
+        self._average = (total.lerp_(x, share), weight + share * (1.0 - weight))
 
     def state(self) -> dict[str, Tensor]:
         state = {"steps": torch.tensor(self._steps)}
@@ -287,7 +413,7 @@ class Adam:
             }
         return {name: tensor.detach().clone() for name, tensor in state.items()}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: State, x: Tensor) -> None:
         self._steps = int(state["steps"])
         self._moments = (state["m"].clone(), state["v"].clone()) if "m" in state else None
         self._average = (

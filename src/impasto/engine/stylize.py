@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.pyramid import Level, Resample, carry_up, resize
-from impasto.engine.solvers import Adam, Solver, State
+from impasto.engine.solvers import Adam, Solver, State, Update
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
 
@@ -40,17 +40,37 @@ class Step:
     loss: float
     losses: Mapping[str, float]
     notes: tuple[str, ...]
-    _painting: Callable[[], Tensor] = field(repr=False)
-    _state: Callable[[], dict[str, Tensor]] = field(repr=False)
+    _current: Callable[[], tuple[Solver, Tensor, tuple[int, int, int]]] = field(repr=False)
+    _watchdog: Watchdog = field(repr=False)
+    _evaluate: Evaluate = field(repr=False)
+    _unit: float = field(repr=False)
 
     @property
     def image(self) -> Tensor:
-        """The picture after this iteration: (1, 3, H, W), RGB in [0, 1]."""
-        return self._painting()
+        """The picture after this iteration: (1, 3, H, W), RGB in [0, 1].
+
+        Raises:
+            RuntimeError: the next step has been asked for; the picture is painted in place.
+        """
+        solver, x, _ = self._current()
+        return (solver.best(x) / self._unit).clamp_(0.0, 1.0)
+
+    def judge(self, picture: Tensor, *, white: float) -> Evaluation:
+        """The losses of any picture of this level's size, (1, 3, H, W) in [0, white]."""
+        return self._evaluate(picture if white == self._unit else picture * (self._unit / white), slope=False)
 
     def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on from here, for ``resume``. Take it before asking for the next step."""
-        return self._state()
+        """All that is needed to go on from here, for ``resume``.
+
+        Raises:
+            RuntimeError: the next step has been asked for.
+        """
+        solver, x, position = self._current()
+        return (
+            {"position": torch.tensor(position), "x": x.detach().clone()}
+            | {f"solver.{name}": tensor for name, tensor in solver.state().items()}
+            | {f"watchdog.{name}": tensor for name, tensor in self._watchdog.state().items()}
+        )
 
 
 def iterate(
@@ -86,15 +106,15 @@ def iterate(
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
     """
     watchdog = Watchdog(least_fall=least_fall)
-    x = start * unit
+    x = (start * unit).contiguous()
     first, done_here, done = 0, 0, 0
     if resume is not None:
         first, done_here, done = (int(value) for value in resume["position"])
-        x = resume["x"].to(start.device)
+        x = resume["x"].to(start.device, copy=True)
         watchdog.restore(_part(resume, "watchdog."))
         if watchdog.switched:
             solver = _fallback(unit)
-        solver.restore(_part(resume, "solver."))
+        solver.restore(_part(resume, "solver."), x)
 
     planned = sum(level.iterations for level in levels)
     skipped = sum(level.iterations for level in levels[:first]) + done_here - done
@@ -103,7 +123,9 @@ def iterate(
         content_here = resize(content, level.size, resample)
         if number > first:
             coarse = resize(content, levels[number - 1].size, resample)
-            x = unit * carry_up((solver.best(x) / unit).clamp(0.0, 1.0), (coarse, content_here), detail)
+            x = (solver.best(x) / unit).clamp_(0.0, 1.0)
+            x = carry_up(x, (coarse, content_here), detail).mul_(unit)
+            del coarse
             solver.resize(x)
             watchdog.restart()
             done_here = 0
@@ -111,29 +133,25 @@ def iterate(
             content_here,
             [resize(style, size, resample) for style, size in zip(styles, level.styles, strict=True)],
         )
+        del content_here
         while done_here < level.iterations:
-            x, at, solver, notes, over = _advance(x, evaluate, solver, watchdog, unit)
+            update, solver, notes, over = _advance(x, evaluate, solver, watchdog, unit)
             iteration, done = done_here + 1, done + 1
             # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
             done_here = level.iterations if over else iteration
             skipped += done_here - iteration
 
-            picture = solver.best(x)
-
-            # Bound now: the names change with the next step.
-            def painting(picture: Tensor = picture) -> Tensor:
-                return (picture / unit).clamp(0.0, 1.0)
-
-            def state(
+            # Bound now: the names change with the next step, and the picture with them.
+            def current(
                 solver: Solver = solver,
                 x: Tensor = x,
                 position: tuple[int, int, int] = (number, done_here, done),
-            ) -> dict[str, Tensor]:
-                return (
-                    {"position": torch.tensor(position), "x": x.detach().clone()}
-                    | {f"solver.{name}": tensor for name, tensor in solver.state().items()}
-                    | {f"watchdog.{name}": tensor for name, tensor in watchdog.state().items()}
-                )
+            ) -> tuple[Solver, Tensor, tuple[int, int, int]]:
+                if position[-1] != done:  # noqa: B023  # the newest, that is the point
+                    raise RuntimeError(
+                        "a step's picture and state: expected before the next step, came after it"
+                    )
+                return solver, x, position
 
             yield Step(
                 level=number,
@@ -142,31 +160,33 @@ def iterate(
                 iterations=level.iterations,
                 done=done,
                 planned=planned - skipped,
-                loss=at.loss,
-                losses=at.terms,
+                loss=update.loss,
+                losses=update.terms,
                 notes=notes,
-                _painting=painting,
-                _state=state,
+                _current=current,
+                _unit=unit,
+                _watchdog=watchdog,
+                _evaluate=evaluate,
             )
 
 
 def _advance(
     x: Tensor, evaluate: Evaluate, solver: Solver, watchdog: Watchdog, unit: float
-) -> tuple[Tensor, Evaluation, Solver, tuple[str, ...], bool]:
-    """One step, and what the watchdog makes of it: next x, evaluation, solver, notes, whether the level is over."""
-    update = solver.step(x, evaluate)
-    verdict = watchdog.judge(x, update)
+) -> tuple[Update, Solver, tuple[str, ...], bool]:
+    """One step of x, and what the watchdog makes of it: the update, solver, notes, whether the level is over."""
+    update = solver.step(x, watchdog.watching(evaluate))
+    verdict = watchdog.judge(update)
     match verdict.remedy:
         case "go on":
-            return verdict.x, update.at, solver, (), False
+            return update, solver, (), False
         case "next level":
-            return verdict.x, update.at, solver, (f"{verdict.reason}: this size is done",), True
+            return update, solver, (f"{verdict.reason}: this size is done",), True
         case "restart":
             solver.restart()
-            return verdict.x, update.at, solver, (f"{verdict.reason}: restarted",), False
+            return update, solver, (f"{verdict.reason}: restarted",), False
         case "switch":
             note = f"{verdict.reason} again: Adam takes over"
-            return verdict.x, update.at, _fallback(unit), (note,), False
+            return update, _fallback(unit), (note,), False
         case "give up":
             raise DivergedError(
                 f"the optimisation cannot go on: {verdict.reason}, and restarting did not help"

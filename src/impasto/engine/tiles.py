@@ -11,9 +11,10 @@ those of :mod:`impasto.encoders.streaming` alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -129,6 +130,12 @@ def _cuts(length: int, side: int, stride: int) -> list[tuple[int, int]]:
     return [(first, min(first + step, length)) for first in range(0, length, step)]
 
 
+_SMOOTH_BAND = 1 << 18  # pixels
+CONTENT_BYTES = 1_000_000_000
+_SMALLEST_TILE = 128  # smaller ones would be little but margin
+
+Result = TypeVar("Result")
+
 Sums = dict[str, Moments]
 Slopes = tuple[Tensor | None, Tensor | None]
 """The derivatives by the first and the second moment; None where a loss does not use it."""
@@ -141,6 +148,7 @@ def tiled(
     unit: float = 1.0,
     *,
     tile: int = 0,
+    content_bytes: int = CONTENT_BYTES,
 ) -> Prepare:
     """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
 
@@ -150,14 +158,35 @@ def tiled(
         style_weights: a share for each style; they sum to 1.
         unit: what white is.
         tile: side of the tiles in pixels; 0 cuts nothing.
+        content_bytes: memory for the content's features. Where they would take more they are computed at every
+            evaluation, a quarter more work, from the content kept at half the precision.
     """
 
     def prepare(content: Tensor, styles: Sequence[Tensor]) -> Evaluate:
         with torch.no_grad():
-            style_targets = _style_targets(encoder, objective, styles, style_weights, tile)
-            return _Tiled(encoder, objective, content, style_targets, unit, tile)
+            style_targets, side = _fitting(
+                lambda side: _style_targets(encoder, objective, styles, style_weights, side), tile, content
+            )
+            made, _ = _fitting(
+                lambda side: _Tiled(encoder, objective, content, style_targets, unit, side, content_bytes),
+                side,
+                content,
+            )
+            return made
 
     return prepare
+
+
+def _fitting(work: Callable[[int], Result], side: int, picture: Tensor) -> tuple[Result, int]:
+    """``work`` with tiles of that side, or of smaller ones where a GPU's memory does not suffice."""
+    while True:
+        try:
+            return work(side), side
+        except torch.OutOfMemoryError:
+            side = (side or max(_size(picture))) // 2
+            if side < _SMALLEST_TILE:
+                raise
+        torch.cuda.empty_cache()
 
 
 def _style_targets(
@@ -218,6 +247,7 @@ class _Tiled:
         style_targets: Mapping[str, Moments],
         unit: float,
         tile: int,
+        content_bytes: int,
     ) -> None:
         self._objective = objective
         self._targets = style_targets
@@ -226,61 +256,150 @@ class _Tiled:
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
         needed = layers(objective)
         self._stream = encoder.stream(needed) if needed else None
-        self._tiles: list[Tile] = []
-        self._wanted: list[dict[str, Tensor]] = []  # the content's features of each tile's core, by layer
-        if self._stream is not None:
-            self._tiles = cut(
-                _size(content), tile, reach=self._stream.reach, stride=self._stream.deepest_stride
-            )
+        self._side = tile
+        self._scales: dict[str, Tensor] = {}
+        self._features: dict[str, Tensor] = {}  # of the content, by layer
+        self._picture = content
         if self._content:
-            self._wanted = self._content_features(encoder.stream(content_layers(objective)), content)
+            self._content_stream = encoder.stream(content_layers(objective))
+            self._take_content(content_bytes)
+        else:
+            self._picture = content.new_empty(0, 3, *_size(content))
 
-    def _content_features(self, stream: Pieces, content: Tensor) -> list[dict[str, Tensor]]:
-        every: list[dict[str, Tensor]] = []
+    @property
+    def _tiles(self) -> list[Tile]:
+        if self._stream is None:
+            return []
+        stream = self._stream
+        return cut(_size(self._picture), self._side, reach=stream.reach, stride=stream.deepest_stride)
+
+    def _take_content(self, content_bytes: int) -> None:
+        """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
+        elements: dict[str, int] = {}
+        energies: dict[str, Tensor] = {}
+        kept: dict[str, Tensor] = {}
+        height, width = _size(self._picture)
         for piece in self._tiles:
-            strips: dict[str, list[Tensor]] = {}
+            for layer, target in self._content_features(piece).items():
+                stride = self._content_stream.stride(layer)
+                n, c = target.shape[:2]
+                shape = (n, c, height // stride, width // stride)
+                elements[layer] = math.prod(shape[1:])
+                energies[layer] = energies.get(layer, 0) + energy(target)
+                if layer not in kept:
+                    kept[layer] = torch.empty(
+                        shape, dtype=target.dtype, device=target.device, memory_format=torch.channels_last
+                    )
+                if sum(features.nbytes for features in kept.values()) <= content_bytes:
+                    piece.core.at(stride).of(kept[layer]).copy_(target)
+        for term in self._content:
+            scale = term.loss.scale(elements[term.layer], energies[term.layer])
+            self._scales[term.name] = term.weight * torch.ones_like(energies[term.layer]) * scale
+        if sum(features.nbytes for features in kept.values()) <= content_bytes:
+            self._features = kept
+            self._picture = self._picture.new_empty(0, 3, height, width)  # only its size
+        elif self._picture.dtype == torch.float32:
+            self._picture = self._picture.to(torch.float16)
+
+    def _content_features(self, piece: Tile) -> dict[str, Tensor]:
+        """The content's features of a tile's core, by layer."""
+        stream = self._content_stream
+        if self._features:
+            return {
+                layer: piece.core.at(stream.stride(layer)).of(features)
+                for layer, features in self._features.items()
+            }
+        strips: dict[str, list[Tensor]] = {}
+
+        def observe(layer: str, features: Tensor, first: int) -> None:
+            own = piece.inside(stream.stride(layer)).clip(first, features.shape[2]).of(features)
+            # A strip is a view of a map with rows beyond it.
+            strips.setdefault(layer, []).append(own.clone())
+
+        outer = piece.outer.of(self._picture)
+        stream.forward(outer.to(torch.promote_types(outer.dtype, torch.float32)), observe)
+        return {layer: torch.cat(parts, 2) for layer, parts in strips.items()}
+
+    def __call__(self, x: Tensor, *, slope: bool = True) -> Evaluation:
+        with torch.no_grad():
+            evaluation, self._side = _fitting(lambda side: self._at(x.detach(), side, slope), self._side, x)
+        return evaluation
+
+    def _at(self, x: Tensor, side: int, slope: bool) -> Evaluation:
+        self._side = side
+        gradient = torch.zeros_like(x) if slope else x.new_empty(0)
+        values: dict[str, Tensor] = {}
+        if self._stream is not None and slope:
+            tape, sums = self._summed(self._stream, x)
+            slopes = self._distances(sums, values)
+            for piece in self._tiles:
+                tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
+                more = self._stream.backward(tape, self._injector(self._stream, piece, slopes, values))
+                piece.outer.of(gradient).add_(more, alpha=1.0 / self._unit)
+                tape = None
+        elif self._stream is not None:
+            self._distances(self._values(self._stream, x, values), values)
+        self._smooth(x, gradient if slope else None, values)
+        terms = {term.name: float(values[term.name].sum()) for term in self._objective}
+        total = float(torch.stack([values[term.name].sum() for term in self._objective]).sum())
+        return Evaluation(total, gradient, terms)
+
+    def _forward(
+        self,
+        stream: Pieces,
+        x: Tensor,
+        piece: Tile,
+        observe: Callable[[str, Tensor, int], None],
+        *,
+        way_back: bool = False,
+    ) -> Tape:
+        return stream.forward(piece.outer.of(x) / self._unit, observe, way_back=way_back)
+
+    def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums]:
+        """The summaries of the picture and, if it is one tile, what its backward pass needs."""
+        sums: Sums = {}
+        if len(self._tiles) == 1:
+            observe = _adder(stream, self._style, self._tiles[0], sums)
+            return self._forward(stream, x, self._tiles[0], observe, way_back=True), sums
+        for piece in self._tiles if self._style else ():
+            self._forward(stream, x, piece, _adder(stream, self._style, piece, sums))
+        return None, sums
+
+    def _values(self, stream: Pieces, x: Tensor, values: dict[str, Tensor]) -> Sums:
+        """The summaries of the picture; adds up the content terms, in one pass."""
+        sums: Sums = {}
+        for piece in self._tiles:
+            add = _adder(stream, self._style, piece, sums)
+            wanted = self._content_features(piece) if self._content else {}
 
             def observe(
                 layer: str,
                 features: Tensor,
                 first: int,
                 piece: Tile = piece,
-                strips: dict[str, list[Tensor]] = strips,
+                add: Callable[[str, Tensor, int], None] = add,
+                wanted: dict[str, Tensor] = wanted,
             ) -> None:
-                own = piece.inside(stream.stride(layer)).clip(first, features.shape[2]).of(features)
-                # A strip is a view of a map with rows beyond it.
-                strips.setdefault(layer, []).append(own.clone())
+                add(layer, features, first)
+                inside = piece.inside(stream.stride(layer))
+                box = inside.clip(first, features.shape[2])
+                for term in self._content:
+                    if term.layer == layer and box.bottom > box.top:
+                        own = box.of(features)
+                        self._differ(term, own, wanted[layer], first + box.top - inside.top, values)
 
-            stream.forward(piece.outer.of(content), observe)
-            every.append({layer: torch.cat(parts, 2) for layer, parts in strips.items()})
-        return every
+            self._forward(stream, x, piece, observe)
+        return sums
 
-    def __call__(self, x: Tensor) -> Evaluation:
-        with torch.no_grad():
-            image = x.detach() / self._unit
-            gradient = torch.zeros_like(image)
-            values: dict[str, Tensor] = {}
-            if self._stream is not None:
-                tape, sums = self._summed(self._stream, image)
-                slopes = self._distances(sums, values)
-                scales = {term.name: self._content_scale(term) for term in self._content}
-                for index, piece in enumerate(self._tiles):
-                    tape = tape or self._stream.forward(piece.outer.of(image), lambda *_: None, way_back=True)
-                    inject = self._injector(self._stream, index, slopes, scales, values)
-                    piece.outer.of(gradient).add_(self._stream.backward(tape, inject))
-                    tape = None
-        self._smooth(image, gradient, values)
-        terms = {term.name: float(values[term.name].sum()) for term in self._objective}
-        total = float(torch.stack([values[term.name].sum() for term in self._objective]).sum())
-        return Evaluation(total, gradient / self._unit, terms)
-
-    def _summed(self, stream: Pieces, image: Tensor) -> tuple[Tape | None, Sums]:
-        """The summaries of the picture and, if it is one tile, what its backward pass needs."""
-        if len(self._tiles) > 1:
-            return None, _sums(stream, self._style, image, self._tiles)
-        sums: Sums = {}
-        observe = _adder(stream, self._style, self._tiles[0], sums)
-        return stream.forward(image, observe, way_back=True), sums
+    def _differ(
+        self, term: ContentTerm, features: Tensor, wanted: Tensor, row: int, values: dict[str, Tensor]
+    ) -> Tensor:
+        """Adds a content term's value of some rows; their difference, scaled, is half its derivative."""
+        scale = self._scales[term.name]
+        difference = features.to(scale.dtype) - wanted[:, :, row : row + features.shape[2]]
+        value = scale * energy(difference)
+        values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
+        return difference.mul_(scale.view(-1, 1, 1, 1))
 
     def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[Slopes]]:
         """Layer -> the derivatives by first and second moment of each term there; fills in the terms' values."""
@@ -300,22 +419,15 @@ class _Tiled:
             slopes.setdefault(layer, []).append((by_first, by_second))
         return slopes
 
-    def _content_scale(self, term: ContentTerm) -> Tensor:
-        targets = [wanted[term.layer] for wanted in self._wanted]
-        elements = sum(target[0].numel() for target in targets)
-        total = torch.stack([energy(target) for target in targets]).sum(0)
-        return term.weight * torch.ones_like(total) * term.loss.scale(elements, total)
-
     def _injector(
         self,
         stream: Pieces,
-        index: int,
+        piece: Tile,
         slopes: Mapping[str, list[Slopes]],
-        scales: Mapping[str, Tensor],
         values: dict[str, Tensor],
     ) -> Callable[[str, Tensor, int, Tensor | None], Tensor]:
         """Adds each layer's gradient within a tile's core, and the content terms' values."""
-        piece = self._tiles[index]
+        wanted = self._content_features(piece) if self._content else {}
 
         def inject(layer: str, features: Tensor, first: int, gradient: Tensor | None) -> Tensor:
             inside = piece.inside(stream.stride(layer))
@@ -336,12 +448,8 @@ class _Tiled:
             for term in self._content:
                 if term.layer != layer:
                     continue
-                target = self._wanted[index][layer][:, :, row : row + features.shape[2]]
-                difference = features.to(scales[term.name].dtype) - target
-                scale = scales[term.name]
-                value = scale * energy(difference)
-                values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
-                more = (2.0 * scale.view(-1, 1, 1, 1) * difference).to(features.dtype)
+                more = 2.0 * self._differ(term, features, wanted[layer], row, values)
+                more = more.to(features.dtype)
                 gradient = more if gradient is None else gradient + more
             if gradient is None:
                 raise TypeError(f"no term has layer {layer}")
@@ -349,16 +457,25 @@ class _Tiled:
 
         return inject
 
-    def _smooth(self, image: Tensor, gradient: Tensor, values: dict[str, Tensor]) -> None:
-        terms = [term for term in self._objective if isinstance(term, SmoothnessTerm)]
-        if not terms:
-            return
-        with torch.enable_grad():
-            leaf = image.requires_grad_()
-            for term in terms:
-                value = term.weight * term.loss(leaf)
-                gradient += torch.autograd.grad(value.sum(), leaf)[0]
-                values[term.name] = value.detach()
+    def _smooth(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
+        """Adds the smoothness terms, by bands of rows."""
+        height, width = _size(x)
+        rows = max(1, _SMOOTH_BAND // width)
+        for term in self._objective:
+            if not isinstance(term, SmoothnessTerm):
+                continue
+            for first in range(0, height, rows):
+                last = min(first + rows, height)
+                own = slice(first, min(last + 1, height))  # and the row below
+                with torch.enable_grad():
+                    leaf = (x[:, :, own] / self._unit).requires_grad_()
+                    edges = (first == 0, last == height)
+                    value = term.weight * term.loss.piece(leaf, edges, (height, width))
+                    if gradient is not None:
+                        more = torch.autograd.grad(value.sum(), leaf)[0]
+                        gradient[:, :, own].add_(more, alpha=1.0 / self._unit)
+                value = value.detach()
+                values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
 
 
 def _moments_gradient(

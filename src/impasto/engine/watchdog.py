@@ -10,27 +10,29 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.solvers import State, Update
+
+_HALF = {torch.float32: torch.float16, torch.float64: torch.float32}
 
 Remedy = Literal["go on", "restart", "switch", "next level", "give up"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do after an update, why, and from which point."""
+    """What to do after an update, and why."""
 
     remedy: Remedy
     reason: str
-    x: Tensor
 
 
 class Watchdog:
     """Judges each update of one level.
 
     A loss that is no number, or that stays far above the best one seen, sends the solver back to the best point,
-    without its memory. A solver that ends early is restarted where it is. If that happens again without progress,
-    another solver takes over; if that one fails too, the watchdog gives up. A loss that no longer falls ends the
-    level.
+    in place and without its memory. A solver that ends early is restarted where it is. If that happens again
+    without progress, another solver takes over; if that one fails too, the watchdog gives up. A loss that no longer
+    falls ends the level.
 
     Args:
         window: iterations over which the loss must fall.
@@ -54,44 +56,55 @@ class Watchdog:
         self._high = 0  # iterations in a row far above the best
         self._since_trouble = self.patience
 
-    def judge(self, x: Tensor, update: Update) -> Verdict:
-        """Judge the step that led from ``x`` to ``update.x``."""
-        loss = update.at.loss
-        finite = math.isfinite(loss) and bool(update.x.isfinite().all())
-        if math.isfinite(loss) and loss < self._best:
-            self._best, self._best_x = loss, x
+    def watching(self, evaluate: Evaluate) -> Evaluate:
+        """``evaluate``, with the best point remembered."""
+
+        def watched(x: Tensor, *, slope: bool = True) -> Evaluation:
+            at = evaluate(x, slope=slope)
+            if math.isfinite(at.loss) and at.loss < self._best:
+                # Half the bits do: it is only ever a place to start again from.
+                self._best, self._best_x = at.loss, x.to(_HALF.get(x.dtype, x.dtype), copy=True)
+            return at
+
+        return watched
+
+    def judge(self, update: Update) -> Verdict:
+        """Judge a step."""
+        loss = update.loss
+        finite = math.isfinite(loss) and bool(update.x.sum().isfinite())
         self._lows.append(self._best)
         self._high = self._high + 1 if not loss <= self.far_above * self._best else 0
         self._since_trouble += 1
         if not finite:
-            return self._trouble("the loss or the picture is no longer finite", self._best_x)
+            return self._trouble("the loss or the picture is no longer finite", update.x, go_back=True)
         if self._high >= self.patience:
             return self._trouble(
                 f"the loss stayed {self.far_above:g} times above the best for {self._high} iterations",
-                self._best_x,
+                update.x,
+                go_back=True,
             )
         if update.ended == "the gradient is zero":
-            return Verdict("next level", update.ended, update.x)
+            return Verdict("next level", update.ended)
         if update.ended is not None:
             return self._trouble(f"the solver ended early: {update.ended}", update.x)
         if self.least_fall and len(self._lows) > self.window:
             fall = 1.0 - self._lows[-1] / self._lows[0] if self._lows[0] else 0.0
             if fall < self.least_fall:
-                return Verdict(
-                    "next level", f"the loss fell by {fall:.1e} over {self.window} iterations", update.x
-                )
-        return Verdict("go on", "", update.x)
+                return Verdict("next level", f"the loss fell by {fall:.1e} over {self.window} iterations")
+        return Verdict("go on", "")
 
-    def _trouble(self, reason: str, x: Tensor | None) -> Verdict:
+    def _trouble(self, reason: str, x: Tensor, *, go_back: bool = False) -> Verdict:
         again = self._since_trouble < self.patience
         self._since_trouble = 0
         self._high = 0
-        if x is None or (again and self.switched):
-            return Verdict("give up", reason, torch.empty(0))
+        if (go_back and self._best_x is None) or (again and self.switched):
+            return Verdict("give up", reason)
+        if go_back and self._best_x is not None:
+            x.copy_(self._best_x)
         if again:
             self.switched = True
-            return Verdict("switch", reason, x)
-        return Verdict("restart", reason, x)
+            return Verdict("switch", reason)
+        return Verdict("restart", reason)
 
     def state(self) -> dict[str, Tensor]:
         state = {

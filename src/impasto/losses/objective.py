@@ -5,7 +5,7 @@ total = Σ content terms + Σ style terms + smoothness, with every weight alread
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from impasto.errors import ParameterError
 from impasto.losses.content import SquaredError
 from impasto.losses.moments import Moments, blend
+from impasto.losses.smoothness import TotalVariation
 
 Features = Mapping[str, Tensor]
 
@@ -60,7 +61,7 @@ class StyleTerm:
 class SmoothnessTerm:
     """``loss(image)``, on the picture itself."""
 
-    loss: Callable[[Tensor], Tensor]
+    loss: TotalVariation
     weight: float
     name: str = "tv"
 

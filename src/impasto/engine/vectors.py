@@ -1,0 +1,115 @@
+"""A few long vectors, worked on one band at a time: in memory, at half the precision, or in a temporary file.
+
+What L-BFGS remembers would be the largest thing a large picture needs: twenty pairs are 480 bytes a pixel. Two passes
+over it an iteration are all it takes, so it may lie where reading is slow.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from typing import IO, Literal
+
+import torch
+from torch import Tensor
+
+from impasto.errors import OutputError
+
+Storage = Literal["full", "half", "file"]
+
+# Beside 41 rows of this many floats fit the caches of two processor cores; a GPU is better off with one launch.
+_BAND = {"cpu": 1 << 16}
+_BAND_ELSEWHERE = 1 << 26
+
+_HALF = {torch.float64: torch.float32, torch.float32: torch.float16}
+
+
+class Vectors:
+    """Rows of ``like.numel()`` values each; which of them are in use is the caller's business.
+
+    Args:
+        rows: how many.
+        like: a tensor of the type to compute in.
+        storage: "full" keeps the type; "half" has half as many bits, scaled to the largest entry of each band;
+            "file" is the same in a temporary file, deleted with the object.
+    """
+
+    def __init__(self, rows: int, like: Tensor, *, storage: Storage) -> None:
+        self.rows = rows
+        self._dtype = like.dtype
+        self._device = like.device
+        self._kept = like.dtype if storage == "full" else _HALF[like.dtype]
+        size, length = _BAND.get(like.device.type, _BAND_ELSEWHERE), like.numel()
+        self.bands = [slice(first, min(first + size, length)) for first in range(0, length, size)]
+        # Rows of one band side by side: a band of several rows is one matrix, or one stretch of the file.
+        self._file: IO[bytes] | None = None
+        self._values: list[Tensor] = []
+        if storage == "file":
+            self._file = tempfile.TemporaryFile(prefix="impasto-")  # noqa: SIM115  # lives as long as we do
+            weakref.finalize(self, self._file.close)
+        else:
+            # Memory that is not written to is not taken.
+            self._values = [
+                torch.empty(rows, band.stop - band.start, dtype=self._kept, device=self._device)
+                for band in self.bands
+            ]
+        self._scales = torch.ones(len(self.bands), rows, dtype=like.dtype)
+
+    def read(self, band: int, rows: int) -> Tensor:
+        """The first ``rows`` rows of a band, (rows, values), to compute with."""
+        values = self._values[band][:rows] if self._file is None else self._from_file(self._file, band, rows)
+        if self._kept == self._dtype:
+            return values
+        scales = self._scales[band, :rows, None].to(self._device)
+        return values.to(device=self._device, dtype=self._dtype).mul_(scales)
+
+    def write(self, band: int, row: int, values: Tensor) -> None:
+        """Replace one row of a band."""
+        if self._kept != self._dtype:
+            largest = float(values.abs().max())
+            scale = largest or 1.0
+            self._scales[band, row] = scale
+            values = (values / scale).to(self._kept)
+        if self._file is None:
+            self._values[band][row] = values
+            return
+        self._to_file(self._file, band, row, values)
+
+    def _to_file(self, file: IO[bytes], band: int, row: int, values: Tensor) -> None:
+        try:
+            file.seek(self._offset(band, row))
+            file.write(values.cpu().contiguous().numpy().data)
+        except OSError as error:
+            raise OutputError(
+                f"{tempfile.gettempdir()}: no room for what the optimiser remembers "
+                f"({error.strerror or error}); TMPDIR names another folder, --history-memory keeps it in memory"
+            ) from None
+
+    def _from_file(self, file: IO[bytes], band: int, rows: int) -> Tensor:
+        length = self.bands[band].stop - self.bands[band].start
+        values = torch.zeros(rows, length, dtype=self._kept)
+        file.seek(self._offset(band, 0))
+        file.readinto(values.numpy().data)  # type: ignore[attr-defined]  # every file of bytes has it
+        return values
+
+    def _offset(self, band: int, row: int) -> int:
+        length = self.bands[band].stop - self.bands[band].start
+        return (self.bands[band].start * self.rows + row * length) * self._kept.itemsize
+
+    def state(self, rows: int) -> dict[str, Tensor]:
+        """The first ``rows`` rows as they are kept, for :meth:`restore`."""
+        values = [
+            self._values[band][:rows] if self._file is None else self._from_file(self._file, band, rows)
+            for band in range(len(self.bands))
+        ]
+        return {"values": torch.cat(values, 1), "scales": self._scales[:, :rows].clone()}
+
+    def restore(self, values: Tensor, scales: Tensor) -> None:
+        """Take back what :meth:`state` gave."""
+        self._scales[:, : scales.shape[1]] = scales
+        for number, band in enumerate(self.bands):
+            for row, own in enumerate(values[:, band]):
+                if self._file is None:
+                    self._values[number][row] = own
+                else:
+                    self._to_file(self._file, number, row, own)
