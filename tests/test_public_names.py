@@ -19,6 +19,7 @@ def test_the_names_are_these() -> None:
         "MissingExtraError",
         "OutputError",
         "ParameterError",
+        "Plan",
         "Recipe",
         "Result",
         "Step",
@@ -26,6 +27,7 @@ def test_the_names_are_these() -> None:
         "__version__",
         "from_module",
         "iterate",
+        "plan",
         "resolve",
         "stylize",
     ]

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         ParameterError,
         WeightsError,
     )
-    from impasto.runs.execute import Result, iterate, stylize
+    from impasto.runs.execute import Result, iterate, plan, stylize
+    from impasto.runs.plan import Plan
     from impasto.runs.presets import PRESETS, resolve
     from impasto.runs.recipe import Recipe
 
@@ -42,9 +43,11 @@ _HOMES = {
     "WeightsError": "impasto.errors",
     "Result": "impasto.runs.execute",
     "iterate": "impasto.runs.execute",
+    "plan": "impasto.runs.execute",
     "stylize": "impasto.runs.execute",
     "PRESETS": "impasto.runs.presets",
     "resolve": "impasto.runs.presets",
+    "Plan": "impasto.runs.plan",
     "Recipe": "impasto.runs.recipe",
 }
 
@@ -60,6 +63,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "ParameterError",
+    "Plan",
     "Recipe",
     "Result",
     "Step",
@@ -67,6 +71,7 @@ __all__ = [
     "__version__",
     "from_module",
     "iterate",
+    "plan",
     "resolve",
     "stylize",
 ]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from impasto import images
 from impasto.encoders.vgg import VGG
+from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Prepare, whole
 from impasto.engine.pyramid import Level, Size, resize
@@ -26,6 +27,7 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import layers, style_layers
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
+from impasto.runs.plan import Plan, draw_up, parse_memory
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe
 
@@ -89,7 +91,9 @@ class Result:
 
 
 class Session:
-    """One picture being painted: everything loaded and checked, ready to iterate.
+    """One picture being painted: everything checked and planned, ready to iterate.
+
+    The network is loaded by :meth:`load`, at the latest when iterating begins.
 
     Args:
         recipe: the settings.
@@ -97,10 +101,15 @@ class Session:
         init: the first image, instead of what the recipe names.
         encoder: a network of the caller's own, when the recipe's is "custom".
         max_pixels: larger pictures are refused from their header.
+        memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
+            made smaller to fit.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
 
+    Attributes:
+        plan: what it will take; None for networks whose memory is not known.
+
     Raises:
-        InputError: anything given cannot be used. Options are judged first, then pictures, then weights.
+        InputError: anything given cannot be used. Options are judged first, then pictures, then sizes and memory.
     """
 
     def __init__(
@@ -112,6 +121,7 @@ class Session:
         init: Source | None = None,
         encoder: Encoder | None = None,
         max_pixels: int = 100_000_000,
+        memory: int | None = None,
         progress: assemble.Progress | None = None,
     ) -> None:
         self._started = time.perf_counter()
@@ -158,24 +168,49 @@ class Session:
                 raise ParameterError(
                     f"{what} of {width}x{height} has {height * width} pixels, the limit is {max_pixels}"
                 )
-        read = time.perf_counter()
-        encoder = encoder or assemble.build_encoder(recipe, progress=progress)
-        self.encoder = encoder.to(device=self.device, dtype=self.dtype)
-        self.seconds = {"read": read - self._started, "network": time.perf_counter() - read}
+        self.plan = self._plan(memory) if encoder is None else None
+        if self.plan is not None:
+            self.recipe = self.plan.recipe
+            self.notes += self.plan.notes
+        self._given, self._progress = encoder, progress
+        self.encoder: Encoder | None = None
+        self.seconds = {"read": time.perf_counter() - self._started}
+
+    def load(self) -> Encoder:
+        """The network, ready; loaded once.
+
+        Raises:
+            InputError: its weights cannot be used.
+        """
+        if self.encoder is None:
+            started = time.perf_counter()
+            encoder = self._given or assemble.build_encoder(self.recipe, progress=self._progress)
+            self.encoder = encoder.to(device=self.device, dtype=self.dtype)
+            self.seconds["network"] = time.perf_counter() - started
+        return self.encoder
+
+    def _plan(self, memory: int | None) -> Plan | None:
+        if self.recipe.encoder not in ARCHITECTURES:
+            return None
+        return draw_up(
+            self.recipe,
+            content=_size(self.content),
+            styles=[_size(style) for style in self.styles],
+            levels=self.levels,
+            device=self.device,
+            dtype=self.dtype,
+            memory=memory,
+        )
 
     def _smallest_side(self) -> int:
         needed = {*layers(self.objective), *style_layers(self.objective)}
         return ENCODERS[self.recipe.encoder].smallest_side(needed) if needed else 1
 
     def _levels(self, least: int) -> list[Level]:
-
-        def size(image: Tensor) -> Size:
-            return image.shape[-2], image.shape[-1]
-
         return assemble.build_levels(
             self.recipe,
-            size(self.content),
-            [size(style) for style in self.styles],
+            _size(self.content),
+            [_size(style) for style in self.styles],
             # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
             final_only=self._init is not None and not self.recipe.faithful,
             least=least,
@@ -214,15 +249,20 @@ class Session:
         )
 
     def _prepare(self, unit: float) -> Prepare:
-        if isinstance(self.encoder, VGG):
-            return tiled(self.encoder, self.objective, self.recipe.style_shares, unit, tile=self.recipe.tile)
-        return whole(self.encoder, self.objective, self.recipe.style_shares, unit)
+        encoder = self.load()
+        if isinstance(encoder, VGG):
+            return tiled(encoder, self.objective, self.recipe.style_shares, unit, tile=self.recipe.tile)
+        return whole(encoder, self.objective, self.recipe.style_shares, unit)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
         image = resize(last.image, self.size)
-        saved = (image * 255.0).round() / 255.0
-        judged = self.evaluate()(saved)
+        saved = (image * 255.0).round_()
+        if last.level == len(self.levels) - 1:
+            judged = last.judge(saved, white=255.0)
+        else:
+            judged = self.evaluate()(saved.div_(255.0), slope=False)
+        del saved
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
@@ -238,6 +278,10 @@ class Session:
             notes=(*self.notes, *notes),
             stopped=last.done < last.planned,
         )
+
+
+def _size(image: Tensor) -> Size:
+    return image.shape[-2], image.shape[-1]
 
 
 def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -> Iterator[Step]:
@@ -265,8 +309,8 @@ def stylize(
         options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
             ``style_weight``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`. ``init`` may also be a
             picture, and ``encoder`` a network of your own (:func:`impasto.from_module`). Besides: ``recipe``, to
-            repeat one; ``max_pixels``, beyond which pictures are refused; ``progress``, called with (bytes done,
-            bytes in all) while weights are downloaded.
+            repeat one; ``max_pixels``, beyond which pictures are refused; ``memory`` ("4GB"), which it must not
+            exceed; ``progress``, called with (bytes done, bytes in all) while weights are downloaded.
 
     Returns:
         the picture, with the recipe that paints it again.
@@ -290,9 +334,22 @@ def stylize(
     return session.result(last, notes=notes)
 
 
+def plan(content: Source, style: Source | Sequence[Source], **options: Any) -> Plan | None:
+    """What :func:`stylize` would take with the same arguments: memory and time, before anything is computed.
+
+    Returns:
+        the plan, or None for networks whose memory is not known.
+
+    Raises:
+        InputError: anything given cannot be used, or does not fit the memory.
+    """
+    return _session(content, style, options).plan
+
+
 def _session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
     settings = dict(options)
     max_pixels = settings.pop("max_pixels", 100_000_000)
+    memory = settings.pop("memory", None)
     progress = settings.pop("progress", None)
     recipe = settings.pop("recipe", None)
     init = settings.pop("init", None)
@@ -317,6 +374,7 @@ def _session(content: Source, style: Source | Sequence[Source], options: Mapping
         init=init,
         encoder=encoder,
         max_pixels=max_pixels,
+        memory=None if memory is None else parse_memory(memory),
         progress=progress,
     )
 

@@ -64,6 +64,7 @@ def stylize(
     device: Annotated[Device | None, Parameter(group=_SOLVER)] = None,
     precision: Annotated[Precision | None, Parameter(group=_SOLVER)] = None,
     tile: Annotated[int | None, Parameter(converter=whole, group=_SOLVER)] = None,
+    memory: Annotated[str | None, Parameter(group=_SOLVER)] = None,
     encoder: Annotated[EncoderName | None, Parameter(group=_NETWORK)] = None,
     weights: Annotated[str | None, Parameter(group=_NETWORK)] = None,
     pooling: Annotated[Literal["max", "average", "l2"] | None, Parameter(group=_NETWORK)] = None,
@@ -131,6 +132,9 @@ def stylize(
     tile
         Side of the tiles that larger pictures are computed in, in pixels: smaller takes less memory and more time,
         the picture is the same. 0 cuts nothing.
+    memory
+        The most that may be used, such as 4GB; without it what the machine has free. `impasto plan` says what a
+        picture takes.
     encoder
         The network.
     weights
@@ -182,19 +186,26 @@ def stylize(
     if max_pixels < 1:
         raise ParameterError(f"--max-pixels: expected 1 or more, got {max_pixels}")
     settings = build_recipe(recipe, given)
-    content, styles = _pictures(settings, content, styles or [])
+    content, styles = pictures(settings, content, styles or [])
     target = output or _free_name(f"{content.stem}-{styles[0].stem}", ".png")
 
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto import images
     from impasto.apps.cli.progress import reporter
     from impasto.runs.execute import Session
+    from impasto.runs.plan import parse_memory
 
     images.check_output(target, bits=bits)
     with reporter(quiet=quiet or as_json) as report:
         session = Session(
-            settings, content, styles, max_pixels=max_pixels, progress=None if as_json else report.download
+            settings,
+            content,
+            styles,
+            max_pixels=max_pixels,
+            memory=None if memory is None else parse_memory(memory),
+            progress=None if as_json else report.download,
         )
+        session.load()
         report.begin(session)
         last: Step | None = None
         notes: list[str] = []
@@ -276,7 +287,7 @@ def _lists(style_weights: str | None, content_layers: str | None, style_layers: 
     return lists
 
 
-def _pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
+def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
     """The pictures given, or else those that the recipe names."""
     if content is None and settings.content is not None:
         content = Path(settings.content.path)

@@ -1,0 +1,117 @@
+"""`impasto plan`: what a picture will take, before anything is computed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from impasto.apps.cli.stylize import build_recipe, pictures, whole
+from impasto.errors import ParameterError
+from impasto.runs.recipe import Device, EncoderName, Optimizer, Precision, Quality
+
+
+def plan(
+    content: Annotated[Path | None, Parameter(show_default=False)] = None,
+    styles: Annotated[list[Path] | None, Parameter(show_default=False, negative=())] = None,
+    *,
+    size: Annotated[int | None, Parameter(converter=whole)] = None,
+    style_size: Annotated[int | None, Parameter(converter=whole)] = None,
+    style_scale: float | None = None,
+    preset: str | None = None,
+    quality: Quality | None = None,
+    steps: Annotated[int | None, Parameter(converter=whole)] = None,
+    optimizer: Optimizer | None = None,
+    faithful: Annotated[bool | None, Parameter(negative=())] = None,
+    encoder: EncoderName | None = None,
+    device: Device | None = None,
+    precision: Precision | None = None,
+    tile: Annotated[int | None, Parameter(converter=whole)] = None,
+    memory: str | None = None,
+    recipe: Path | None = None,
+    max_pixels: Annotated[int, Parameter(converter=whole)] = 100_000_000,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Say how much memory and time `impasto stylize` with the same options will take; nothing is painted.
+
+    What does not fit is refused, here as there: exit code 2, with the size that would fit.
+
+        impasto plan photo.jpg painting.jpg --size 8192
+        impasto plan photo.jpg painting.jpg --size 4096 --memory 4GB
+
+    Parameters
+    ----------
+    content
+        The picture whose content is kept.
+    styles
+        The pictures whose style is taken.
+    memory
+        The most that may be used, such as 4GB; without it what the machine has free.
+    as_json
+        Print one JSON object.
+    """
+    given = {
+        "size": size,
+        "style_size": style_size,
+        "style_scale": style_scale,
+        "preset": preset,
+        "quality": quality,
+        "steps": steps,
+        "optimizer": optimizer,
+        "faithful": faithful,
+        "encoder": encoder,
+        "device": device,
+        "precision": precision,
+        "tile": tile,
+    }
+    settings = build_recipe(recipe, given)
+    content, styles = pictures(settings, content, styles or [])
+
+    from impasto.runs.execute import Session
+    from impasto.runs.plan import parse_memory, show
+
+    session = Session(
+        settings,
+        content,
+        styles,
+        max_pixels=max_pixels,
+        memory=None if memory is None else parse_memory(memory),
+    )
+    found = session.plan
+    if found is None:
+        raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")
+    if as_json:
+        summary = {
+            "levels": [
+                {"size": [level.size[1], level.size[0]], "iterations": level.iterations}
+                for level in found.levels
+            ],
+            "memory": found.memory,
+            "limit": found.limit,
+            "seconds": round(found.seconds, 1),
+            "tile": found.recipe.tile,
+            "history_memory": found.recipe.history_memory,
+            "device": str(session.device),
+            "precision": session.precision,
+            "notes": list(session.notes),
+        }
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return 0
+    for note in session.notes:
+        sys.stderr.write(f"note: {note}\n")
+    for level in found.levels:
+        sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
+    sys.stdout.write(
+        f"{show(found.memory)} of memory of {show(found.limit)}, about {_duration(found.seconds)}, "
+        f"on {session.device} in {session.precision}, tiles of {found.recipe.tile or 'any size'}\n"
+    )
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

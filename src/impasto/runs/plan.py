@@ -1,0 +1,287 @@
+"""What a picture will take, before anything is computed: peak memory, time, and what to do where it does not fit.
+
+The memory is counted tensor by tensor as the engine holds them, level by level: the figures here are those of
+:mod:`impasto.engine` read off its code, not measured, and `benchmarks/memory.py` holds them to what was. Time is the
+convolutions' arithmetic divided by what this machine shows in a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from impasto.encoders.weights import ARCHITECTURES
+from impasto.engine.pyramid import Level, Size
+from impasto.engine.solvers import LBFGS
+from impasto.engine.tiles import CONTENT_BYTES
+from impasto.errors import ParameterError
+from impasto.runs.assemble import build_solver
+from impasto.runs.recipe import Recipe
+
+# What the process takes with the network loaded and nothing painted: Python, torch, 20 million weights and their
+# packed copies.
+_PROCESS = {2: 430e6, 4: 560e6}
+_CHANNELS = (64, 128, 256, 512, 512)
+_PICTURE = 12  # bytes a pixel of a float32 picture
+_MARGIN = 80  # pixels that relu5_1 sees beyond a tile
+_SIDES = (2048, 1024, 512)  # of tiles, tried in this order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a picture will take.
+
+    Attributes:
+        recipe: with the tiles and the history that fit.
+        levels: sizes and iterations.
+        memory: the most at any time, in bytes; of the process on a CPU, of the allocator on a GPU.
+        seconds: from start to saved picture.
+        limit: bytes there are.
+        notes: what had to be changed to make it fit, one line each.
+    """
+
+    recipe: Recipe
+    levels: tuple[Level, ...]
+    memory: int
+    seconds: float
+    limit: int
+    notes: tuple[str, ...]
+
+
+def draw_up(
+    recipe: Recipe,
+    *,
+    content: Size,
+    styles: Sequence[Size],
+    levels: Sequence[Level],
+    device: torch.device,
+    dtype: torch.dtype,
+    memory: int | None = None,
+) -> Plan:
+    """The plan for pictures of those sizes.
+
+    Args:
+        recipe: the settings. Its tiles and history are kept where they fit.
+        content, styles: sizes of the pictures as they come.
+        levels: to work through.
+        memory: bytes that may be used; None takes what the machine has free.
+
+    Raises:
+        ParameterError: it does not fit even so; says what would.
+    """
+    limit = available(device) if memory is None else memory
+
+    def bytes_of(candidate: Recipe, at: Sequence[Level]) -> int:
+        return round(
+            peak(candidate, content=content, styles=styles, levels=at, device=device, itemsize=dtype.itemsize)
+        )
+
+    best = recipe
+    for candidate in _candidates(recipe):
+        best = candidate
+        if bytes_of(candidate, levels) <= limit:
+            break
+    needed = bytes_of(best, levels)
+    if needed > limit:
+        raise ParameterError(_refusal(needed, limit, best, levels, lambda at: bytes_of(best, at)))
+    changes = [
+        f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, to fit {show(limit)}"
+        for name in ("tile", "history_memory")
+        if getattr(best, name) != getattr(recipe, name)
+    ]
+    seconds = duration(best, levels, device=device, dtype=dtype)
+    return Plan(best, tuple(levels), needed, seconds, limit, tuple(changes))
+
+
+def _candidates(recipe: Recipe) -> list[Recipe]:
+    """The recipe, then ways to the same picture that take less memory: smaller tiles, then less history."""
+    sides = [side for side in _SIDES if not recipe.tile or side < recipe.tile]
+    found = [recipe, *(recipe.model_copy(update={"tile": side}) for side in sides)]
+    if recipe.optimizer != "adam":
+        smallest = found[-1]
+        found += [
+            smallest.model_copy(update={"history_memory": megabytes})
+            for megabytes in (100, 1)
+            if not recipe.history_memory or megabytes < recipe.history_memory
+        ]
+    return found
+
+
+def _refusal(needed: int, limit: int, recipe: Recipe, levels: Sequence[Level], bytes_of: object) -> str:
+    assert callable(bytes_of)
+    height, width = levels[-1].size
+    low, high = 16, max(height, width)
+    while high - low > 16:
+        middle = (low + high) // 2
+        scale = middle / max(height, width)
+        smaller = [
+            Level(
+                (max(1, round(level.size[0] * scale)), max(1, round(level.size[1] * scale))),
+                tuple((max(1, round(h * scale)), max(1, round(w * scale))) for h, w in level.styles),
+                level.iterations,
+            )
+            for level in levels
+        ]
+        low, high = (middle, high) if bytes_of(smaller) <= limit else (low, middle)
+    fits = f"a long side of {low // 16 * 16} would fit" if low >= 32 else "no size would fit"
+    return (
+        f"size: {width}x{height} needs {show(needed)} of memory, there are {show(limit)} (--memory); {fits}"
+    )
+
+
+def peak(
+    recipe: Recipe,
+    *,
+    content: Size,
+    styles: Sequence[Size],
+    levels: Sequence[Level],
+    device: torch.device,
+    itemsize: int,
+) -> float:
+    """The most memory at any time, in bytes, when a VGG of that item size paints these levels."""
+    process = _PROCESS.get(itemsize, _PROCESS[4]) if device.type == "cpu" else 40e6 * itemsize
+    pictures = _PICTURE * (_pixels(content) + sum(map(_pixels, styles)))
+    most = 0.0
+    for number, level in enumerate(levels):
+        pixels = _pixels(level.size)
+        picture = _PICTURE * pixels
+        solver, half = _solver_bytes(recipe, level), picture / 2
+        kept = _content_bytes(recipe, level, itemsize)
+        network = _network_bytes(recipe, level.size, itemsize)
+        # x, the best x in half precision, the gradient
+        working = picture + half + picture + solver + kept + network
+        here = 0.0 if level.size == content else picture
+        shown = [_PICTURE * _pixels(size) for size in level.styles]
+        styling = max(_network_bytes(recipe, size, itemsize) for size in level.styles)
+        begin = picture + here + sum(shown) + max(styling, kept + network)
+        below = _PICTURE * _pixels(levels[number - 1].size) if number else 0.0
+        carry = below * 3 + here + 1.5 * picture if number else 0.0
+        # x, the result, the result as it is saved
+        end = 3 * picture + half + solver + kept + network if number == len(levels) - 1 else 0.0
+        most = max(most, working, begin, carry, end)
+    return 1.05 * (process + pictures + most)
+
+
+def _pixels(size: Size) -> int:
+    return size[0] * size[1]
+
+
+def _solver_bytes(recipe: Recipe, level: Level) -> float:
+    """What the solver remembers at a level."""
+    picture = _PICTURE * _pixels(level.size)
+    if recipe.optimizer == "adam":
+        return (2 + bool(recipe.averaging)) * picture
+    solver = build_solver(recipe)
+    assert isinstance(solver, LBFGS)
+    pairs, storage = solver.keeps(torch.empty(1, 3, *level.size, device="meta"))
+    if storage == "file":
+        return 30e6
+    rows = 1 + 2 * min(pairs + 1, level.iterations)
+    lines = 3 if recipe.optimizer == "lbfgs-wolfe" else 0  # trial points and their gradients
+    return picture * (rows * (0.5 if storage == "half" else 1.0) + lines)
+
+
+def _content_bytes(recipe: Recipe, level: Level, itemsize: int) -> float:
+    """The content's features, or the content in half precision where they would be too large."""
+    features = 0.0
+    for layer, weight in recipe.content_layers.items():
+        if weight and recipe.content_weight:
+            block, stride = _place(layer)
+            features += _CHANNELS[block - 1] * _pixels(level.size) / stride**2 * itemsize
+    return features if features <= CONTENT_BYTES else _PICTURE / 2 * _pixels(level.size)
+
+
+def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
+    """The network's work on one tile."""
+    sides = [min(side, recipe.tile + 2 * _MARGIN) if recipe.tile else side for side in size]
+    pixels = sides[0] * sides[1]
+    # What each block is given, on the way there, and its gradients on the way back: 33 and 24 values a pixel; the
+    # picture before and after it is normalised, its gradient.
+    maps = pixels * (itemsize * (33 + 24) + 3 * _PICTURE)
+    # Strips: a block's maps and their gradients.
+    strip = {2: 8e6, 4: 32e6}[itemsize]
+    return maps + min(10 * strip, pixels * itemsize * 64 * 6)
+
+
+def _place(layer: str) -> tuple[int, int]:
+    """Block and stride of a layer such as relu4_2 or pool3."""
+    found = re.search(r"\d", layer)
+    block = int(found[0]) if found else 1
+    return block, 1 << (block - (not layer.startswith("pool")))
+
+
+def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, dtype: torch.dtype) -> float:
+    """Seconds from start to saved picture, from a probe of this machine."""
+    rate = _probe(device, dtype)
+    network = ARCHITECTURES[recipe.encoder if recipe.encoder != "custom" else "vgg19"].convolutions
+    return 3.0 + sum(
+        level.iterations * _evaluation_seconds(recipe, level.size, network, rate) for level in levels
+    )
+
+
+def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate: float) -> float:
+    arithmetic, below = 0.0, 3
+    for block, (count, channels) in enumerate(zip(network, _CHANNELS, strict=True)):
+        for _ in range(count if block < 4 else 1):
+            arithmetic += 2 * 9 * below * channels / 4**block
+            below = channels
+    side = recipe.tile
+    margin = (1 + 2 * _MARGIN / side) ** 2 if side and max(size) > side else 1.0
+    passes = 4.0 if side and max(size) > side else 2.8
+    return passes * margin * arithmetic * _pixels(size) / rate
+
+
+def _probe(device: torch.device, dtype: torch.dtype) -> float:
+    """Arithmetic a second of a convolution like the network's."""
+    x = torch.rand(1, 128, 96, 96).to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    kernel = torch.rand(128, 128, 3, 3).to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    with torch.no_grad():
+        best = float("inf")
+        for _ in range(8):
+            started = time.perf_counter()
+            float(F.conv2d(x, kernel, padding=1)[0, 0, 0, 0])
+            best = min(best, time.perf_counter() - started)
+    return 2 * 9 * 128 * 128 * 96 * 96 / best
+
+
+def available(device: torch.device) -> int:
+    """Bytes that can be had: of the GPU, or of the machine or the container we are in."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    import psutil
+
+    found = int(psutil.virtual_memory().available) + int(psutil.Process().memory_info().rss)
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            found = min(found, int(Path(name).read_text()))
+        except (OSError, ValueError):
+            continue  # no such limit, or "max"
+    return found
+
+
+def show(size: float) -> str:
+    """Bytes as people write them."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+_UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes of "4GB", "800MB", "2GiB" or a number.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(text).lower())
+    if not found or float(found[1]) <= 0:
+        raise ParameterError(f"memory: expected a size such as 4GB or 800MB, got {str(text)!r}")
+    return round(float(found[1]) * _UNITS[found[2] or ""])
