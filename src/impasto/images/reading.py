@@ -48,6 +48,7 @@ _UPRIGHT: dict[object, Callable[[_Array], _Array]] = {
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _DEEP_GREY_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 _EXIF_ORIENTATION = 0x0112
+_BAND = 1 << 18  # pixels made into floats at a time
 # Colour space in a profile's header -> the Pillow mode its transform takes.
 _PROFILE_MODE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
@@ -118,22 +119,31 @@ def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     return Picture(_tensor(pixels), name, hashlib.sha256(data).hexdigest(), tuple(notes))
 
 
-def _in_memory(name: str, pixels: _Floats, notes: list[str]) -> Picture:
+def _in_memory(name: str, pixels: _Array, notes: list[str]) -> Picture:
     tensor = _tensor(pixels)
     digest = hashlib.sha256(b"%d %d " % tensor.shape[2:])
     digest.update(tensor.numpy().astype("<f4", copy=False).data)
     return Picture(tensor, name, digest.hexdigest(), tuple(notes))
 
 
-def _tensor(pixels: _Floats) -> torch.Tensor:
-    """(H, W, 3) -> (1, 3, H, W), contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
+def _tensor(samples: _Array) -> torch.Tensor:
+    """(H, W, 1) or (H, W, 3), uint8, uint16 or float -> (1, 3, H, W) float32, a copy.
+
+    Some rows at a time: what lies between would take more memory than the picture.
+    """
+    height, width, _ = samples.shape
+    planes = np.empty((3, height, width), np.float32)
+    rows = max(1, _BAND // width)
+    for first in range(0, height, rows):
+        band = slice(first, first + rows)
+        planes[:, band] = _unit(samples[band]).transpose(2, 0, 1)
+    return torch.from_numpy(planes[None])
 
 
 # --- in memory ---------------------------------------------------------------------------------------------
 
 
-def _from_tensor(source: torch.Tensor, max_pixels: int) -> _Floats:
+def _from_tensor(source: torch.Tensor, max_pixels: int) -> _Array:
     """(3, H, W) or (1, 3, H, W) -> (H, W, 3)."""
     shape = tuple(source.shape)
     planes = source.detach()[0] if source.ndim == 4 and shape[0] == 1 else source.detach()
@@ -142,30 +152,26 @@ def _from_tensor(source: torch.Tensor, max_pixels: int) -> _Floats:
     check_size("<tensor>", planes.shape[2], planes.shape[1], max_pixels)
     if source.dtype != torch.uint8 and not source.is_floating_point():
         raise ImageError(f"<tensor>: expected float values in [0, 1] or uint8, came {source.dtype}")
-    # A copy in any case: the picture must not change when the tensor it came from does.
-    values = planes.permute(1, 2, 0).to(device="cpu", dtype=torch.float32, copy=True).numpy()
+    planes = planes.permute(1, 2, 0).cpu()
     if source.dtype == torch.uint8:
-        values /= np.float32(255)
-        return values
-    return _in_range("<tensor>", values)
+        return np.asarray(planes)
+    return _in_range("<tensor>", np.asarray(planes.float()))
 
 
-def _from_array(source: _Array, max_pixels: int, notes: list[str]) -> _Floats:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) -> (H, W, 3)."""
+def _from_array(source: _Array, max_pixels: int, notes: list[str]) -> _Array:
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) -> (H, W, 1) or (H, W, 3)."""
     values = source[:, :, None] if source.ndim == 2 else source
     if values.ndim != 3 or values.shape[2] not in (1, 3, 4):
         expected = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
         raise ImageError(f"<array>: expected the shape {expected}, came {source.shape}")
     check_size("<array>", values.shape[1], values.shape[0], max_pixels)
-    if source.dtype.kind == "u" and source.dtype.itemsize <= 2:
-        values = values.astype(np.float32) / np.float32(np.iinfo(source.dtype).max)
-    elif source.dtype.kind == "f":
-        values = _in_range("<array>", values).astype(np.float32)
-    else:
+    if source.dtype.kind == "f":
+        _in_range("<array>", values)
+    elif source.dtype.kind != "u" or source.dtype.itemsize > 2:
         raise ImageError(f"<array>: expected uint8, uint16 or float values, came {source.dtype}")
     if values.shape[2] == 4:
-        return _flatten(values[:, :, :3], values[:, :, 3:], notes)
-    return _three_channels(values)
+        return _flatten(values[:, :, :3], _unit(values[:, :, 3:]), notes)
+    return values
 
 
 def _in_range(name: str, values: _Array) -> _Array:
@@ -179,8 +185,8 @@ def _in_range(name: str, values: _Array) -> _Array:
 # --- decoded by Pillow -------------------------------------------------------------------------------------
 
 
-def _pixels(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -> _Floats:
-    """The upright, flattened (H, W, 3) values of an opened image; ``data`` are the bytes of its file."""
+def _pixels(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -> _Array:
+    """The upright, flattened (H, W, 1 or 3) samples of an opened image; ``data`` are the bytes of its file."""
     _note_frames(image, data, name, notes)
     depth = _bits_per_channel(image, data)
     low_tiles = _low_byte_tiles(image)
@@ -205,33 +211,30 @@ def _pixels(image: Image.Image, data: bytes | None, name: str, notes: list[str])
             colour = apply.apply(colour if colour.mode == mode else colour.convert(mode))
         elif colour.mode not in ("L", "RGB"):
             colour = colour.convert("L" if colour.mode == "1" else "RGB")
-        values = _unit(np.asarray(colour))
+        values = np.asarray(colour)
         if depth > 8:
             notes.append(f"{depth}-bit reduced to 8")
 
     turn: Callable[[_Array], _Array] = _UPRIGHT.get(_orientation(image, notes), np.asarray)
-    values = _three_channels(turn(values if values.ndim == 3 else values[:, :, None]))
+    values = turn(values if values.ndim == 3 else values[:, :, None])
     return values if alpha is None else _flatten(values, turn(alpha)[:, :, None], notes)
 
 
-def _three_channels(values: _Floats) -> _Floats:
-    return values if values.shape[2] == 3 else np.repeat(values, 3, axis=2)
-
-
 def _unit(values: _Array) -> _Floats:
-    """uint8 or uint16 -> float32 in [0, 1]."""
+    """uint8, uint16 or float in [0, 1] -> float32 in [0, 1]."""
     scaled = values.astype(np.float32)
-    scaled /= np.float32(np.iinfo(values.dtype).max)
+    if values.dtype.kind == "u":
+        scaled /= np.float32(np.iinfo(values.dtype).max)
     return scaled
 
 
-def _flatten(values: _Floats, alpha: _Floats, notes: list[str]) -> _Floats:
-    """``values`` (H, W, 3) over white, as far as ``alpha`` (H, W, 1) lets it through."""
+def _flatten(values: _Array, alpha: _Floats, notes: list[str]) -> _Array:
+    """``values`` (H, W, C) over white, as far as ``alpha`` (H, W, 1) lets it through."""
     if alpha.min() >= 1:
         return values
     notes.append("transparency flattened on white")
     # Rounding may leave 1 by a step of float32; the range is a promise.
-    flat: _Floats = (values * alpha + (1 - alpha)).clip(0, 1)
+    flat: _Floats = (_unit(values) * alpha + (1 - alpha)).clip(0, 1)
     return flat
 
 
@@ -410,7 +413,7 @@ def _low_byte_tiles(image: Image.Image) -> list[Any] | None:
     return swapped
 
 
-def _deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[_Floats, _Floats | None] | None:
+def _deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[_Array, _Floats | None] | None:
     """(H, W, 3) and alpha (H, W) of a 16-bit colour picture, whose high bytes are in ``image``."""
     try:
         second = open_header(data, name)
@@ -428,7 +431,7 @@ def _deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[_Floats, _
         alpha = _unit(values[:, :, 3])
     elif isinstance(key := image.info.get("transparency"), tuple) and len(key) == 3:
         alpha = (values != np.array(key)).any(axis=2).astype(np.float32)
-    return _unit(values[:, :, :3]), alpha
+    return values[:, :, :3], alpha
 
 
 def _deep_grey(

@@ -8,12 +8,14 @@ without one is sRGB by convention (PNG says so in its ``sRGB`` chunk), and readi
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
@@ -34,6 +36,40 @@ _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31
 _BAND_BYTES = 1 << 20
 
 _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """A picture on its way into a file: ``values`` (H, W, 3) float, to be written with ``bits`` per channel."""
+
+    values: torch.Tensor
+    bits: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.values.shape[1], self.values.shape[0]
+
+    @property
+    def sample_bytes(self) -> int:
+        return self.bits // 8
+
+    def bands(self) -> Iterator[_Samples]:
+        """Some rows at a time, about a megabyte each, so that a large picture is never copied whole."""
+        rows = max(1, _BAND_BYTES // (3 * self.size[0] * self.sample_bytes))
+        for band in torch.split(self.values, rows):
+            scaled = (band.to(torch.float32).clamp(0, 1) * (2**self.bits - 1)).round().numpy()
+            yield np.ascontiguousarray(scaled.astype(np.uint8 if self.bits == 8 else np.uint16))
+
+    def whole(self) -> _Samples:
+        """All rows at once."""
+        width, height = self.size
+        samples = np.empty((height, width, 3), np.uint8 if self.bits == 8 else np.uint16)
+        first = 0
+        for band in self.bands():
+            samples[first : first + len(band)] = band
+            first += len(band)
+        return samples
 
 
 def check_output(path: str | os.PathLike[str], *, bits: int = 8) -> None:
@@ -95,8 +131,8 @@ def write(
         raise ParameterError(f"{name}: expected a quality from 1 to 100, came {quality}")
     if metadata is not None:
         check_text(metadata)
-    samples = _samples(name, pixels, bits)
-    longest = max(samples.shape)
+    raster = _raster(name, pixels, bits)
+    longest = max(raster.size)
     if longest > _LONGEST_SIDE[kind]:
         raise OutputError(
             f"{name}: {kind} is at most {_LONGEST_SIDE[kind]} pixels a side, the picture has {longest}"
@@ -107,7 +143,7 @@ def write(
         # os.open and not tempfile: the file gets the permissions any new file gets (umask), not 0600.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
-            _encode(file, samples, kind, metadata, quality)
+            _encode(file, raster, kind, metadata, quality)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
@@ -147,61 +183,53 @@ def _unwritable(path: str | os.PathLike[str], error: Exception) -> OutputError:
     return OutputError(f"{display_name(path)}: cannot write the picture: {reason}")
 
 
-def _samples(name: str, pixels: torch.Tensor, bits: int) -> _Samples:
-    """(1, 3, H, W) float -> (H, W, 3) uint8 or uint16."""
+def _raster(name: str, pixels: torch.Tensor, bits: int) -> _Raster:
+    """The picture, judged: (1, 3, H, W), finite."""
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or 0 in pixels.shape or not pixels.is_floating_point():
         came = f"{tuple(pixels.shape)} {pixels.dtype}"
         raise ParameterError(f"{name}: expected a float picture of shape (1, 3, H, W), came {came}")
-    values = pixels.detach()[0].permute(1, 2, 0).to(device="cpu", dtype=torch.float32)
-    if not bool(torch.isfinite(values).all()):
+    values = pixels.detach()[0].cpu()
+    # The extremes say it without a copy of the picture.
+    if not all(map(math.isfinite, map(float, values.aminmax()))):
         count = int((~torch.isfinite(values)).sum())
         raise OutputError(f"{name}: {count} of {values.numel()} values are not finite; nothing was written")
-    steps = 2**bits - 1
-    scaled = (values.clamp(0, 1) * steps).round().numpy()
-    return np.ascontiguousarray(scaled.astype(np.uint8 if bits == 8 else np.uint16))
+    return _Raster(values.permute(1, 2, 0), bits)
 
 
-def _encode(file: IO[bytes], samples: _Samples, kind: str, metadata: str | None, quality: int) -> None:
+def _encode(file: IO[bytes], raster: _Raster, kind: str, metadata: str | None, quality: int) -> None:
     if kind == "PNG":
-        _encode_png(file, samples, metadata)
+        _encode_png(file, raster, metadata)
     elif kind == "TIFF":
-        _encode_tiff(file, samples, metadata)
+        _encode_tiff(file, raster, metadata)
     else:
         extra = {} if metadata is None else {"xmp": to_xmp(metadata)}
         if kind == "JPEG":
             extra["subsampling"] = 0  # type: ignore[assignment]  # 4:4:4; WebP has 4:2:0 only
-        Image.fromarray(samples).save(file, format=kind, quality=quality, **extra)
+        Image.fromarray(raster.whole()).save(file, format=kind, quality=quality, **extra)
 
 
-def _bands(samples: _Samples) -> Iterator[_Samples]:
-    """Some rows at a time, about a megabyte each, so that a large picture is never copied whole."""
-    rows = max(1, _BAND_BYTES // samples[0].nbytes)
-    for start in range(0, len(samples), rows):
-        yield samples[start : start + rows]
-
-
-def _encode_png(file: IO[bytes], samples: _Samples, metadata: str | None) -> None:
+def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
     """PNG specification, third edition: sections 5 (chunks), 9 (filters), 11.2 and 11.3 (contents)."""
 
     def chunk(kind: bytes, body: bytes) -> None:
         file.write(struct.pack(">I", len(body)) + kind + body)
         file.write(struct.pack(">I", zlib.crc32(kind + body)))
 
-    height, width, _ = samples.shape
+    width, height = raster.size
     file.write(b"\x89PNG\r\n\x1a\n")
     # colour type 2 (RGB), compression 0 (deflate), filter method 0, no interlacing
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * samples.itemsize, 2, 0, 0, 0))
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, raster.bits, 2, 0, 0, 0))
     chunk(b"sRGB", b"\0")  # perceptual
     if metadata is not None:  # key, not compressed, no language, no translated key
         chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + metadata.encode())
     packer = zlib.compressobj(6)
-    for band in _bands(samples):
-        raw = band.astype(">u2" if samples.itemsize == 2 else np.uint8).view(np.uint8)
+    for band in raster.bands():
+        raw = band.astype(">u2" if raster.bits == 16 else np.uint8).view(np.uint8)
         rows = raw.reshape(len(band), -1)  # (rows, bytes), big-endian
         # Filter 1, Sub: the difference from the byte one pixel to the left, modulo 256. It needs no other
         # row and takes about a third off a photograph.
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
-        pixel = 3 * samples.itemsize
+        pixel = 3 * raster.sample_bytes
         filtered[:, 0] = 1
         filtered[:, 1 : 1 + pixel] = rows[:, :pixel]
         np.subtract(rows[:, pixel:], rows[:, :-pixel], out=filtered[:, 1 + pixel :])
@@ -211,9 +239,9 @@ def _encode_png(file: IO[bytes], samples: _Samples, metadata: str | None) -> Non
     chunk(b"IEND", b"")
 
 
-def _encode_tiff(file: IO[bytes], samples: _Samples, metadata: str | None) -> None:
+def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
     """TIFF 6.0, section 2 (structure), 14 (predictor); compression 8 is Adobe's deflate supplement."""
-    height, width, _ = samples.shape
+    width, height = raster.size
     file.write(b"II*\0\0\0\0\0")  # little-endian; where the directory is, is filled in at the end
     at = 8
     offsets: list[int] = []
@@ -231,9 +259,9 @@ def _encode_tiff(file: IO[bytes], samples: _Samples, metadata: str | None) -> No
         return start
 
     rows = 0
-    for band in _bands(samples):
+    for band in raster.bands():
         rows = rows or len(band)  # as tall as the first; only the last may be shorter
-        difference = band.astype("<u2" if samples.itemsize == 2 else np.uint8)
+        difference = band.astype("<u2" if raster.bits == 16 else np.uint8)
         difference[:, 1:] -= band[:, :-1]  # predictor 2: from the pixel to the left, modulo the range
         packed = zlib.compress(difference.tobytes(), 6)
         offsets.append(put(packed))
@@ -243,7 +271,7 @@ def _encode_tiff(file: IO[bytes], samples: _Samples, metadata: str | None) -> No
     tags: list[tuple[int, str, list[int] | bytes]] = [
         (256, long, [width]),
         (257, long, [height]),
-        (258, short, [8 * samples.itemsize] * 3),  # bits per sample
+        (258, short, [raster.bits] * 3),  # bits per sample
         (259, short, [8]),  # compression: deflate
         (262, short, [2]),  # RGB
         (273, long, offsets),
