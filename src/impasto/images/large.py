@@ -1,0 +1,117 @@
+"""Very large TIFF files through libvips, some rows at a time.
+
+Pillow decodes a picture whole before it becomes a tensor; here nothing is in memory but the tensor and a band.
+Only what is common in large files is read this way: 8 or 16 bits a channel. :mod:`impasto.images.reading` reads the
+rest, and everything where pyvips is not installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from impasto.errors import ImageError
+from impasto.images.opening import check_size, one_line
+
+LARGE_BYTES = 64_000_000
+"""TIFF files from this size on are read here, in bytes."""
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, little and big endian
+_BAND_BYTES = 1 << 24
+_DEPTHS: dict[str, type[np.uint8 | np.uint16]] = {"uchar": np.uint8, "ushort": np.uint16}
+
+
+def is_large_tiff(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a TIFF file that is better not decoded whole."""
+    try:
+        if not Path(path).is_file() or Path(path).stat().st_size < LARGE_BYTES:
+            return False
+        with Path(path).open("rb") as file:
+            return file.read(4) in _MAGIC
+    except (OSError, ValueError):
+        return False  # whoever reads it says what is wrong
+
+
+def available() -> bool:
+    """Whether pyvips and its library can be used."""
+    try:
+        import pyvips  # noqa: F401
+    except (ImportError, OSError):  # installed without the library it binds
+        return False
+    return True
+
+
+def read_tiff(
+    path: str | os.PathLike[str], name: str, *, max_pixels: int
+) -> tuple[npt.NDArray[np.float32], str, list[str]] | None:
+    """(3, H, W) in [0, 1], the SHA-256 of the file and notes; None for a kind that is not read here.
+
+    Raises:
+        ImageError: the file is damaged, or has more than ``max_pixels``.
+    """
+    import pyvips
+
+    notes: list[str] = []
+    try:
+        image = pyvips.Image.tiffload(os.fspath(path), access="sequential", fail_on="error")
+        check_size(name, image.width, image.height, max_pixels)
+        if image.get_n_pages() > 1:
+            notes.append(f"first of {image.get_n_pages()} frames used")
+        if image.format not in _DEPTHS or image.interpretation not in _SPACES:
+            return None
+        if image.get_typeof("orientation") and image.get("orientation") != 1:
+            # Rows are wanted in another order than they come: libvips keeps them in a temporary file.
+            image = pyvips.Image.tiffload(os.fspath(path), access="random", fail_on="error").autorot()
+        planes = _planes(_to_srgb(image, notes), notes)
+        with Path(path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except pyvips.Error as error:
+        reason = one_line(error, limit=200)
+        raise ImageError(f"{name}: expected a picture, came a damaged file: {reason}") from error
+    except (MemoryError, OSError) as error:
+        raise ImageError(f"{name}: cannot read the picture: {one_line(error)}") from error
+    return planes, digest, notes
+
+
+_SPACES = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
+
+
+def _to_srgb(image: Any, notes: list[str]) -> Any:
+    """Without profile; alpha is left as it is."""
+    deep = image.format == "ushort"
+    if image.get_typeof("icc-profile-data"):
+        notes.append("colours converted to sRGB from its colour profile")
+        image = image.icc_transform("srgb", embedded=True, intent="perceptual", depth=16 if deep else 8)
+    if deep:
+        notes.append("16-bit kept")
+    return image
+
+
+def _planes(image: Any, notes: list[str]) -> npt.NDArray[np.float32]:
+    """The pixels, decoded from the top down and flattened on white."""
+    import pyvips
+
+    depth = _DEPTHS[image.format]
+    scale = np.float32(np.iinfo(depth).max)
+    width, height, bands = image.width, image.height, image.bands
+    seen_through = False
+    planes = np.empty((3, height, width), np.float32)
+    region = pyvips.Region.new(image)
+    rows = max(1, _BAND_BYTES // (width * bands * np.dtype(depth).itemsize))
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        band = np.frombuffer(region.fetch(0, top, width, count), depth).reshape(count, width, bands)
+        values = band.transpose(2, 0, 1).astype(np.float32) / scale
+        if image.hasalpha():
+            colour, alpha = values[:-1], values[-1:]
+            seen_through = seen_through or bool(alpha.min() < 1)
+            values = (colour * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else colour
+        planes[:, top : top + count] = values
+    if seen_through:
+        notes.append("transparency flattened on white")
+    return planes
