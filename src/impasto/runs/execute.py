@@ -27,9 +27,9 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import layers, style_layers
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.plan import Plan, draw_up, parse_memory
+from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import Input, Recipe
+from impasto.runs.recipe import Input, Recipe, parse_memory
 
 Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
 """A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""

@@ -226,3 +226,18 @@ def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ParameterError(f"{option}: expected numbers between commas, got {text!r}") from None
+
+
+_UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def parse_memory(text: str | int, *, option: str = "memory") -> int:
+    """Bytes of "4GB", "800MB", "2GiB" or a number.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(text).lower())
+    if not found or float(found[1]) <= 0:
+        raise ParameterError(f"{option}: expected a size such as 4GB or 800MB, got {str(text)!r}")
+    return round(float(found[1]) * _UNITS[found[2] or ""])

@@ -16,7 +16,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.stylize import stylize, whole
+from impasto.apps.cli.options import Options, whole
+from impasto.apps.cli.stylize import stylize
 from impasto.errors import MissingExtraError, OutputError, ParameterError
 
 
@@ -160,7 +161,7 @@ def demo(
     _say(f"content: {photograph} (coffee.png of scikit-image, CC0, by Rachel Michetti)")
     _say(f"style:   {painted_style} (painted by impasto swatches)")
     _say(f"the same by hand: impasto stylize {photograph} {painted_style} -o {painting} --size {size}")
-    code = stylize(photograph, [painted_style], output=painting, size=size, steps=steps)
+    code = stylize(photograph, [painted_style], options=Options(size=size, steps=steps), output=painting)
     _say(f"look at {painting.resolve()}")
     return code
 

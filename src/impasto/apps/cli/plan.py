@@ -9,30 +9,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.stylize import build_recipe, pictures, whole
+from impasto.apps.cli.options import UNCHANGED, Options, pictures
 from impasto.errors import ParameterError
-from impasto.runs.recipe import Device, EncoderName, Optimizer, Precision, Quality
 
 
 def plan(
     content: Annotated[Path | None, Parameter(show_default=False)] = None,
     styles: Annotated[list[Path] | None, Parameter(show_default=False, negative=())] = None,
     *,
-    size: Annotated[int | None, Parameter(converter=whole)] = None,
-    style_size: Annotated[int | None, Parameter(converter=whole)] = None,
-    style_scale: float | None = None,
-    preset: str | None = None,
-    quality: Quality | None = None,
-    steps: Annotated[int | None, Parameter(converter=whole)] = None,
-    optimizer: Optimizer | None = None,
-    faithful: Annotated[bool | None, Parameter(negative=())] = None,
-    encoder: EncoderName | None = None,
-    device: Device | None = None,
-    precision: Precision | None = None,
-    tile: Annotated[int | None, Parameter(converter=whole)] = None,
-    memory: str | None = None,
-    recipe: Path | None = None,
-    max_pixels: Annotated[int, Parameter(converter=whole)] = 100_000_000,
+    options: Options = UNCHANGED,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> int:
     """Say how much memory and time `impasto stylize` with the same options will take; nothing is painted.
@@ -48,38 +33,16 @@ def plan(
         The picture whose content is kept.
     styles
         The pictures whose style is taken.
-    memory
-        The most that may be used, such as 4GB; without it what the machine has free.
     as_json
         Print one JSON object.
     """
-    given = {
-        "size": size,
-        "style_size": style_size,
-        "style_scale": style_scale,
-        "preset": preset,
-        "quality": quality,
-        "steps": steps,
-        "optimizer": optimizer,
-        "faithful": faithful,
-        "encoder": encoder,
-        "device": device,
-        "precision": precision,
-        "tile": tile,
-    }
-    settings = build_recipe(recipe, given)
+    settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
     from impasto.runs.execute import Session
-    from impasto.runs.plan import parse_memory, show
+    from impasto.runs.plan import show
 
-    session = Session(
-        settings,
-        content,
-        styles,
-        max_pixels=max_pixels,
-        memory=None if memory is None else parse_memory(memory),
-    )
+    session = Session(settings, content, styles, max_pixels=options.max_pixels, memory=memory)
     found = session.plan
     if found is None:
         raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")

@@ -1,0 +1,207 @@
+"""The options that say what is painted and how: the same for every command that paints or plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter, Token
+
+from impasto.errors import ParameterError
+from impasto.runs.recipe import (
+    Device,
+    EncoderName,
+    Optimizer,
+    Precision,
+    Quality,
+    StyleLossName,
+    parse_layers,
+    parse_memory,
+    parse_weights,
+)
+
+if TYPE_CHECKING:
+    from impasto.runs.recipe import Recipe
+
+
+def whole(kind: object, tokens: Sequence[Token]) -> int:
+    """Converts what must be a whole number; cyclopts by itself rounds 1.5 to 2."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"expected a whole number, got {tokens[0].value!r}") from None
+
+
+_OBJECTIVE = Parameter(group=Group("What is painted", sort_key=1))
+_SIZE = Parameter(group=Group("Sizes and start", sort_key=2))
+_SOLVER = Parameter(group=Group("How it is painted", sort_key=3))
+_NETWORK = Parameter(group=Group("Network", sort_key=4))
+_MACHINE = Parameter(group=Group("Machine", sort_key=5))
+_WHOLE = Parameter(converter=whole)
+_FLAG = Parameter(negative=())
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was given; None where nothing was.
+
+    Parameters
+    ----------
+    preset
+        What is minimised; `impasto presets` lists them. The default is impasto.
+    content_weight
+        How much the content counts (alpha).
+    style_weight
+        How much the style counts (beta).
+    tv_weight
+        How much smoothness counts (total variation).
+    style_weights
+        Shares of several styles, such as 0.7,0.3.
+    style_loss
+        How two styles are compared.
+    content_layers
+        Layers to compare the content at, such as relu4_2 or relu3_2=0.5,relu4_2.
+    style_layers
+        Layers to compare the style at, such as relu1_1=0.5,relu2_1. `impasto encoders` lists them.
+    size
+        Long side of the result in pixels; 0 keeps the content's size.
+    style_size
+        Long side of the style pictures in pixels; 0 keeps theirs. Without it they follow the result's size.
+    style_scale
+        Makes the style's strokes larger (2) or smaller (0.5).
+    init
+        The first image: content, style, noise, or a file to go on from, at the result's size alone.
+    quality
+        standard, or draft: a first look in a quarter of the time.
+    steps
+        Iterations, over all sizes.
+    optimizer
+        lbfgs, lbfgs-wolfe (with a line search) or adam.
+    learning_rate
+        Step length of the optimiser.
+    seed
+        Makes runs repeatable; another seed, another noise.
+    faithful
+        Follow the preset's tool to the letter: its size, start, optimiser and iterations.
+    recipe
+        Repeat a picture: a picture painted by impasto, or a .toml file. Options given beside it change it.
+    encoder
+        The network.
+    weights
+        Its weights: a name (`impasto encoders`), a file or a URL.
+    pooling
+        How the network shrinks its feature maps.
+    padding
+        What the network sees beyond the edge.
+    device
+        Where to compute; auto takes a GPU if there is one.
+    precision
+        Number type of the network.
+    tile
+        Side of the tiles that larger pictures are computed in, in pixels: smaller takes less memory and more time,
+        the picture is the same. 0 cuts nothing.
+    memory
+        The most that may be used, such as 4GB; without it what the machine has free. `impasto plan` says what a
+        picture takes.
+    max_pixels
+        Refuse larger pictures.
+    """
+
+    preset: Annotated[str | None, _OBJECTIVE] = None
+    content_weight: Annotated[float | None, _OBJECTIVE] = None
+    style_weight: Annotated[float | None, _OBJECTIVE] = None
+    tv_weight: Annotated[float | None, _OBJECTIVE] = None
+    style_weights: Annotated[str | None, _OBJECTIVE] = None
+    style_loss: Annotated[StyleLossName | None, _OBJECTIVE] = None
+    content_layers: Annotated[str | None, _OBJECTIVE] = None
+    style_layers: Annotated[str | None, _OBJECTIVE] = None
+    size: Annotated[int | None, _SIZE, _WHOLE] = None
+    style_size: Annotated[int | None, _SIZE, _WHOLE] = None
+    style_scale: Annotated[float | None, _SIZE] = None
+    init: Annotated[str | None, _SIZE] = None
+    quality: Annotated[Quality | None, _SOLVER] = None
+    steps: Annotated[int | None, _SOLVER, _WHOLE] = None
+    optimizer: Annotated[Optimizer | None, _SOLVER] = None
+    learning_rate: Annotated[float | None, _SOLVER] = None
+    seed: Annotated[int | None, _SOLVER, _WHOLE] = None
+    faithful: Annotated[bool | None, _SOLVER, _FLAG] = None
+    recipe: Annotated[Path | None, _SOLVER] = None
+    encoder: Annotated[EncoderName | None, _NETWORK] = None
+    weights: Annotated[str | None, _NETWORK] = None
+    pooling: Annotated[Literal["max", "average", "l2"] | None, _NETWORK] = None
+    padding: Annotated[Literal["zero", "replicate"] | None, _NETWORK] = None
+    device: Annotated[Device | None, _MACHINE] = None
+    precision: Annotated[Precision | None, _MACHINE] = None
+    tile: Annotated[int | None, _MACHINE, _WHOLE] = None
+    memory: Annotated[str | None, _MACHINE] = None
+    max_pixels: Annotated[int, _MACHINE, _WHOLE] = 100_000_000
+
+    def build_recipe(self) -> Recipe:
+        """The recipe of a preset, a .toml file or a painted picture, with what was given.
+
+        Raises:
+            ParameterError: an option is wrong, or the recipe cannot be read.
+        """
+        if self.max_pixels < 1:
+            raise ParameterError(f"--max-pixels: expected 1 or more, got {self.max_pixels}")
+        own = ("recipe", "memory", "max_pixels")
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in own}
+        for name, parse in _PARSERS.items():
+            if values[name] is not None:
+                values[name] = parse(values[name], option=f"--{name.replace('_', '-')}")
+        return _build(self.recipe, {name: value for name, value in values.items() if value is not None})
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """What ``memory`` says, in bytes."""
+        return None if self.memory is None else parse_memory(self.memory, option="--memory")
+
+
+_PARSERS: dict[str, Any] = {
+    "style_weights": parse_weights,
+    "content_layers": parse_layers,
+    "style_layers": parse_layers,
+}
+
+UNCHANGED = Options()
+
+
+def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
+    from impasto.runs.presets import resolve
+    from impasto.runs.recipe import read_toml
+
+    if file is None:
+        return resolve(**given)
+    if {"preset", "faithful", "quality"} & given.keys():
+        raise ParameterError(
+            "--preset, --faithful, --quality: not together with --recipe, which says what they would"
+        )
+    if file.suffix.lower() == ".toml":
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ParameterError(f"--recipe: cannot read {file}: {error}") from None
+    else:
+        from impasto import images
+
+        text = images.read_metadata(file)
+    return resolve(**{**read_toml(text, name=file.name), **given})
+
+
+def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
+    """The pictures given, or else those that the recipe names."""
+    if content is None and settings.content is not None:
+        content = Path(settings.content.path)
+    styles = styles or [Path(style.path) for style in settings.styles]
+    if content is None:
+        raise ParameterError("CONTENT: expected the picture to paint, got none")
+    if not styles:
+        raise ParameterError("STYLE: expected at least one picture whose style to take, got none")
+    if settings.style_weights and len(settings.style_weights) != len(styles):
+        raise ParameterError(
+            f"--style-weights: expected one for each of {len(styles)} styles, got {len(settings.style_weights)}"
+        )
+    return content, styles
