@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -195,6 +196,46 @@ def test_a_picture_repeats_itself(impasto: Command, folder: Path, thin: None) ->
     assert not np.array_equal(_pixels("out.png"), _pixels("other.png"))
 
 
+def test_plan(impasto: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "load", None)  # planning needs no network
+    before = _names(folder)
+    run = impasto("plan", "content.png", "style.png", "--size", 1000, "--steps", 12)
+    assert (run.code, run.err) == (0, "")
+    *levels, summary = run.out.splitlines()
+    assert levels == [
+        "125x94: 3 iterations",
+        "250x188: 3 iterations",
+        "500x375: 3 iterations",
+        "1000x750: 3 iterations",
+    ]
+    assert re.fullmatch(
+        r"[\d.]+ [GM]B of memory of [\d.]+ [GM]B, about \d+ s, on cpu in \w+, tiles of 2048", summary
+    )
+    assert _names(folder) == before
+
+
+def test_plan_as_json(impasto: Command, folder: Path) -> None:
+    plain = json.loads(impasto("plan", "content.png", "style.png", "--size", 3000, "--json").out)
+    assert plain["levels"][-1]["size"] == [3000, 2250]
+    assert plain["memory"] <= plain["limit"]
+    limit = plain["memory"] - 100_000_000
+    run = impasto("plan", "content.png", "style.png", "--size", 3000, "--memory", limit, "--json")
+    less = json.loads(run.out)
+    assert less["memory"] <= less["limit"] == limit
+    assert less["tile"] < plain["tile"]
+    assert f"tile: {less['tile']} instead of {plain['tile']}" in less["notes"][-1]
+
+
+def test_what_is_planned_is_painted(impasto: Command, folder: Path, thin: None) -> None:
+    options = ("content.png", "style.png", "--size", 1000, "--steps", 2, "--memory")
+    most = json.loads(impasto("plan", *options, "20GB", "--json").out)["memory"]
+    planned = json.loads(impasto("plan", *options, most - 1, "--json").out)
+    run = impasto("stylize", *options, most - 1, "--json", "-o", "out.png")
+    painted = json.loads(run.out)
+    assert painted["recipe"]["tile"] == planned["tile"] == 512
+    assert painted["notes"] == planned["notes"]
+
+
 def test_recipe_prints_what_stylize_wrote(impasto: Command, folder: Path, thin: None) -> None:
     impasto(*QUICK, "-o", "out.jpg")
     run = impasto("recipe", "out.jpg")
@@ -279,7 +320,9 @@ def test_doctor(
     assert _names(folder) == set()
 
 
-@pytest.mark.parametrize("command", [(), ("stylize",), ("presets",), ("demo",), ("swatches",), ("doctor",)])
+@pytest.mark.parametrize(
+    "command", [(), ("stylize",), ("plan",), ("presets",), ("demo",), ("swatches",), ("doctor",)]
+)
 def test_help(impasto: Command, command: tuple[str, ...]) -> None:
     run = impasto(*command, "--help")
     assert (run.code, run.err) == (0, "")

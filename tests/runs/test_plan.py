@@ -1,0 +1,131 @@
+"""The planner's promises: what it picks fits, what does not fit is refused with what would."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from impasto.engine.pyramid import Level, Size
+from impasto.errors import ParameterError
+from impasto.runs import assemble
+from impasto.runs.plan import Plan, draw_up, peak
+from impasto.runs.presets import resolve
+from impasto.runs.recipe import Recipe, parse_memory
+
+CPU = torch.device("cpu")
+CONTENT, STYLE = (3464, 5176), (768, 970)
+
+
+def _levels(recipe: Recipe, content: Size = CONTENT, style: Size = STYLE) -> list[Level]:
+    return assemble.build_levels(recipe, content, [style], least=16)
+
+
+def _plan(memory: int | None, **given: object) -> Plan:
+    recipe = resolve(**given)
+    return draw_up(
+        recipe,
+        content=CONTENT,
+        styles=[STYLE],
+        levels=_levels(recipe),
+        device=CPU,
+        dtype=torch.bfloat16,
+        memory=memory,
+    )
+
+
+def _peak(recipe: Recipe, itemsize: int = 2) -> float:
+    levels = _levels(recipe)
+    return peak(recipe, content=CONTENT, styles=[STYLE], levels=levels, device=CPU, itemsize=itemsize)
+
+
+def test_with_enough_memory_nothing_is_changed() -> None:
+    plan = _plan(200_000_000_000, size=5176)
+    assert plan.recipe == resolve(size=5176)
+    assert plan.notes == ()
+    assert plan.limit == 200_000_000_000
+    assert [level.size for level in plan.levels] == [level.size for level in _levels(plan.recipe)]
+    assert plan.seconds > 0
+
+
+@pytest.mark.parametrize("size", [512, 2048, 5176, 8192])
+def test_less_memory_takes_smaller_tiles_and_then_less_history(size: int) -> None:
+    given = {"size": size, "optimizer": "lbfgs-wolfe", "history_memory": 0}
+    before = _plan(10**13, **given)
+    limit, changed = before.memory, set()
+    while True:
+        try:
+            plan = _plan(limit, **given)
+        except ParameterError:
+            break
+        assert plan.memory <= limit
+        changed |= {note.split(":")[0] for note in plan.notes}
+        limit = plan.memory - 1
+    assert limit < before.memory - 1
+    assert changed == {"tile", "history memory"}
+
+
+@pytest.mark.parametrize("memory", [1_000_000_000, 2_000_000_000, 3_000_000_000])
+def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
+    with pytest.raises(ParameterError) as refused:
+        _plan(memory, size=20_000)
+    found = re.fullmatch(
+        r"size: 20000x13385 needs [\d.]+ GB of memory, there are [\d.]+ GB \(--memory\); "
+        r"a long side of (\d+) would fit",
+        str(refused.value),
+    )
+    assert found is not None
+    fits = int(found[1])
+    assert _plan(memory, size=fits).memory <= memory
+    with pytest.raises(ParameterError):
+        _plan(memory, size=round(fits * 1.1))
+
+
+def test_where_not_even_the_network_fits_no_size_does() -> None:
+    with pytest.raises(ParameterError, match=r"needs \d+ MB of memory, there are 100 MB.*no size would fit"):
+        _plan(100_000_000, size=512)
+
+
+def test_larger_pictures_take_more() -> None:
+    peaks = [_peak(resolve(size=size)) for size in (256, 384, 512, 768, 1024, 2048, 4096, 8192)]
+    assert peaks == sorted(peaks)
+    assert all(_peak(resolve(size=size), 4) > _peak(resolve(size=size), 2) for size in (256, 1024, 4096))
+
+
+def test_what_takes_memory_counts() -> None:
+    plain = _peak(resolve(size=4096))
+    assert _peak(resolve(size=4096, tile=512)) < plain
+    assert _peak(resolve(size=4096, tile=0)) > plain
+    assert _peak(resolve(size=4096, history_memory=0)) > plain
+    assert _peak(resolve(size=4096, style_scale=2.0)) > plain
+
+
+def test_longer_runs_take_longer() -> None:
+    seconds = {steps: _plan(None, size=1024, steps=steps).seconds for steps in (20, 2000)}
+    assert seconds[2000] > 10 * seconds[20]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GB", 4_000_000_000),
+        ("800 MB", 800_000_000),
+        ("1.5g", 1_500_000_000),
+        ("2GiB", 2 << 30),
+        ("123", 123),
+        (123, 123),
+        (" 1TB ", 10**12),
+        ("64kib", 65536),
+    ],
+)
+def test_sizes_as_people_write_them(text: str | int, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "GB", "-1GB", "0", "4 GBit", "4,5GB", "1e9", "infMB", "4GB 2"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(
+        ParameterError, match=re.escape(f"memory: expected a size such as 4GB or 800MB, got {text!r}")
+    ):
+        parse_memory(text)
