@@ -35,6 +35,7 @@ from impasto.runs import assemble
 from impasto.runs.presets import resolve
 from impasto.runs.recipe import Recipe
 from machine import machine
+from plot import draw
 
 HERE = Path(__file__).parent
 PICTURES = HERE / ".pictures"
@@ -193,8 +194,11 @@ def main() -> None:
             "curves": curves,
             "seconds to the twin's last loss": reached and reached["seconds"],
             "times sooner": reached and round(goal["seconds"] / reached["seconds"], 1),
+            "times less processor time": reached
+            and round(goal["processor_seconds"] / reached["processor_seconds"], 1),
         }
         path.write_text(json.dumps(result, indent=1) + "\n")
+        draw(result)
         print(objective, "times sooner:", result["objectives"][objective]["times sooner"], flush=True)
 
 

@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from impasto.encoders.vgg import VGG
@@ -34,8 +36,12 @@ FULL = [
     (1536, 2048, "whole", 0),
     (1536, 2048, "strips", 0),
     (1536, 2048, "tiles", 1024),
+    (3072, 4096, "tiles", 2048),
     (3464, 5176, "tiles", 1024),
+    (4608, 6144, "tiles", 2048),
 ]
+# What a user gets: whole up to 2048 pixels, in tiles of 2048 beyond.
+GROWTH = [(384, 512), (768, 1024), (1536, 2048), (3072, 4096), (4608, 6144)]
 
 
 def measure(height: int, width: int, way: str, tile: int, precision: str) -> dict[str, float]:
@@ -64,6 +70,22 @@ def measure(height: int, width: int, way: str, tile: int, precision: str) -> dic
     }
 
 
+def growth(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The exponent p of ms ~ pixels^p, by least squares over the five sizes of :data:`GROWTH`."""
+    found = {
+        row["height"] * row["width"]: row["ms"]
+        for row in rows
+        if (row["height"], row["width"]) in GROWTH
+        and row["way"] == ("tiles" if row["width"] > 2048 else "strips")
+        and row["tile"] in (0, 2048)
+        and row["precision"] == "auto"
+    }
+    if len(found) < len(GROWTH):
+        return {}
+    slope, _ = np.polyfit(np.log(list(found)), np.log(list(found.values())), 1)
+    return {"exponent of time by pixels": round(float(slope), 3)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,7 +107,7 @@ def main() -> None:
                 {"height": height, "width": width, "way": way, "tile": tile, "precision": precision, **found}
             )
             print(json.dumps(rows[-1]), flush=True)
-    result = {"machine": machine(), "points": rows}
+    result = {"machine": machine(), "points": rows, **growth(rows)}
     path = Path(__file__).parent / "results" / "evaluation.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
 

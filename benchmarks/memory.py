@@ -1,17 +1,16 @@
-"""Does the planner know what a picture takes? Peak memory and seconds, planned and measured, and how they grow.
+"""Does the planner know what a picture takes? Peak memory and seconds, planned and measured.
 
     python benchmarks/memory.py --images DIR [--only NAME ...]
 
-Each point is two commands with the same options: `impasto plan`, then `impasto stylize` in a process of its own, whose
-peak the operating system tells. Few iterations are enough: what the solver remembers is full after a few, and the
-planner knows their number. Points not measured this time keep the figures they had.
+Each point is two commands with the same options: `impasto plan`, then `impasto stylize` in a process of its own,
+whose peak the operating system tells. Few iterations are enough: what the solver remembers is full after a few, and
+the planner knows their number. Points not measured this time keep the figures they had.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shlex
 import statistics
@@ -57,7 +56,6 @@ POINTS = {
     "8000 in 4 GB": f"{BOSTON} --size 8000 --steps 8 --memory 4GB",
     "12000 in 6 GB": f"{BOSTON} --size 12000 --steps 8 --memory 6GB",
 }
-GROWTH = (512, 1024, 2048, 4096, 8192)
 
 
 def measure(options: str, folder: Path) -> dict[str, Any]:
