@@ -112,7 +112,9 @@ def _sizes(content: Tensor, style: Tensor, recipe: Recipe) -> tuple[Size, Size]:
 def _objective(content: Tensor, style: Tensor, recipe: Recipe, *, unit: float) -> Evaluate:
     size, style_size = _sizes(content, style, recipe)
     prepare = whole(assemble.build_encoder(recipe), assemble.build_objective(recipe), [1.0], unit)
-    return prepare(resize(content, size, recipe.resample), [resize(style, style_size, recipe.resample)])
+    return prepare(
+        lambda: resize(content, size, recipe.resample), [lambda: resize(style, style_size, recipe.resample)]
+    )
 
 
 def _pair(folder: Path) -> tuple[Tensor, Tensor]:

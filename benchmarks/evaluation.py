@@ -53,7 +53,7 @@ def measure(height: int, width: int, way: str, tile: int, precision: str) -> dic
     objective = build_objective(resolve())
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     make = whole(network, objective, [1.0]) if way == "whole" else tiled(network, objective, [1.0], tile=tile)
-    evaluate = make(content, [style])
+    evaluate = make(lambda: content, [lambda: style])
     evaluate(x)
     times = []
     for _ in range(7 if height * width < 1_000_000 else 3):

@@ -120,6 +120,22 @@ def test_resumed_is_uninterrupted_where_levels_end_early(network: TinyNetwork, n
         assert torch.equal(resumed[-1].image, whole[-1].image)
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_picture_taken_is_the_last_one(network: TinyNetwork, name: str) -> None:
+    *_, last = steps = list(_iterate(MAKERS[name](), network, unit=255.0))
+    image = last.image
+    losses = last.judge(image, white=1.0).terms
+    assert torch.equal(last.take(), image)
+    assert last.judge(image, white=1.0).terms == losses
+    for late in (lambda: last.image, last.take, last.state, lambda: steps[0].judge(image, white=1.0)):
+        with pytest.raises(RuntimeError):
+            late()
+    painting = _iterate(MAKERS[name](), network)
+    next(painting).take()
+    with pytest.raises(RuntimeError, match="after the picture has been taken"):
+        next(painting)
+
+
 def test_a_state_is_a_flat_dict_of_tensors(network: TinyNetwork, tmp_path: Path) -> None:
     step = next(_iterate(MAKERS["adam"](), network))
     save_file(step.state(), tmp_path / "state.safetensors")

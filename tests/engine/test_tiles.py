@@ -72,9 +72,9 @@ def _same(
     content = _picture(*size, 1)
     styles = [_picture(50, 40, 2), _picture(33, 47, 3)]
     x = _picture(*size, 4, count) * 255
-    plain = whole(network, objective, [0.7, 0.3], 255.0)(content, styles)(x)
+    plain = whole(network, objective, [0.7, 0.3], 255.0)(lambda: content, [lambda s=s: s for s in styles])(x)
     prepare = tiled(encoder, objective, [0.7, 0.3], 255.0, tile=tile, content_bytes=content_bytes)
-    evaluate = prepare(content, styles)
+    evaluate = prepare(lambda: content, [lambda s=s: s for s in styles])
     ours = evaluate(x)
     assert evaluate(x, slope=False).terms == pytest.approx(dict(plain.terms), rel=1e-10)
     assert ours.loss == pytest.approx(plain.loss, rel=1e-10)
@@ -150,8 +150,8 @@ def test_smoothness_by_bands(kind: TotalVariation, rows: int, monkeypatch: pytes
     monkeypatch.setattr(tiles, "_SMOOTH_BAND", rows * 13)
     x = _picture(20, 13, 1, 2)
     objective = (SmoothnessTerm(kind, 2.0),)
-    plain = whole(lambda image, layers: {}, objective, [1.0])(x, [x])(x)
-    ours = tiled(None, objective, [1.0])(x, [x])(x)  # type: ignore[arg-type]  # no term needs a network
+    plain = whole(lambda image, layers: {}, objective, [1.0])(lambda: x, [lambda: x])(x)
+    ours = tiled(None, objective, [1.0])(lambda: x, [lambda: x])(x)  # type: ignore[arg-type]  # no term needs a network
     assert ours.loss == pytest.approx(plain.loss, rel=1e-12)
     torch.testing.assert_close(ours.gradient, plain.gradient)
 
@@ -198,14 +198,14 @@ def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions) ->
     """float32 to rounding; bfloat16 as near to float32 as autograd's bfloat16 is."""
     content, style, x = (_picture(96, 120, seed).float() for seed in (1, 2, 3))
     network = VGG(convolutions).to(dtype=torch.float32)
-    plain = whole(network, _objective(), [1.0])(content, [style])(x)
+    plain = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
     for tile in (0, 48):
-        ours = tiled(network, _objective(), [1.0], tile=tile)(content, [style])(x)
+        ours = tiled(network, _objective(), [1.0], tile=tile)(lambda: content, [lambda: style])(x)
         assert ours.loss == pytest.approx(plain.loss, rel=1e-5)
         assert _off(ours.gradient, plain.gradient) < 1e-4
     network.to(dtype=torch.bfloat16)
-    rough = whole(network, _objective(), [1.0])(content, [style])(x)
-    ours = tiled(network, _objective(), [1.0])(content, [style])(x)
+    rough = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
+    ours = tiled(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
     assert ours.loss == pytest.approx(plain.loss, rel=0.01)
     assert _off(ours.gradient, plain.gradient) < 1.2 * _off(rough.gradient, plain.gradient)
 

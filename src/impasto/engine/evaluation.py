@@ -47,7 +47,10 @@ class Evaluate(Protocol):
         ...
 
 
-Prepare = Callable[[Tensor, Sequence[Tensor]], Evaluate]
+Later = Callable[[], Tensor]
+"""A picture that is made when it is wanted, since large ones need not all be there at once."""
+
+Prepare = Callable[[Later, Sequence[Later]], Evaluate]
 """(content, styles), all at a level's size -> the evaluation of pictures of the content's size."""
 
 
@@ -63,8 +66,9 @@ def whole(
         unit: what white is.
     """
 
-    def prepare(content: Tensor, styles: Sequence[Tensor]) -> Evaluate:
-        wanted = level_targets(content, styles, style_weights, extract=extract, objective=objective)
+    def prepare(content: Later, styles: Sequence[Later]) -> Evaluate:
+        shown = [style() for style in styles]
+        wanted = level_targets(content(), shown, style_weights, extract=extract, objective=objective)
         return evaluator(extract, objective, wanted, unit)
 
     return prepare

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
-from impasto.engine.pyramid import Level, Resample, carry_up, resize
+from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize
 from impasto.engine.solvers import Adam, Solver, State, Update
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
@@ -40,10 +41,7 @@ class Step:
     loss: float
     losses: Mapping[str, float]
     notes: tuple[str, ...]
-    _current: Callable[[], tuple[Solver, Tensor, tuple[int, int, int]]] = field(repr=False)
-    _watchdog: Watchdog = field(repr=False)
-    _evaluate: Evaluate = field(repr=False)
-    _unit: float = field(repr=False)
+    _painting: _Painting = field(repr=False)
 
     @property
     def image(self) -> Tensor:
@@ -52,12 +50,33 @@ class Step:
         Raises:
             RuntimeError: the next step has been asked for; the picture is painted in place.
         """
-        solver, x, _ = self._current()
-        return (solver.best(x) / self._unit).clamp_(0.0, 1.0)
+        painting = self._now()
+        return (painting.solver.best(painting.x) / painting.unit).clamp_(0.0, 1.0)
+
+    def take(self) -> Tensor:
+        """The picture, without a copy of it being made: for who wants no further step, and cannot have one.
+
+        Raises:
+            RuntimeError: the next step has been asked for.
+        """
+        painting = self._now()
+        best = painting.solver.best(painting.x)
+        painting.solver.restart()
+        painting.watchdog.restart()
+        painting.taken = True
+        return best.div_(painting.unit).clamp_(0.0, 1.0)
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
-        """The losses of any picture of this level's size, (1, 3, H, W) in [0, white]."""
-        return self._evaluate(picture if white == self._unit else picture * (self._unit / white), slope=False)
+        """The losses of any picture of this level's size, (1, 3, H, W) in [0, white].
+
+        Raises:
+            RuntimeError: the next level has been begun.
+        """
+        painting = self._painting
+        if painting.position[0] != self.level:
+            raise RuntimeError("a step's losses: expected at its own level, came after it")
+        unit = painting.unit
+        return painting.evaluate(picture if white == unit else picture * (unit / white), slope=False)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, for ``resume``.
@@ -65,12 +84,33 @@ class Step:
         Raises:
             RuntimeError: the next step has been asked for.
         """
-        solver, x, position = self._current()
+        painting = self._now()
         return (
-            {"position": torch.tensor(position), "x": x.detach().clone()}
-            | {f"solver.{name}": tensor for name, tensor in solver.state().items()}
-            | {f"watchdog.{name}": tensor for name, tensor in self._watchdog.state().items()}
+            {"position": torch.tensor(painting.position), "x": painting.x.detach().clone()}
+            | {f"solver.{name}": tensor for name, tensor in painting.solver.state().items()}
+            | {f"watchdog.{name}": tensor for name, tensor in painting.watchdog.state().items()}
         )
+
+    def _now(self) -> _Painting:
+        painting = self._painting
+        if painting.position[-1] != self.done:
+            raise RuntimeError("a step's picture and state: expected before the next step, came after it")
+        if painting.taken:
+            raise RuntimeError("a step's picture and state: the picture has been taken")
+        return painting
+
+
+@dataclass
+class _Painting:
+    """The one picture that is painted, in place; every step refers to it."""
+
+    x: Tensor
+    solver: Solver
+    watchdog: Watchdog
+    unit: float
+    position: tuple[int, int, int]  # level, iterations done at it, iterations done
+    evaluate: Evaluate
+    taken: bool = False
 
 
 def iterate(
@@ -105,54 +145,42 @@ def iterate(
     Raises:
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
     """
-    watchdog = Watchdog(least_fall=least_fall)
-    x = (start * unit).contiguous()
-    first, done_here, done = 0, 0, 0
+    painting = _Painting(
+        x=(start * unit).contiguous(),
+        solver=solver,
+        watchdog=Watchdog(least_fall=least_fall),
+        unit=unit,
+        position=(0, 0, 0),
+        evaluate=_unprepared,
+    )
     if resume is not None:
-        first, done_here, done = (int(value) for value in resume["position"])
-        x = resume["x"].to(start.device, copy=True)
-        watchdog.restore(_part(resume, "watchdog."))
-        if watchdog.switched:
-            solver = _fallback(unit)
-        solver.restore(_part(resume, "solver."), x)
-
+        _restore(painting, resume)
+    first, done_here, done = painting.position
     planned = sum(level.iterations for level in levels)
     skipped = sum(level.iterations for level in levels[:first]) + done_here - done
     for number in range(first, len(levels)):
         level = levels[number]
-        content_here = resize(content, level.size, resample)
+        painting.evaluate = _unprepared  # a step that is kept does not keep the level before
         if number > first:
-            coarse = resize(content, levels[number - 1].size, resample)
-            x = (solver.best(x) / unit).clamp_(0.0, 1.0)
-            x = carry_up(x, (coarse, content_here), detail).mul_(unit)
-            del coarse
-            solver.resize(x)
-            watchdog.restart()
+            _go_up(painting, content, (levels[number - 1].size, level.size), detail, resample)
             done_here = 0
-        evaluate = prepare(
-            content_here,
-            [resize(style, size, resample) for style, size in zip(styles, level.styles, strict=True)],
+        painting.position = (number, done_here, done)
+        painting.evaluate = prepare(
+            partial(resize, content, level.size, resample),
+            [
+                partial(resize, style, size, resample)
+                for style, size in zip(styles, level.styles, strict=True)
+            ],
         )
-        del content_here
         while done_here < level.iterations:
-            update, solver, notes, over = _advance(x, evaluate, solver, watchdog, unit)
+            if painting.taken:
+                raise RuntimeError("the next step: expected none after the picture has been taken")
+            update, notes, over = _advance(painting)
             iteration, done = done_here + 1, done + 1
             # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
             done_here = level.iterations if over else iteration
             skipped += done_here - iteration
-
-            # Bound now: the names change with the next step, and the picture with them.
-            def current(
-                solver: Solver = solver,
-                x: Tensor = x,
-                position: tuple[int, int, int] = (number, done_here, done),
-            ) -> tuple[Solver, Tensor, tuple[int, int, int]]:
-                if position[-1] != done:  # noqa: B023  # the newest, that is the point
-                    raise RuntimeError(
-                        "a step's picture and state: expected before the next step, came after it"
-                    )
-                return solver, x, position
-
+            painting.position = (number, done_here, done)
             yield Step(
                 level=number,
                 levels=len(levels),
@@ -163,30 +191,50 @@ def iterate(
                 loss=update.loss,
                 losses=update.terms,
                 notes=notes,
-                _current=current,
-                _unit=unit,
-                _watchdog=watchdog,
-                _evaluate=evaluate,
+                _painting=painting,
             )
 
 
-def _advance(
-    x: Tensor, evaluate: Evaluate, solver: Solver, watchdog: Watchdog, unit: float
-) -> tuple[Update, Solver, tuple[str, ...], bool]:
-    """One step of x, and what the watchdog makes of it: the update, solver, notes, whether the level is over."""
-    update = solver.step(x, watchdog.watching(evaluate))
-    verdict = watchdog.judge(update)
+def _unprepared(x: Tensor, *, slope: bool = True) -> Evaluation:
+    raise RuntimeError("the losses: expected a level that has begun")
+
+
+def _restore(painting: _Painting, state: State) -> None:
+    level, done_here, done = (int(value) for value in state["position"])
+    painting.position = (level, done_here, done)
+    painting.x = state["x"].to(painting.x.device, copy=True)
+    painting.watchdog.restore(_part(state, "watchdog."))
+    if painting.watchdog.switched:
+        painting.solver = _fallback(painting.unit)
+    painting.solver.restore(_part(state, "solver."), painting.x)
+
+
+def _go_up(
+    painting: _Painting, content: Tensor, sizes: tuple[Size, Size], detail: float, resample: Resample
+) -> None:
+    """The picture at the next level's size."""
+    contents = resize(content, sizes[0], resample), resize(content, sizes[1], resample)
+    x = (painting.solver.best(painting.x) / painting.unit).clamp_(0.0, 1.0)
+    painting.x = carry_up(x, contents, detail).mul_(painting.unit)
+    painting.solver.resize(painting.x)
+    painting.watchdog.restart()
+
+
+def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
+    """One step, and what the watchdog makes of it: the update, notes, whether the level is over."""
+    update = painting.solver.step(painting.x, painting.watchdog.watching(painting.evaluate))
+    verdict = painting.watchdog.judge(update)
     match verdict.remedy:
         case "go on":
-            return update, solver, (), False
+            return update, (), False
         case "next level":
-            return update, solver, (f"{verdict.reason}: this size is done",), True
+            return update, (f"{verdict.reason}: this size is done",), True
         case "restart":
-            solver.restart()
-            return update, solver, (f"{verdict.reason}: restarted",), False
+            painting.solver.restart()
+            return update, (f"{verdict.reason}: restarted",), False
         case "switch":
-            note = f"{verdict.reason} again: Adam takes over"
-            return update, _fallback(unit), (note,), False
+            painting.solver = _fallback(painting.unit)
+            return update, (f"{verdict.reason} again: Adam takes over",), False
         case "give up":
             raise DivergedError(
                 f"the optimisation cannot go on: {verdict.reason}, and restarting did not help"

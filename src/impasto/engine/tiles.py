@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.streaming import Tape
-from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
+from impasto.engine.evaluation import Evaluate, Evaluation, Later, Prepare
 from impasto.engine.pyramid import Size
 from impasto.errors import ParameterError
 from impasto.losses.content import energy
@@ -162,15 +162,14 @@ def tiled(
             evaluation, a quarter more work, from the content kept at half the precision.
     """
 
-    def prepare(content: Tensor, styles: Sequence[Tensor]) -> Evaluate:
+    def prepare(content: Later, styles: Sequence[Later]) -> Evaluate:
         with torch.no_grad():
-            style_targets, side = _fitting(
-                lambda side: _style_targets(encoder, objective, styles, style_weights, side), tile, content
-            )
+            style_targets = _style_targets(encoder, objective, styles, style_weights, tile)
+            picture = content()
             made, _ = _fitting(
-                lambda side: _Tiled(encoder, objective, content, style_targets, unit, side, content_bytes),
-                side,
-                content,
+                lambda side: _Tiled(encoder, objective, picture, style_targets, unit, side, content_bytes),
+                tile,
+                picture,
             )
             return made
 
@@ -190,7 +189,7 @@ def _fitting(work: Callable[[int], Result], side: int, picture: Tensor) -> tuple
 
 
 def _style_targets(
-    encoder: Streaming, objective: Objective, styles: Sequence[Tensor], weights: Sequence[float], tile: int
+    encoder: Streaming, objective: Objective, styles: Sequence[Later], weights: Sequence[float], tile: int
 ) -> dict[str, Moments]:
     """Term name -> what the term compares with."""
     needed = style_layers(objective)
@@ -198,10 +197,21 @@ def _style_targets(
         return {}
     stream = encoder.stream(needed)
     terms = {term.name: (term, term.target_layer) for term in objective if isinstance(term, StyleTerm)}
-    sums = [
-        _sums(stream, terms, style, cut(_size(style), tile, reach=stream.reach, stride=stream.deepest_stride))
-        for style in styles
-    ]
+    sums = []
+    for style in styles:
+        picture = style()
+        found, _ = _fitting(
+            lambda side, picture=picture: _sums(  # type: ignore[misc]
+                stream,
+                terms,
+                picture,
+                cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride),
+            ),
+            tile,
+            picture,
+        )
+        sums.append(found)
+        del picture
     return {name: blend([each[name] for each in sums], weights) for name in terms}
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -241,9 +242,9 @@ class Session:
         """The objective at the final size, of pictures in [0, 1]."""
         level = self.levels[-1]
         return self._prepare(1.0)(
-            resize(self.content, level.size, self.recipe.resample),
+            partial(resize, self.content, level.size, self.recipe.resample),
             [
-                resize(style, size, self.recipe.resample)
+                partial(resize, style, size, self.recipe.resample)
                 for style, size in zip(self.styles, level.styles, strict=True)
             ],
         )
@@ -256,7 +257,8 @@ class Session:
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
-        image = resize(last.image, self.size)
+        finished = last.done == last.planned
+        image = resize(last.take() if finished else last.image, self.size)
         saved = (image * 255.0).round_()
         if last.level == len(self.levels) - 1:
             judged = last.judge(saved, white=255.0)
@@ -276,7 +278,7 @@ class Session:
             precision=self.precision,
             peak_memory=peak_memory(self.device),
             notes=(*self.notes, *notes),
-            stopped=last.done < last.planned,
+            stopped=not finished,
         )
 
 
