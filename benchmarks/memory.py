@@ -52,8 +52,8 @@ POINTS = {
     "2048 in 1200 MB": f"{TUBINGEN} --size 2048 --steps 12 --memory 1200MB",
     "3072": f"{TUBINGEN} --size 3072 --steps 12",
     "4096": f"{TUBINGEN} --size 4096 --steps 12",
-    "5176 in 4 GB": f"{BOSTON} --size 5176 --steps 14 --memory 4GB",
-    "8000 in 4 GB": f"{BOSTON} --size 8000 --steps 8 --memory 4GB",
+    "5176 in 4 GB": f"{BOSTON} --size 5176 --steps 12 --memory 4GB",
+    "8192 in 5 GB": f"{BOSTON} --size 8192 --steps 7 --memory 5GB",
     "12000 in 6 GB": f"{BOSTON} --size 12000 --steps 8 --memory 6GB",
 }
 

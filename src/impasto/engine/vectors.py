@@ -82,7 +82,8 @@ class Vectors:
         except OSError as error:
             raise OutputError(
                 f"{tempfile.gettempdir()}: no room for what the optimiser remembers "
-                f"({error.strerror or error}); TMPDIR names another folder, --history-memory keeps it in memory"
+                f"({error.strerror or error}); TMPDIR names another folder, "
+                "and history_memory = 0 in a recipe keeps it in memory"
             ) from None
 
     def _from_file(self, file: IO[bytes], band: int, rows: int) -> Tensor:

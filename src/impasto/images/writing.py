@@ -10,11 +10,9 @@ from __future__ import annotations
 import errno
 import math
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -25,6 +23,7 @@ import torch
 from PIL import Image
 
 from impasto.errors import OutputError, ParameterError
+from impasto.files import replacing
 from impasto.images.metadata import KEY, check_text, to_xmp
 from impasto.images.opening import display_name, one_line
 
@@ -137,22 +136,11 @@ def write(
         raise OutputError(
             f"{name}: {kind} is at most {_LONGEST_SIDE[kind]} pixels a side, the picture has {longest}"
         )
-    # A short name of its own, not the target's with something added: that may be too long.
-    partial = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
     try:
-        # os.open and not tempfile: the file gets the permissions any new file gets (umask), not 0600.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
+        with replacing(target) as file:
             _encode(file, raster, kind, metadata, quality)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException as error:  # also on KeyboardInterrupt: nothing may be left behind
-        with suppress(OSError):
-            partial.unlink()
-        if isinstance(error, Exception):
-            raise _unwritable(path, error) from error
-        raise
+    except Exception as error:
+        raise _unwritable(path, error) from error
 
 
 def _format(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,55 @@
+"""A file whole or not at all: written beside its place, forced to the disk, then moved there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+PARTIAL = ".impasto-*.part"
+"""What unfinished files are called, as a pattern; a process that was killed may leave one."""
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of ``target`` when the block ends, even if the power fails then.
+
+    Whatever is raised, in the block or here, leaves what was there before, and nothing else.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    # A short name of its own, not the target's with something added: that may be too long.
+    partial = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
+    try:
+        # os.open and not tempfile: the file gets the permissions any new file gets (umask), not 0600.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+        sync_folder(target.parent)
+    except BaseException:  # also on KeyboardInterrupt: nothing may be left behind
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Force to the disk which files a folder has; not every system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network file systems without it
+            raise
+    finally:
+        os.close(descriptor)
