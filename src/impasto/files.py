@@ -15,10 +15,14 @@ PARTIAL = ".impasto-*.part"
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
+def replacing(target: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """A file to write, which takes the place of ``target`` when the block ends, even if the power fails then.
 
     Whatever is raised, in the block or here, leaves what was there before, and nothing else.
+
+    Args:
+        keep: a name that what was there before gets, instead of being lost. There is a moment at which only this
+            name is there.
 
     Raises:
         OSError: the file system refuses.
@@ -32,6 +36,8 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if keep is not None and target.exists():
+            target.replace(keep)
         partial.replace(target)
         sync_folder(target.parent)
     except BaseException:  # also on KeyboardInterrupt: nothing may be left behind

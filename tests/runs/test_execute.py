@@ -172,8 +172,8 @@ def test_any_network_can_be_the_encoder(pictures: tuple[Path, Path]) -> None:
 def test_results_beyond_the_pixel_limit_are_refused(pictures: tuple[Path, Path]) -> None:
     with pytest.raises(impasto.ParameterError, match=r"size: a result of 60000x45000 has 2700000000 pixels"):
         impasto.stylize(*pictures, size=60_000)
-    with pytest.raises(impasto.ParameterError, match="style_size, style_scale: a style of 5000x5000"):
-        impasto.stylize(*pictures, size=40, style_size=5000, max_pixels=10_000_000)
+    with pytest.raises(impasto.ParameterError, match=r"size: 40x30 needs .* of memory, there are 900 MB"):
+        impasto.stylize(*pictures, size=40, style_size=10_000, memory="900MB")
 
 
 def test_a_picture_to_go_on_from_is_not_shrunk(pictures: tuple[Path, Path]) -> None:

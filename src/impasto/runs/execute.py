@@ -22,6 +22,7 @@ from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Prepare, whole
 from impasto.engine.pyramid import Level, Size, resize
+from impasto.engine.solvers import State
 from impasto.engine.stylize import Step
 from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError
@@ -104,6 +105,7 @@ class Session:
         max_pixels: larger pictures are refused from their header.
         memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
             made smaller to fit.
+        keep_plan: take the recipe's tiles and history as they are: what is resumed must go on as it began.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
 
     Attributes:
@@ -123,6 +125,7 @@ class Session:
         encoder: Encoder | None = None,
         max_pixels: int = 100_000_000,
         memory: int | None = None,
+        keep_plan: bool = False,
         progress: assemble.Progress | None = None,
     ) -> None:
         self._started = time.perf_counter()
@@ -161,15 +164,11 @@ class Session:
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side())
-        for what, (height, width) in (
-            ("size: a result", self.levels[-1].size),
-            *(("style_size, style_scale: a style", size) for size in self.levels[-1].styles),
-        ):
-            if height * width > max_pixels:
-                raise ParameterError(
-                    f"{what} of {width}x{height} has {height * width} pixels, the limit is {max_pixels}"
-                )
-        self.plan = self._plan(memory) if encoder is None else None
+        self._check_pixels("size: a result", self.levels[-1].size, max_pixels)
+        self.plan = self._plan(memory) if encoder is None and not keep_plan else None
+        if self.plan is None:  # no other limit
+            for size in self.levels[-1].styles:
+                self._check_pixels("style_size, style_scale: a style", size, max_pixels)
         if self.plan is not None:
             self.recipe = self.plan.recipe
             self.notes += self.plan.notes
@@ -189,6 +188,14 @@ class Session:
             self.encoder = encoder.to(device=self.device, dtype=self.dtype)
             self.seconds["network"] = time.perf_counter() - started
         return self.encoder
+
+    @staticmethod
+    def _check_pixels(what: str, size: Size, limit: int) -> None:
+        height, width = size
+        if height * width > limit:
+            raise ParameterError(
+                f"{what} of {width}x{height} has {height * width} pixels, the limit is {limit}"
+            )
 
     def _plan(self, memory: int | None) -> Plan | None:
         if self.recipe.encoder not in ARCHITECTURES:
@@ -223,6 +230,10 @@ class Session:
         return self.levels[-1].size
 
     def __iter__(self) -> Iterator[Step]:
+        return self.steps()
+
+    def steps(self, resume: State | None = None) -> Iterator[Step]:
+        """Paint, from the start or from what :meth:`Step.state` gave."""
         torch.manual_seed(self.recipe.seed)
         start = assemble.build_start(self.recipe, self.levels[0].size, self.content, self.styles, self._init)
         return engine.iterate(
@@ -236,6 +247,7 @@ class Session:
             detail=self.recipe.detail,
             least_fall=self.recipe.least_fall,
             resample=self.recipe.resample,
+            resume=resume,
         )
 
     def evaluate(self) -> Evaluate:
@@ -292,7 +304,7 @@ def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -
     Takes what :func:`stylize` takes. Close the iterator, or just stop, to end early; ``step.image`` is the picture
     so far.
     """
-    return iter(_session(content, style, options))
+    return iter(make_session(content, style, options))
 
 
 def stylize(
@@ -324,7 +336,7 @@ def stylize(
     Example:
         >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
     """
-    session = _session(content, style, options)
+    session = make_session(content, style, options)
     last: Step | None = None
     notes: list[str] = []
     for last in session:
@@ -345,10 +357,15 @@ def plan(content: Source, style: Source | Sequence[Source], **options: Any) -> P
     Raises:
         InputError: anything given cannot be used, or does not fit the memory.
     """
-    return _session(content, style, options).plan
+    return make_session(content, style, options).plan
 
 
-def _session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
+def make_session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
+    """The session of what :func:`stylize` takes.
+
+    Raises:
+        InputError: anything given cannot be used.
+    """
     settings = dict(options)
     max_pixels = settings.pop("max_pixels", 100_000_000)
     memory = settings.pop("memory", None)

@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError
 import impasto
 from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
 from impasto.apps.cli.plan import plan
+from impasto.apps.cli.runs import compare, rerun, resume, runs, show
 from impasto.apps.cli.stylize import recipe, stylize
 from impasto.errors import ImpastoError, InputError
 
@@ -31,7 +32,21 @@ app = App(
     ),
     help_format="markdown",
 )
-for command in (stylize, plan, recipe, presets, encoders, swatches, demo, doctor):
+for command in (
+    stylize,
+    plan,
+    resume,
+    runs,
+    show,
+    compare,
+    rerun,
+    recipe,
+    presets,
+    encoders,
+    swatches,
+    demo,
+    doctor,
+):
     app.command(command)
 
 

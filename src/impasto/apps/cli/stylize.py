@@ -7,19 +7,21 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from impasto.apps.cli.options import UNCHANGED, Options, pictures, whole
+from impasto.apps.cli.options import UNCHANGED, Options, pictures
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
+    from impasto.apps.cli.progress import Reporter
     from impasto.engine.stylize import Step
     from impasto.runs.execute import Result, Session
+    from impasto.runs.record import Recording, SaveEvery
 
 
 _OUTPUT = Group("Output", sort_key=6)
@@ -31,7 +33,8 @@ def stylize(
     *,
     options: Options = UNCHANGED,
     output: Annotated[Path | None, Parameter(alias="-o", group=_OUTPUT)] = None,
-    save_every: Annotated[int, Parameter(converter=whole, group=_OUTPUT)] = 0,
+    run: Annotated[Path | None, Parameter(group=_OUTPUT)] = None,
+    save_every: Annotated[str, Parameter(group=_OUTPUT)] = "0",
     bits: Annotated[Literal[8, 16], Parameter(group=_OUTPUT)] = 8,
     as_json: Annotated[bool, Parameter(name="--json", group=_OUTPUT, negative=())] = False,
     quiet: Annotated[bool, Parameter(alias="-q", group=_OUTPUT, negative=())] = False,
@@ -49,8 +52,12 @@ def stylize(
     output
         Where the result goes: .png, .jpg, .webp or .tiff. Without it CONTENT-STYLE.png in this folder, numbered
         when that exists.
+    run
+        Keep everything about this picture in a folder: recipe, losses, checkpoints, pictures, result. `impasto
+        resume` goes on with it after whatever stopped it.
     save_every
-        Also save the picture so far every N iterations, as OUT-000N.png.
+        Also save the picture so far every N iterations, or, with log, ever more rarely: as OUT-000N.png, or in the
+        run's folder.
     bits
         Bits per channel; 16 for PNG and TIFF.
     as_json
@@ -58,19 +65,28 @@ def stylize(
     quiet
         No progress.
     """
-    if save_every < 0:
-        raise ParameterError(f"--save-every: expected 0 or more, got {save_every}")
+    every = parse_save_every(save_every)
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
-    target = output or _free_name(f"{content.stem}-{styles[0].stem}", ".png")
+    if output is None and run is None:
+        output = _free_name(f"{content.stem}-{styles[0].stem}", ".png")
 
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto import images
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.execute import Session
+    from impasto.runs.execute import STARTS, Session
+    from impasto.runs.folder import RunFolder, check_new
+    from impasto.runs.record import Recording
 
-    images.check_output(target, bits=bits)
-    with reporter(quiet=quiet or as_json) as report:
+    if output is not None:
+        images.check_output(output, bits=bits)
+    if run is not None:
+        check_new(run)
+        # The folder shall be good from wherever it is opened.
+        content, styles = content.resolve(), [style.resolve() for style in styles]
+        if settings.init not in STARTS:
+            settings = settings.model_copy(update={"init": str(Path(settings.init).resolve())})
+    with reporter(quiet=quiet or as_json) as report, ExitStack() as held:
         session = Session(
             settings,
             content,
@@ -79,35 +95,92 @@ def stylize(
             memory=memory,
             progress=None if as_json else report.download,
         )
-        session.load()
-        report.begin(session)
-        last: Step | None = None
-        notes: list[str] = []
-        interrupted = False
-        with _interruptible():
-            try:
-                for last in session:
-                    notes += last.notes
-                    report.step(last)
-                    if save_every and last.done % save_every == 0:
-                        path = target.with_name(f"{target.stem}-{last.done:04d}{target.suffix}")
-                        images.write(path, last.image, bits=bits, metadata=session.recipe.to_toml())
-            except KeyboardInterrupt:
-                interrupted = True
+        recording = None
+        if run is not None:
+            recording = Recording(session, held.enter_context(RunFolder(run)), save_every=every)
+        return paint(session, report, recording, output, save_every=every, bits=bits, as_json=as_json)
+
+
+def paint(
+    session: Session,
+    report: Reporter,
+    recording: Recording | None,
+    output: Path | None,
+    *,
+    save_every: SaveEvery = 0,
+    bits: Literal[8, 16] = 8,
+    as_json: bool = False,
+) -> int:
+    """Paint a session to its end or to Ctrl-C, into a run's folder, a file, or both. The exit code."""
+    session.load()
+    report.begin(session)
+    result, path = None, output
+    with _failing(recording):
+        last, notes, interrupted = _iterate(
+            session if recording is None else recording, report, session, output, save_every, bits
+        )
         if last is None:
             raise KeyboardInterrupt
         with _undisturbed():
             result = session.result(last, notes=notes)
-            result.save(target, bits=bits)
-    _say_done(result, session, target, as_json=as_json)
-    if interrupted:
-        here, left = shlex.quote(str(target)), max(1, last.planned - last.done)
-        sys.stderr.write(
-            f"impasto: interrupted after {result.steps} iterations; {target} is the picture so far, "
-            f"go on with: impasto stylize --recipe {here} --init {here} --steps {left}\n"
-        )
-        return 1
-    return 0
+            if recording is not None:
+                path = recording.finish(result, bits=bits)
+            if output is not None:
+                path = result.save(output, bits=bits)
+    assert path is not None
+    for note in [] if as_json or recording is None else recording.notes:
+        sys.stderr.write(f"note: {note}\n")
+    _say_done(result, session, path, as_json=as_json)
+    if not interrupted:
+        return 0
+    here, left = shlex.quote(str(path)), max(1, last.planned - last.done)
+    again = f"stylize --recipe {here} --init {here} --steps {left}"
+    if recording is not None:
+        again = f"resume {shlex.quote(str(recording.folder.path))}"
+    sys.stderr.write(
+        f"impasto: interrupted after {result.steps} iterations; {path} is the picture so far, "
+        f"go on with: impasto {again}\n"
+    )
+    return 1
+
+
+def _iterate(
+    steps: Iterable[Step],
+    report: Reporter,
+    session: Session,
+    output: Path | None,
+    save_every: SaveEvery,
+    bits: Literal[8, 16],
+) -> tuple[Step | None, list[str], bool]:
+    """The last step, what was noted on the way, and whether Ctrl-C came before the end."""
+    from impasto import images
+    from impasto.runs.record import due
+
+    last: Step | None = None
+    notes: list[str] = []
+    with _interruptible():
+        try:
+            for last in steps:
+                notes += last.notes
+                report.step(last)
+                if output is not None and due(last.done, save_every):
+                    path = output.with_name(f"{output.stem}-{last.done:04d}{output.suffix}")
+                    images.write(path, last.image, bits=bits, metadata=session.recipe.to_toml())
+        except KeyboardInterrupt:
+            return last, notes, True
+    return last, notes, False
+
+
+def parse_save_every(text: str) -> SaveEvery:
+    """What `--save-every` says."""
+    if text == "log":
+        return "log"
+    try:
+        if (every := int(text)) >= 0:
+            return every
+    except ValueError:
+        pass
+    raise ParameterError(f"--save-every: expected a whole number, 0 or more, or log, got {text!r}")
 
 
 def recipe(picture: Path, /) -> int:
@@ -130,6 +203,17 @@ def _free_name(stem: str, suffix: str) -> Path:
     while os.path.exists(path):  # noqa: PTH110  # Path.exists raises for a name that is too long
         path, number = Path(f"{stem}-{number}{suffix}"), number + 1
     return path
+
+
+@contextmanager
+def _failing(recording: Recording | None) -> Iterator[None]:
+    """The run's folder says so when painting fails."""
+    try:
+        yield
+    except Exception as error:
+        if recording is not None:
+            recording.fail(error)
+        raise
 
 
 @contextmanager

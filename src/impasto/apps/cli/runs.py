@@ -1,0 +1,242 @@
+"""`impasto resume`, `runs`, `show`, `compare`, `rerun`: what can be done with the folders that `--run` makes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from impasto.apps.cli.options import UNCHANGED, Options
+from impasto.apps.cli.stylize import paint, stylize
+from impasto.errors import ParameterError
+
+if TYPE_CHECKING:
+    from impasto.runs.recipe import Recipe
+
+_FLAG = Parameter(negative=())
+
+
+def resume(
+    run: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    save_every: str = "0",
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+) -> int:
+    """Go on with a run that was stopped, killed, or lost its power; the picture is the same to the last bit.
+
+    Parameters
+    ----------
+    run
+        The folder that `impasto stylize --run` made.
+    output
+        Also write the result here.
+    save_every
+        Also save the picture so far every N iterations, or, with log, ever more rarely.
+    as_json
+        Print one JSON object at the end, and nothing else.
+    quiet
+        No progress.
+    """
+    from impasto import images
+    from impasto.apps.cli.progress import reporter
+    from impasto.apps.cli.stylize import parse_save_every
+    from impasto.runs import record
+
+    every = parse_save_every(save_every)
+    if output is not None:
+        images.check_output(output)
+    with reporter(quiet=quiet or as_json) as report:
+        session, folder = record.resume(run, progress=None if as_json else report.download)
+        with folder:
+            recording = record.Recording(session, folder, save_every=every)
+            return paint(session, report, recording, output, as_json=as_json)
+
+
+def runs(
+    folder: Annotated[Path, Parameter(show_default=False)] = Path(),
+    /,
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """List the runs in FOLDER, or in this one: status, size, iterations, loss, time.
+
+    Parameters
+    ----------
+    folder
+        Where to look, at any depth.
+    as_json
+        Print one JSON list.
+    """
+    from impasto.runs.folder import find, overview
+
+    found = [overview(path) for path in find(folder)]
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return 0
+    if not found:
+        sys.stderr.write(f"no runs in {folder.resolve()}; impasto stylize --run DIR makes one\n")
+        return 0
+    rows = [
+        (
+            each["run"],
+            each["status"],
+            each["pictures"],
+            "x".join(map(str, each["size"])) if each["size"] else "",
+            f"{each['done']}/{each['planned']}",
+            "" if each["loss"] is None else f"{each['loss']:.4g}",
+            f"{each['seconds']:.0f} s",
+        )
+        for each in found
+    ]
+    _table(("run", "status", "pictures", "size", "iterations", "loss", "time"), rows)
+    return 0
+
+
+def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> int:
+    """Say all about one run: status, settings that differ from the defaults, losses.
+
+    Parameters
+    ----------
+    run
+        Its folder.
+    as_json
+        Print one JSON object, with every iteration.
+    """
+    from impasto.runs.folder import differences, overview, read_events, read_recipe, read_summary
+
+    recipe = read_recipe(run)
+    events = list(read_events(run))
+    if as_json:
+        summary = read_summary(run)
+        document = {
+            **overview(run),
+            "summary": summary and summary.model_dump(mode="json"),
+            "recipe": recipe.model_dump(mode="json", exclude_none=True),
+            "events": events,
+        }
+        sys.stdout.write(json.dumps(document) + "\n")
+        return 0
+    about = overview(run)
+    sys.stdout.write(f"{run}: {about['status']}, {about['done']} of {about['planned']} iterations\n")
+    for what, path in _inputs(recipe):
+        sys.stdout.write(f"  {what}: {path}\n")
+    for name, (_, value) in differences(_preset(recipe), recipe).items():
+        sys.stdout.write(f"  {name} = {value}\n")
+    summary = read_summary(run)
+    if summary is not None:
+        width, height = summary.size
+        sys.stdout.write(
+            f"  {width}x{height} on {summary.device} in {summary.precision}, {summary.threads} threads, "
+            f"{summary.seconds:.0f} s, {summary.peak_memory / 1e9:.1f} GB\n"
+        )
+        if summary.loss is not None:
+            sys.stdout.write(f"  loss {summary.loss:.5g}\n")
+        for name, value in summary.losses.items():
+            sys.stdout.write(f"    {name} {value:.5g}\n")
+        for note in summary.notes:
+            sys.stdout.write(f"  note: {note}\n")
+    return 0
+
+
+def compare(
+    first: Path,
+    second: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Say how two runs differ: settings, losses, time; with -o, their pictures and loss curves side by side.
+
+    Parameters
+    ----------
+    first, second
+        Their folders.
+    output
+        An HTML page to write, whole in itself.
+    as_json
+        Print one JSON object.
+    """
+    from impasto.runs.folder import differences, overview, read_recipe
+
+    recipes = read_recipe(first), read_recipe(second)
+    changed = differences(*recipes)
+    both = [overview(path) for path in (first, second)]
+    if output is not None:
+        from impasto.runs.report import write_page
+
+        write_page(output, [first, second])
+    if as_json:
+        sys.stdout.write(json.dumps({"differences": changed, "runs": both}) + "\n")
+        return 0
+    rows = [(name, str(one), str(other)) for name, (one, other) in changed.items()]
+    rows += [
+        (name, _short(both[0][name]), _short(both[1][name])) for name in ("status", "done", "loss", "seconds")
+    ]
+    _table(("", str(first), str(second)), rows)
+    return 0
+
+
+def rerun(
+    source: Path,
+    /,
+    *,
+    options: Options = UNCHANGED,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    run: Path | None = None,
+    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+) -> int:
+    """Paint a picture again, from the picture or from its run, with what is given changed.
+
+        impasto rerun out.png --seed 1
+        impasto rerun runs/first --style-weight 60 --run runs/second
+
+    Parameters
+    ----------
+    source
+        A picture painted by impasto, a run's folder, or a .toml file.
+    output
+        Where the result goes.
+    run
+        A folder to keep everything in.
+    quiet
+        No progress.
+    """
+    from dataclasses import replace
+
+    from impasto.runs.folder import RECIPE
+
+    if options.recipe is not None:
+        raise ParameterError(f"--recipe: not together with {shlex.quote(str(source))}, which is one")
+    recipe = source / RECIPE if source.is_dir() else source
+    return stylize(options=replace(options, recipe=recipe), output=output, run=run, quiet=quiet)
+
+
+def _preset(recipe: Recipe) -> Recipe:
+    from impasto.runs.presets import resolve
+
+    return resolve(recipe.preset, faithful=recipe.faithful)
+
+
+def _inputs(recipe: Recipe) -> list[tuple[str, str]]:
+    content = [] if recipe.content is None else [("content", recipe.content.path)]
+    return [*content, *(("style", style.path) for style in recipe.styles)]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: tuple[str, ...], rows: list[Any]) -> None:
+    """Columns as wide as what is in them."""
+    widths = [max(len(str(row[at])) for row in (head, *rows)) for at in range(len(head))]
+    for row in (head, *rows):
+        line = "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")

@@ -1,0 +1,370 @@
+"""A run on disk: a folder that says all about one picture being painted, and from which it can go on.
+
+    recipe.toml              every setting, and the pictures with the hashes of their files
+    events.jsonl             a line for each iteration: losses, seconds, memory
+    step-000050.png          the picture so far, when asked for
+    checkpoint.safetensors   where to go on; checkpoint-before.safetensors is the one before
+    run.json                 in short: status, sizes, losses, times
+    result.png               the picture
+
+A folder belongs to one process at a time. Every file but the events is whole or not there; a line of events that a
+power cut tore is cut off when the folder is opened. Docs: ``docs/run-folder.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import safetensors
+import safetensors.torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from impasto.errors import OutputError, ParameterError
+from impasto.files import PARTIAL, replacing
+from impasto.images.opening import one_line
+from impasto.runs.recipe import Input, Recipe, read_toml, recipe_from
+
+VERSION = 1
+"""Of the folder's layout."""
+
+RECIPE, EVENTS, SUMMARY, RESULT = "recipe.toml", "events.jsonl", "run.json", "result.png"
+CHECKPOINTS = ("checkpoint.safetensors", "checkpoint-before.safetensors")
+_LOCK = ".lock"
+
+Status = Literal["running", "done", "stopped", "failed"]
+
+
+class Summary(BaseModel):
+    """`run.json`.
+
+    Attributes:
+        version: of the folder's layout.
+        impasto: the version that painted.
+        status: "running" (or killed: see :func:`status`), "done", "stopped" by the user, or "failed".
+        started: when the first sitting began, ISO 8601.
+        size: (width, height) of the result.
+        done, planned: iterations.
+        loss, losses: of the newest iteration; when done, of the result.
+        seconds: painting, over all sittings.
+        device, precision, threads: what it is painted with; another one gives other last bits.
+        peak_memory: bytes.
+        notes: what was noticed, one line each.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = VERSION
+    impasto: str
+    status: Status
+    started: str
+    size: tuple[int, int]
+    done: int = 0
+    planned: int
+    loss: float | None = None
+    losses: dict[str, float] = {}
+    seconds: float = 0.0
+    device: str
+    precision: str
+    threads: int
+    peak_memory: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where to go on.
+
+    Attributes:
+        state: what :meth:`impasto.engine.stylize.Step.state` gave.
+        done: iterations done.
+        seconds: spent on them.
+    """
+
+    state: Mapping[str, Tensor]
+    done: int
+    seconds: float
+
+
+class RunFolder:
+    """A run's folder, held by this process until :meth:`close`.
+
+    Args:
+        path: is made if it is not there.
+
+    Raises:
+        OutputError: it cannot be made or written to, or another process has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(path / _LOCK)
+            self._lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise OutputError(f"{path}: another process is painting in this folder") from None
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        try:
+            for partial in path.glob(PARTIAL):  # of a process that was killed
+                partial.unlink()
+            self._mend_events()
+        except OSError as error:
+            self.close()
+            raise _unwritable(path, error) from None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._lock.release()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has been begun here."""
+        return not (self.path / RECIPE).exists()
+
+    # --- what is written once ---------------------------------------------------------------------------------
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Begin a run.
+
+        Raises:
+            ParameterError: there is one already.
+            OutputError: it cannot be written.
+        """
+        check_new(self.path)
+        self._write(RECIPE, recipe.to_toml().encode())
+
+    def write_summary(self, summary: Summary) -> None:
+        """Replace `run.json`."""
+        self._write(SUMMARY, (summary.model_dump_json(indent=1) + "\n").encode())
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            with replacing(self.path / name) as file:
+                file.write(data)
+        except OSError as error:
+            raise _unwritable(self.path / name, error) from None
+
+    # --- checkpoints ------------------------------------------------------------------------------------------
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint; the one that was there is kept as the one before.
+
+        Raises:
+            OutputError: it cannot be written. Those that are there stay.
+        """
+        newest, before = (self.path / name for name in CHECKPOINTS)
+        # What safetensors does not say is whether the bytes are those that were written.
+        about = {
+            "version": str(VERSION),
+            "done": str(checkpoint.done),
+            "seconds": repr(checkpoint.seconds),
+            "blake2b": _digest(checkpoint.state),
+        }
+        contiguous = {name: tensor.contiguous() for name, tensor in checkpoint.state.items()}
+        try:
+            with replacing(newest, keep=before) as file:
+                file.write(safetensors.torch.save(contiguous, about))
+        except OSError as error:
+            raise _unwritable(newest, error) from None
+
+    def read_checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest checkpoint that is whole, and what there is to say about it. Damaged ones are set aside."""
+        notes: list[str] = []
+        for name in CHECKPOINTS:
+            path = self.path / name
+            if not path.exists():
+                continue
+            try:
+                return _read(path), notes
+            except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+                path.replace(path.with_suffix(".damaged"))
+                notes.append(f"{name} is damaged, the one before is used: {one_line(error, limit=100)}")
+        return None, notes
+
+    def remove_checkpoints(self) -> None:
+        """They are the largest thing in a folder, and of no use to a run that is done."""
+        for name in CHECKPOINTS:
+            with suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
+
+    # --- events -----------------------------------------------------------------------------------------------
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add a line to the events.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            with (self.path / EVENTS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event) + "\n")
+        except OSError as error:
+            self._mend_events()
+            raise _unwritable(self.path / EVENTS, error) from None
+
+    def forget_events_after(self, done: int) -> None:
+        """Drop the lines of iterations beyond ``done``: they are about to be done again."""
+        events = [event for event in read_events(self.path) if event["done"] <= done]
+        self._write(EVENTS, "".join(json.dumps(event) + "\n" for event in events).encode())
+
+    def _mend_events(self) -> None:
+        """Cut off a last line that was torn."""
+        path = self.path / EVENTS
+        if not path.exists():
+            return
+        with path.open("rb+") as file:
+            data = file.read()
+            whole = data.rfind(b"\n") + 1
+            if whole < len(data):
+                file.truncate(whole)
+
+
+def _read(path: Path) -> Checkpoint:
+    with safetensors.safe_open(path, framework="pt") as file:
+        about = file.metadata() or {}
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    if int(about["version"]) != VERSION:
+        raise ValueError(f"expected version {VERSION}, got {about['version']}")
+    if _digest(state) != about["blake2b"]:
+        raise ValueError("its bytes are not those that were written")
+    return Checkpoint(state, int(about["done"]), float(about["seconds"]))
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).numpy().data)
+    return digest.hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: cannot write: {error.strerror or error}")
+
+
+def check_new(path: Path) -> None:
+    """Refuse a folder that has a run in it already.
+
+    Raises:
+        ParameterError: it has.
+    """
+    if (path / RECIPE).exists():
+        raise ParameterError(
+            f"{path}: expected a folder without a run, there is one already; go on with it: impasto resume {path}"
+        )
+
+
+# --- reading a folder, whoever has it ---------------------------------------------------------------------------
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        ParameterError: it is no run's folder, or its recipe is damaged.
+    """
+    try:
+        text = (path / RECIPE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ParameterError(f"{path}: expected the folder of a run, found no {RECIPE} in it") from None
+    return recipe_from(read_toml(text, name=RECIPE), name=RECIPE)
+
+
+def read_summary(path: Path) -> Summary | None:
+    """What `run.json` says; None where there is none, or it is damaged."""
+    with suppress(OSError, ValidationError):
+        return Summary.model_validate_json((path / SUMMARY).read_bytes())
+    return None
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """The iterations so far; a torn line is left out."""
+    with suppress(OSError), (path / EVENTS).open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            with suppress(json.JSONDecodeError):
+                event = json.loads(line)
+                if isinstance(event, dict) and isinstance(event.get("done"), int):
+                    yield event
+
+
+def status(path: Path) -> str:
+    """The summary's status, or "interrupted" where it says running and no process is."""
+    summary = read_summary(path)
+    if summary is None:
+        return "interrupted" if not is_held(path) else "running"
+    return "interrupted" if summary.status == "running" and not is_held(path) else summary.status
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process is painting there."""
+    if not (path / _LOCK).exists():
+        return False
+    lock = filelock.FileLock(path / _LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except (filelock.Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+def find(folder: Path) -> list[Path]:
+    """The runs in a folder and below, by name.
+
+    Raises:
+        ParameterError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ParameterError(f"{folder}: expected a folder with runs, found none")
+    return sorted(path.parent for path in folder.rglob(RECIPE) if path.is_file())
+
+
+def overview(path: Path) -> dict[str, Any]:
+    """A run in short: what lists and tables show of it."""
+    recipe, summary = read_recipe(path), read_summary(path)
+    inputs = [each for each in (recipe.content, *recipe.styles) if each is not None]
+    return {
+        "run": str(path),
+        "status": status(path),
+        "preset": recipe.preset,
+        "pictures": " x ".join(Path(each.path).stem for each in inputs),
+        "size": list(summary.size) if summary else None,
+        "done": summary.done if summary else 0,
+        "planned": summary.planned if summary else recipe.steps,
+        "loss": summary.loss if summary else None,
+        "seconds": summary.seconds if summary else 0.0,
+        "started": summary.started if summary else None,
+    }
+
+
+def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
+    """Setting -> its two values, where they differ. Pictures are the same when their bytes are."""
+    one, other = (recipe.model_dump(mode="json") for recipe in (first, second))
+    found: dict[str, Any] = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+    for name in ("content", "styles"):
+        inputs = [_listed(getattr(recipe, name)) for recipe in (first, second)]
+        hashes = [[each.sha256 for each in side] for side in inputs]
+        if hashes[0] == hashes[1] or not all(hashes):
+            found.pop(name, None)
+        else:
+            found[name] = tuple(", ".join(each.path for each in side) for side in inputs)
+    return found
+
+
+def _listed(value: Input | Sequence[Input] | None) -> list[Input]:
+    return [] if value is None else [value] if isinstance(value, Input) else list(value)

@@ -1,0 +1,313 @@
+"""Painting in a folder: begun, recorded step by step, gone on with after whatever stopped it."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import PIL.Image
+import torch
+
+import impasto
+from impasto import images
+from impasto.engine.stylize import Step
+from impasto.errors import OutputError, ParameterError
+from impasto.runs.execute import STARTS, Result, Session, Source, make_session, peak_memory
+from impasto.runs.folder import (
+    RECIPE,
+    RESULT,
+    Checkpoint,
+    RunFolder,
+    Status,
+    Summary,
+    check_new,
+    read_recipe,
+    read_summary,
+)
+from impasto.runs.recipe import Input
+
+SaveEvery = int | Literal["log"]
+"""Iterations between two pictures kept; "log" keeps ever fewer, each after √2 times as many iterations; 0 none."""
+
+CHECKPOINT_SECONDS = 30.0
+"""The most work that a killed run loses, unless writing takes so long that it would slow painting down."""
+
+
+def due(done: int, every: SaveEvery) -> bool:
+    """Whether the picture after ``done`` iterations is kept."""
+    if every == "log":
+        return done in {round(2 ** (half / 2)) for half in range(2 * math.ceil(math.log2(done + 1)) + 1)}
+    return every > 0 and done % every == 0
+
+
+class Recording:
+    """A session whose steps go into a folder.
+
+    Args:
+        session: made with absolute paths, so that the recipe finds its pictures from anywhere.
+        folder: new, or one that this session's recipe came from.
+        save_every: which pictures are kept.
+        checkpoint_seconds: between two checkpoints; None takes :data:`CHECKPOINT_SECONDS`.
+
+    Attributes:
+        notes: what there is to say about the folder.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        folder: RunFolder,
+        *,
+        save_every: SaveEvery = 0,
+        checkpoint_seconds: float | None = None,
+    ) -> None:
+        self.session, self.folder = session, folder
+        self._save_every = save_every
+        self._checkpoint_seconds = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
+        self._from: Checkpoint | None = None
+        self.notes: list[str] = []
+        before = None
+        if folder.is_new:
+            # What "auto" meant here: another machine would choose otherwise, and go on to another picture.
+            chosen = {"device": session.device.type, "precision": session.precision}
+            session.recipe = session.recipe.model_copy(update=chosen)
+            folder.write_recipe(session.recipe)
+        else:
+            self._from, self.notes = folder.read_checkpoint()
+            before = read_summary(folder.path)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        height, width = session.size
+        self._summary = Summary(
+            impasto=impasto.__version__,
+            status="running",
+            started=before.started if before else now,
+            size=(width, height),
+            done=self._from.done if self._from else 0,
+            planned=sum(level.iterations for level in session.levels),
+            seconds=self._from.seconds if self._from else 0.0,
+            device=str(session.device),
+            precision=session.precision,
+            threads=torch.get_num_threads(),
+            notes=session.notes,
+        )
+        if before and before.threads != self._summary.threads:
+            self.notes.append(
+                f"{before.threads} threads before, {self._summary.threads} now: last bits may differ"
+            )
+        folder.forget_events_after(self._summary.done)
+        folder.write_summary(self._summary)
+
+    def __iter__(self) -> Iterator[Step]:
+        started = written = time.monotonic()
+        before, cost = self._summary.seconds, 0.0
+        for step in self.session.steps(None if self._from is None else self._from.state):
+            now = time.monotonic()
+            seconds = before + now - started
+            self._summary = self._summary.model_copy(
+                update={
+                    "done": step.done,
+                    "planned": step.planned,
+                    "loss": step.loss,
+                    "losses": dict(step.losses),
+                    "seconds": round(seconds, 3),
+                    "peak_memory": peak_memory(self.session.device),
+                    "notes": (*self._summary.notes, *step.notes),
+                }
+            )
+            self.folder.append(self._event(step))
+            if due(step.done, self._save_every):
+                path = self.folder.path / f"step-{step.done:06d}.png"
+                images.write(path, step.image, metadata=self.session.recipe.to_toml())
+            # Never after the last one: who resumes has a step to do, and with it a picture to show.
+            if step.done < step.planned and now - written >= max(self._checkpoint_seconds, 20.0 * cost):
+                self.folder.write_checkpoint(Checkpoint(step.state(), step.done, seconds))
+                self.folder.write_summary(self._summary)
+                written = time.monotonic()
+                cost = written - now
+            yield step
+
+    def _event(self, step: Step) -> Mapping[str, Any]:
+        height, width = self.session.levels[step.level].size
+        return {
+            "done": step.done,
+            "planned": step.planned,
+            "level": step.level,
+            "size": [width, height],
+            "iteration": step.iteration,
+            "loss": step.loss,
+            "losses": dict(step.losses),
+            "seconds": self._summary.seconds,
+            "memory": self._summary.peak_memory,
+            "notes": list(step.notes),
+        }
+
+    def finish(self, result: Result, *, bits: Literal[8, 16] = 8) -> Path:
+        """Write the result; the run is done, and its checkpoints are no longer needed."""
+        path = self.folder.path / RESULT
+        if result.stopped:
+            path = self.folder.path / f"step-{result.steps:06d}.png"
+        images.write(path, result.image, bits=bits, metadata=result.recipe.to_toml())
+        self._end(
+            "stopped" if result.stopped else "done",
+            loss=result.loss,
+            losses=dict(result.losses),
+            peak_memory=result.peak_memory,
+        )
+        if not result.stopped:
+            self.folder.remove_checkpoints()
+        return path
+
+    def fail(self, error: Exception) -> None:
+        """Say in the summary that painting ended in an error, if that can be written."""
+        try:
+            self._end("failed", notes=(*self._summary.notes, " ".join(str(error).split())))
+        except OutputError:
+            return  # the error at hand is the one to tell
+
+    def _end(self, status: Status, **update: Any) -> None:
+        self._summary = self._summary.model_copy(update={"status": status, **update})
+        self.folder.write_summary(self._summary)
+
+
+def resume(path: Path, *, max_pixels: int = 1_000_000_000, **options: Any) -> tuple[Session, RunFolder]:
+    """The session of a folder's recipe, and the folder, held.
+
+    Raises:
+        ParameterError: it is no run's folder, the run is done, or a picture has changed.
+        OutputError: another process is painting there.
+    """
+    recipe = read_recipe(path)
+    summary = read_summary(path)
+    if summary is not None and summary.status == "done":
+        raise ParameterError(f"{path}: this run is done; `impasto rerun` paints it again")
+    if recipe.content is None or not recipe.styles:
+        raise ParameterError(f"{path}: {RECIPE} names no pictures")
+    folder = RunFolder(path)
+    try:
+        session = Session(
+            recipe,
+            recipe.content.path,
+            [style.path for style in recipe.styles],
+            max_pixels=max_pixels,
+            keep_plan=True,
+            **options,
+        )
+        now = session.recipe
+        for what, old, new in (("content", recipe.content, now.content), *_pairs(recipe.styles, now.styles)):
+            if new is None or old.sha256 != new.sha256:
+                raise ParameterError(f"{path}: {what} {old.path} has changed since this run was begun")
+    except BaseException:
+        folder.close()
+        raise
+    return session, folder
+
+
+def _pairs(old: tuple[Input, ...], new: tuple[Input, ...]) -> Iterator[tuple[str, Input, Input]]:
+    return (("style", before, after) for before, after in zip(old, new, strict=True))
+
+
+def stylize(
+    run: str | os.PathLike[str],
+    content: Source,
+    style: Source | Sequence[Source],
+    *,
+    save_every: SaveEvery = 0,
+    on_step: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """:func:`impasto.stylize` in a run's folder.
+
+    Args:
+        run: the folder; made if it is not there.
+        content, style: as there. Pictures that are no files are written into the folder, 8 bits if they are uint8
+            and 16 if not, and what is painted is what was written.
+        save_every: iterations between two pictures kept; "log" for ever fewer.
+        on_step: called with each :class:`impasto.Step`.
+        options: as there.
+
+    Raises:
+        ParameterError: there is a run in the folder already.
+        InputError: anything given cannot be used.
+        OutputError: the folder cannot be written to, or another process has it.
+    """
+    path = Path(run)
+    check_new(path)
+    styles = style if isinstance(style, list | tuple) else [style]
+    if callable(options.get("encoder")):
+        raise ParameterError(
+            "encoder: expected a name, a network of your own cannot be kept in a run's folder"
+        )
+    kept = _Inputs(path)
+    init = options.get("init")
+    if init is not None and not (isinstance(init, str) and init in STARTS):
+        options["init"] = kept.file("init", init)
+    session = make_session(
+        kept.file("content", content),
+        [kept.file(f"style-{number}", each) for number, each in enumerate(styles, start=1)],
+        options,
+    )
+    with RunFolder(path) as folder:
+        return _finished(Recording(session, folder, save_every=save_every), on_step)
+
+
+def go_on(
+    run: str | os.PathLike[str],
+    *,
+    save_every: SaveEvery = 0,
+    on_step: Callable[[Step], object] | None = None,
+) -> Result:
+    """Go on with a run that was stopped; the picture is that of an uninterrupted one.
+
+    Raises:
+        ParameterError: it is no run's folder, the run is done, or a picture has changed.
+        OutputError: the folder cannot be written to, or another process has it.
+    """
+    session, folder = resume(Path(run))
+    with folder:
+        return _finished(Recording(session, folder, save_every=save_every), on_step)
+
+
+def _finished(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:
+    last: Step | None = None
+    notes: list[str] = []
+    try:
+        for last in recording:
+            notes += last.notes
+            if on_step is not None:
+                on_step(last)
+        if last is None:
+            raise TypeError("a session without steps")
+        result = recording.session.result(last, notes=notes)
+        recording.finish(result)
+    except Exception as error:
+        recording.fail(error)
+        raise
+    return result
+
+
+class _Inputs:
+    """Pictures as files with absolute paths; those that are none are written into the run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def file(self, name: str, source: Source) -> Path:
+        if isinstance(source, str | os.PathLike):
+            return Path(source).resolve()
+        picture = images.read(source)
+        whole = isinstance(source, PIL.Image.Image) or str(source.dtype).endswith("uint8")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self._folder}: cannot write: {error.strerror or error}") from None
+        path = self._folder.resolve() / f"{name}.png"
+        images.write(path, picture.pixels, bits=8 if whole else 16)
+        return path

@@ -1,0 +1,289 @@
+"""A run survives whatever stops it: the picture is the same to the last bit, and what was written stays whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from safetensors import safe_open
+
+import impasto
+from impasto import images
+from impasto.encoders.weights import Convolutions
+from impasto.errors import OutputError, ParameterError
+from impasto.runs import assemble, record
+from impasto.runs.folder import (
+    CHECKPOINTS,
+    RunFolder,
+    differences,
+    find,
+    is_held,
+    overview,
+    read_events,
+    read_recipe,
+    read_summary,
+    status,
+)
+from impasto.runs.record import due
+from impasto.swatches import paint
+
+ROOT = Path(__file__).parents[2]
+
+
+def _run(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "tests.runs.killing", str(folder), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr + done.stdout
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
+    """Fifty kills at least over both seeds: begun, killed, resumed, killed, resumed."""
+    found = _run(tmp_path, "times", "15", str(seed))
+    # A run may be done before the second one comes.
+    assert sum(each["kills"] for each in found) >= 25
+    assert len({each["way"] for each in found}) == 6
+    for each in found:
+        assert each["same"], each
+        assert each["events"], each
+        assert each["files"] == ["events.jsonl", "recipe.toml", "result.png", "run.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("kind", ["kill", "kill after", "full", "broken"])
+def test_at_every_step_of_every_write(tmp_path: Path, kind: str) -> None:
+    found = _run(tmp_path, "writes", kind)
+    assert len(found) > 20
+    reason = {"full": "o space left on", "broken": "Input/output error"}.get(kind, "")
+    for each in found:
+        assert each["same"], each
+        assert each["events"], each
+        if reason:
+            assert each["status"] == 1
+            assert each["said"].count("\n") == 1
+            assert reason in each["said"]
+            assert not any(name.endswith(".part") for name in each["files"])
+        else:
+            assert each["status"] == -9
+
+
+# --- in this process -------------------------------------------------------------------------------------------
+
+OPTIONS: dict[str, Any] = {"size": 40, "steps": 8, "smallest": 20, "device": "cpu", "precision": "fp32"}
+
+
+class PowerCutError(Exception):
+    """What stops a run here."""
+
+
+@pytest.fixture
+def pictures(
+    tmp_path: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Path]:
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+    monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+    content, style = tmp_path / "content.png", tmp_path / "style.png"
+    PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
+    PIL.Image.fromarray(paint("glass", size=56)).save(style)
+    return content, style
+
+
+def _cut_at(number: int) -> Any:
+    def stop(step: impasto.Step) -> None:
+        if step.done == number:
+            raise PowerCutError
+
+    return stop
+
+
+def _begin(run: Path, pictures: tuple[Path, Path], until: int) -> None:
+    with pytest.raises(PowerCutError):
+        record.stylize(run, *pictures, on_step=_cut_at(until), **OPTIONS)
+
+
+def test_a_run_paints_what_no_run_paints(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    plain = impasto.stylize(*pictures, **OPTIONS)
+    result = record.stylize(run, *pictures, save_every=3, **OPTIONS)
+    assert torch.equal(result.image, plain.image)
+    assert {path.name for path in run.iterdir()} - {".lock"} == {
+        "recipe.toml",
+        "events.jsonl",
+        "run.json",
+        "result.png",
+        "step-000003.png",
+        "step-000006.png",
+    }
+    assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), plain.to_array())
+    assert images.read_metadata(run / "result.png") == (run / "recipe.toml").read_text()
+    events = list(read_events(run))
+    assert [event["done"] for event in events] == list(range(1, 9))
+    assert all(event["loss"] == pytest.approx(sum(event["losses"].values()), rel=1e-5) for event in events)
+    assert [event["seconds"] for event in events] == sorted(event["seconds"] for event in events)
+    summary = read_summary(run)
+    assert summary is not None
+    assert (summary.status, summary.done, summary.size) == ("done", 8, (40, 30))
+    assert summary.loss == result.loss
+    assert status(run) == "done"
+    recipe = read_recipe(run)
+    assert recipe.content is not None
+    assert Path(recipe.content.path).is_absolute()
+    assert (recipe.device, recipe.precision) == ("cpu", "fp32")
+
+
+@pytest.mark.parametrize("damage", ["a bit", "cut short", "empty", "no checkpoint at all", "both"])
+def test_a_damaged_checkpoint(pictures: tuple[Path, Path], tmp_path: Path, damage: str) -> None:
+    run = tmp_path / "run"
+    plain = impasto.stylize(*pictures, **OPTIONS)
+    _begin(run, pictures, 6)
+    newest, before = (run / name for name in CHECKPOINTS)
+    with RunFolder(run) as folder:
+        found, notes = folder.read_checkpoint()
+        assert found is not None
+        assert not notes
+        done = found.done
+    for path in [newest, before] if damage == "both" else [newest]:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        match damage:
+            case "a bit" | "both":
+                path.write_bytes(data)
+            case "cut short":
+                path.write_bytes(data[: len(data) // 2])
+            case "empty":
+                path.write_bytes(b"")
+            case _:
+                newest.unlink()
+                before.unlink()
+    with RunFolder(run) as folder:
+        found, notes = folder.read_checkpoint()
+    assert len(notes) == {"no checkpoint at all": 0, "both": 2}.get(damage, 1)
+    assert all("damaged" in note for note in notes)
+    if damage in ("both", "no checkpoint at all"):
+        assert found is None
+    else:
+        assert found is not None
+        assert found.done < done
+    assert torch.equal(record.go_on(run).image, plain.image)
+    assert [event["done"] for event in read_events(run)] == list(range(1, 9))
+
+
+def test_a_checkpoint_is_plain_safetensors(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    _begin(tmp_path / "run", pictures, 5)
+    with safe_open(tmp_path / "run" / CHECKPOINTS[0], framework="np") as file:
+        assert file.metadata()["version"] == "1"
+        assert file.get_tensor("x").shape[:2] == (1, 3)
+
+
+def test_two_processes_on_one_folder(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _begin(run, pictures, 4)
+    assert status(run) == "failed"
+    with RunFolder(run):
+        assert is_held(run)
+        with pytest.raises(OutputError, match=r"run: another process is painting in this folder"):
+            record.go_on(run)
+    assert not is_held(run)
+    record.go_on(run)
+
+
+def test_a_torn_last_line_is_mended(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _begin(run, pictures, 5)
+    with (run / "events.jsonl").open("a") as file:
+        file.write('{"done": 6, "lo')
+    assert [event["done"] for event in read_events(run)] == [1, 2, 3, 4, 5]
+    with RunFolder(run):
+        assert (run / "events.jsonl").read_text().endswith("}\n")
+    record.go_on(run)
+    assert [event["done"] for event in read_events(run)] == list(range(1, 9))
+
+
+def test_events_that_cannot_be_written(
+    pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    _begin(run, pictures, 3)
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        if mode == "a":
+            raise OSError(28, "No space left on device")
+        return real(self, mode, *rest, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(OutputError, match=r"events\.jsonl: cannot write: No space left on device"):
+            record.go_on(run)
+    assert torch.equal(record.go_on(run).image, impasto.stylize(*pictures, **OPTIONS).image)
+
+
+def test_what_cannot_be_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(ParameterError, match=r"expected the folder of a run, found no recipe\.toml"):
+        record.go_on(tmp_path)
+    _begin(run, pictures, 4)
+    with pytest.raises(ParameterError, match="there is one already; go on with it: impasto resume"):
+        record.stylize(run, *pictures, **OPTIONS)
+    old = pictures[1].read_bytes()
+    PIL.Image.fromarray(paint("glass", size=57)).save(pictures[1])
+    with pytest.raises(ParameterError, match=r"style .*style\.png has changed since this run was begun"):
+        record.go_on(run)
+    assert not is_held(run)
+    pictures[1].write_bytes(old)
+    record.go_on(run)
+    with pytest.raises(ParameterError, match="this run is done; `impasto rerun` paints it again"):
+        record.go_on(run)
+    with pytest.raises(ParameterError, match="encoder: expected a name"):
+        record.stylize(tmp_path / "own", *pictures, encoder=lambda *_: {}, **OPTIONS)
+
+
+def test_pictures_in_memory_are_kept(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    content = PIL.Image.open(pictures[0])
+    style = images.read(pictures[1]).pixels
+    with pytest.raises(PowerCutError):
+        record.stylize(run, content, [style], init=style, on_step=_cut_at(3), **OPTIONS)
+    resumed = record.go_on(run)
+    plain = impasto.stylize(content, style, init=style, **OPTIONS)
+    assert torch.equal(resumed.image, plain.image)
+
+
+def test_a_folder_that_cannot_be_made(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file: cannot write"):
+        record.stylize(tmp_path / "file", *pictures, **OPTIONS)
+
+
+def test_lists_and_differences(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    record.stylize(runs / "a", *pictures, **OPTIONS)
+    record.stylize(runs / "deep" / "b", pictures[0], pictures[0], **{**OPTIONS, "style_weight": 3.0})
+    assert find(runs) == [runs / "a", runs / "deep" / "b"]
+    about = overview(runs / "a")
+    assert (about["status"], about["done"], about["pictures"]) == ("done", 8, "content x style")
+    recipes = [read_recipe(path) for path in find(runs)]
+    assert differences(*recipes) == {
+        "style_weight": (20.0, 3.0),
+        "styles": (str(pictures[1]), str(pictures[0])),
+    }
+    assert differences(recipes[0], recipes[0]) == {}
+    with pytest.raises(ParameterError, match="expected a folder with runs"):
+        find(tmp_path / "missing")
+
+
+def test_which_pictures_are_kept() -> None:
+    assert [done for done in range(1, 50) if due(done, "log")] == [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45]
+    assert [done for done in range(1, 10) if due(done, 4)] == [4, 8]
+    assert not any(due(done, 0) for done in range(1, 10))
