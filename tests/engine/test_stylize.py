@@ -329,6 +329,11 @@ def test_cover_fills_without_distortion(size: tuple[int, int]) -> None:
 
 def test_carrying_the_content_up_with_all_its_detail_gives_the_content() -> None:
     fine = _picture(20, 28, 5)
-    coarse = resize(fine, (10, 14))
-    torch.testing.assert_close(carry_up(coarse, (coarse, fine), 1.0), fine)
-    assert torch.equal(carry_up(coarse, (coarse, fine), 0.0), resize(coarse, (20, 28)))
+    sizes = ((10, 14), (20, 28))
+    coarse = resize(fine, sizes[0])
+
+    def at(size: tuple[int, int]) -> torch.Tensor:
+        return resize(fine, size)
+
+    torch.testing.assert_close(carry_up(coarse, at, sizes, 1.0), fine)
+    assert torch.equal(carry_up(coarse, at, sizes, 0.0), resize(coarse, (20, 28)))

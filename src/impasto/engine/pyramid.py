@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -96,21 +96,22 @@ def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
     return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp_(0.0, 1.0)
 
 
-def carry_up(image: Tensor, contents: Sequence[Tensor], detail: float) -> Tensor:
+def carry_up(
+    image: Tensor, content: Callable[[Size], Tensor], sizes: tuple[Size, Size], detail: float
+) -> Tensor:
     """The picture of a coarse level as the start of the next finer one.
 
     Args:
         image: (1, 3, h, w) in [0, 1], painted at the coarse level.
-        contents: the content picture at the coarse and at the fine level.
+        content: the content picture at any size; asked for one at a time, since large ones are large.
+        sizes: of the coarse and of the fine level.
         detail: share of what the content has at the fine level and not at the coarse one that is added, so that
             edges need not be found again.
     """
-    coarse, fine = contents
-    size: Size = (fine.shape[-2], fine.shape[-1])
+    coarse, fine = sizes
     if not detail:
-        return resize(image, size)
+        return resize(image, fine)
     # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
-    larger = F.interpolate(
-        torch.sub(image, coarse, alpha=detail), size, mode="bicubic", antialias=True, align_corners=False
-    )
-    return larger.add_(fine, alpha=detail).clamp_(0.0, 1.0)
+    rest = torch.sub(image, content(coarse), alpha=detail)
+    larger = F.interpolate(rest, fine, mode="bicubic", antialias=True, align_corners=False)
+    return larger.add_(content(fine), alpha=detail).clamp_(0.0, 1.0)

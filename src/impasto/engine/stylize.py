@@ -213,11 +213,10 @@ def _go_up(
     painting: _Painting, content: Tensor, sizes: tuple[Size, Size], detail: float, resample: Resample
 ) -> None:
     """The picture at the next level's size."""
-    contents = resize(content, sizes[0], resample), resize(content, sizes[1], resample)
     x = (painting.solver.best(painting.x) / painting.unit).clamp_(0.0, 1.0)
-    painting.x = carry_up(x, contents, detail).mul_(painting.unit)
-    painting.solver.resize(painting.x)
     painting.watchdog.restart()
+    painting.x = carry_up(x, lambda size: resize(content, size, resample), sizes, detail).mul_(painting.unit)
+    painting.solver.resize(painting.x)
 
 
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:

@@ -62,8 +62,11 @@ class Watchdog:
         def watched(x: Tensor, *, slope: bool = True) -> Evaluation:
             at = evaluate(x, slope=slope)
             if math.isfinite(at.loss) and at.loss < self._best:
-                # Half the bits do: it is only ever a place to start again from.
-                self._best, self._best_x = at.loss, x.to(_HALF.get(x.dtype, x.dtype), copy=True)
+                self._best = at.loss
+                if self._best_x is None:
+                    # Half the bits do: it is only ever a place to start again from.
+                    self._best_x = torch.empty_like(x, dtype=_HALF.get(x.dtype, x.dtype))
+                self._best_x.copy_(x.detach())
             return at
 
         return watched
