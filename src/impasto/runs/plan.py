@@ -1,8 +1,9 @@
 """What a picture will take, before anything is computed: peak memory, time, and what to do where it does not fit.
 
-The memory is counted tensor by tensor as the engine holds them, level by level: the figures here are those of
-:mod:`impasto.engine` read off its code, not measured, and `benchmarks/memory.py` holds them to what was. Time is the
-convolutions' arithmetic divided by what this machine shows in a tenth of a second.
+The memory is counted tensor by tensor as the engine holds them, level by level. What cannot be counted, the holes
+that the C library's allocator keeps between them, is fitted to the points of `benchmarks/memory.py`, so that no
+estimate is below what was measured. Time is the convolutions' arithmetic divided by what this machine shows in a
+tenth of a second.
 """
 
 from __future__ import annotations
@@ -25,8 +26,16 @@ from impasto.runs.assemble import build_solver
 from impasto.runs.recipe import Recipe
 
 # What the process takes with the network loaded and nothing painted: Python, torch, 20 million weights and their
-# packed copies.
-_PROCESS = {2: 430e6, 4: 560e6}
+# packed copies. By bytes of the network's numbers, as the next three.
+_PROCESS = {2: 490e6, 4: 460e6}
+# Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
+# limit, and some pictures of the last level.
+_HOLES, _HOLES_SHARE, _HOLES_MOST = 110e6, 1.5, {2: 640e6, 4: 2500e6}
+_PICTURE_HOLES = 2.15
+# Passes of the convolutions' forward arithmetic that an evaluation takes the time of: what is not arithmetic counts
+# more where the arithmetic is fast.
+_PASSES = {2: 6.2, 4: 3.3}
+_FORWARD = 0.33  # of an evaluation
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
 _MARGIN = 80  # pixels that relu5_1 sees beyond a tile
@@ -145,27 +154,30 @@ def peak(
     itemsize: int,
 ) -> float:
     """The most memory at any time, in bytes, when a VGG of that item size paints these levels."""
-    process = _PROCESS.get(itemsize, _PROCESS[4]) if device.type == "cpu" else 40e6 * itemsize
     pictures = _PICTURE * (_pixels(content) + sum(map(_pixels, styles)))
     most = 0.0
     for number, level in enumerate(levels):
-        pixels = _pixels(level.size)
-        picture = _PICTURE * pixels
-        solver, half = _solver_bytes(recipe, level), picture / 2
-        kept = _content_bytes(recipe, level, itemsize)
+        picture = _PICTURE * _pixels(level.size)
+        solver, kept = _solver_bytes(recipe, level), _content_bytes(recipe, level, itemsize)
         network = _network_bytes(recipe, level.size, itemsize)
-        # x, the best x in half precision, the gradient
-        working = picture + half + picture + solver + kept + network
-        here = 0.0 if level.size == content else picture
-        shown = [_PICTURE * _pixels(size) for size in level.styles]
+        shown = max(_PICTURE * _pixels(size) for size in level.styles)
         styling = max(_network_bytes(recipe, size, itemsize) for size in level.styles)
-        begin = picture + here + sum(shown) + max(styling, kept + network)
+        here = 0.0 if level.size == content else picture
         below = _PICTURE * _pixels(levels[number - 1].size) if number else 0.0
-        carry = below * 3 + here + 1.5 * picture if number else 0.0
-        # x, the result, the result as it is saved
-        end = 3 * picture + half + solver + kept + network if number == len(levels) - 1 else 0.0
-        most = max(most, working, begin, carry, end)
-    return 1.05 * (process + pictures + most)
+        most = max(
+            most,
+            2.5 * picture + solver + kept + network,  # x, the gradient, the best x in half precision
+            picture + shown + styling,  # x, a style
+            picture + here + kept + network,  # x, the content
+            3 * below + 2.5 * picture,  # going up: three pictures of the level below, x, the content
+            3 * picture + kept + network,  # the result, rounded
+        )
+    if device.type != "cpu":
+        return 1.1 * (40e6 * itemsize + pictures + most)
+    freed = sum(_network_bytes(recipe, level.size, itemsize) for level in levels)
+    holes = min(_HOLES_MOST[itemsize], _HOLES + _HOLES_SHARE * freed)
+    last = _PICTURE * _pixels(levels[-1].size)
+    return _PROCESS[itemsize] + pictures + most + holes + _PICTURE_HOLES * last
 
 
 def _pixels(size: Size) -> int:
@@ -206,7 +218,8 @@ def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     maps = pixels * (itemsize * (33 + 24) + 3 * _PICTURE)
     # Strips: a block's maps and their gradients.
     strip = {2: 8e6, 4: 32e6}[itemsize]
-    return maps + min(10 * strip, pixels * itemsize * 64 * 6)
+    # Not all of it at once.
+    return 0.7 * (maps + min(10 * strip, pixels * itemsize * 64 * 6))
 
 
 def _place(layer: str) -> tuple[int, int]:
@@ -218,23 +231,37 @@ def _place(layer: str) -> tuple[int, int]:
 
 def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, dtype: torch.dtype) -> float:
     """Seconds from start to saved picture, from a probe of this machine."""
+    network = ARCHITECTURES[recipe.encoder].convolutions
     rate = _probe(device, dtype)
-    network = ARCHITECTURES[recipe.encoder if recipe.encoder != "custom" else "vgg19"].convolutions
-    return 3.0 + sum(
-        level.iterations * _evaluation_seconds(recipe, level.size, network, rate) for level in levels
-    )
+    seconds = 2.5 + 0.3e-6 * _pixels(levels[-1].size)  # loading; reading and writing the pictures
+    for number, level in enumerate(levels):
+        evaluation = _evaluation_seconds(recipe, level.size, network, rate, dtype.itemsize)
+        beside = sum(
+            _evaluation_seconds(recipe, size, network, rate, dtype.itemsize) for size in level.styles
+        )
+        forward = 1.0 + (number == len(levels) - 1)  # the content; the result, to judge it
+        if _content_bytes(recipe, level, dtype.itemsize) == _PICTURE / 2 * _pixels(level.size):
+            forward += level.iterations
+        seconds += level.iterations * evaluation + _FORWARD * (forward * evaluation + beside)
+    if recipe.style_loss.startswith("wasserstein"):
+        # Twelve steps of three products of C x C matrices, and twice as many back.
+        products = 12 * 3 * 3 * sum(2 * channels**3 for channels in _CHANNELS)
+        seconds += sum(level.iterations for level in levels) * products / _probe(device, torch.float32)
+    return seconds
 
 
-def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate: float) -> float:
+def _evaluation_seconds(
+    recipe: Recipe, size: Size, network: Sequence[int], rate: float, itemsize: int
+) -> float:
     arithmetic, below = 0.0, 3
     for block, (count, channels) in enumerate(zip(network, _CHANNELS, strict=True)):
         for _ in range(count if block < 4 else 1):
             arithmetic += 2 * 9 * below * channels / 4**block
             below = channels
     side = recipe.tile
-    margin = (1 + 2 * _MARGIN / side) ** 2 if side and max(size) > side else 1.0
-    passes = 4.0 if side and max(size) > side else 2.8
-    return passes * margin * arithmetic * _pixels(size) / rate
+    cut = bool(side) and max(size) > side
+    margin = (1 + 2 * _MARGIN / side) ** 2 if cut else 1.0
+    return _PASSES[itemsize] * margin * arithmetic * _pixels(size) / rate
 
 
 def _probe(device: torch.device, dtype: torch.dtype) -> float:

@@ -150,17 +150,14 @@ def compare(
     second: Path,
     /,
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> int:
-    """Say how two runs differ: settings, losses, time; with -o, their pictures and loss curves side by side.
+    """Say how two runs differ: settings, losses, time.
 
     Parameters
     ----------
     first, second
         Their folders.
-    output
-        An HTML page to write, whole in itself.
     as_json
         Print one JSON object.
     """
@@ -169,10 +166,6 @@ def compare(
     recipes = read_recipe(first), read_recipe(second)
     changed = differences(*recipes)
     both = [overview(path) for path in (first, second)]
-    if output is not None:
-        from impasto.runs.report import write_page
-
-        write_page(output, [first, second])
     if as_json:
         sys.stdout.write(json.dumps({"differences": changed, "runs": both}) + "\n")
         return 0
