@@ -17,13 +17,18 @@ check: .venv/check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: .venv/demo
+bench: .venv/bench
+	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/evaluation.py
 
 # IMAGES is a folder with content/ and style/.
 IMAGES ?= ../shared/images
-bench-full: .venv/demo benchmarks/.peers/ready
+bench-full: .venv/bench benchmarks/.peers/ready
+	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/evaluation.py --full
+	.venv/bin/python benchmarks/memory.py --images $(IMAGES)
+	.venv/bin/python benchmarks/same_look.py --images $(IMAGES)
+	.venv/bin/python benchmarks/against_twin.py --images $(IMAGES)
 	.venv/bin/python benchmarks/against_pastiche.py --images $(IMAGES) --peer benchmarks/.peers/bin/pastiche
 
 benchmarks/.peers/ready: constraints.txt
@@ -39,7 +44,7 @@ benchmarks/.peers/ready: constraints.txt
 	$(PIP) torch==2.13.0
 	touch $@
 
-.venv/demo .venv/test .venv/check: .venv/%: .venv/torch pyproject.toml
+.venv/demo .venv/test .venv/check .venv/bench: .venv/%: .venv/torch pyproject.toml
 	$(PIP) --editable '.[$*]'
 	touch $@
 
