@@ -54,7 +54,7 @@ POINTS = {
     "4096": f"{TUBINGEN} --size 4096 --steps 12",
     "5176 in 4 GB": f"{BOSTON} --size 5176 --steps 12 --memory 4GB",
     "8192 in 5 GB": f"{BOSTON} --size 8192 --steps 7 --memory 5GB",
-    "12000 in 6 GB": f"{BOSTON} --size 12000 --steps 8 --memory 6GB",
+    "12000 in 6 GB": f"{BOSTON} --size 12000 --steps 8 --tile 1024 --memory 6GB",
 }
 
 

@@ -362,5 +362,5 @@ def test_no_room_for_the_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: Full())
-    with pytest.raises(OutputError, match=r"No space left on device.*--history-memory"):
+    with pytest.raises(OutputError, match=r"No space left on device.*history_memory"):
         _run(LBFGS(history_bytes=1))

@@ -292,8 +292,8 @@ def test_a_loss_that_explodes_is_left_behind() -> None:
     steps = list(_iterate(solver, _Exploding(range(5, 13)), levels))
     assert [step.iteration for step in steps if step.notes] == [12]
     assert steps[11].notes[0].startswith("the loss stayed 10 times above the best for 8 iterations")
-    # The best point, kept at half the precision, judged again.
-    assert steps[12].loss == pytest.approx(min(step.loss for step in steps[:12]), rel=1e-3)
+    # The best point, kept in 8 bits, judged again.
+    assert steps[12].loss == pytest.approx(min(step.loss for step in steps[:12]), rel=0.03)
     assert steps[-1].loss < steps[12].loss
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +13,6 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.solvers import State, Update
-
-_HALF = {torch.float32: torch.float16, torch.float64: torch.float32}
 
 Remedy = Literal["go on", "restart", "switch", "next level", "give up"]
 
@@ -51,7 +50,7 @@ class Watchdog:
     def restart(self) -> None:
         """Begin a level."""
         self._best = math.inf
-        self._best_x: Tensor | None = None
+        self._best_x: Rough | None = None
         self._lows: deque[float] = deque(maxlen=self.window + 1)  # the best loss after each iteration
         self._high = 0  # iterations in a row far above the best
         self._since_trouble = self.patience
@@ -63,10 +62,7 @@ class Watchdog:
             at = evaluate(x, slope=slope)
             if math.isfinite(at.loss) and at.loss < self._best:
                 self._best = at.loss
-                if self._best_x is None:
-                    # Half the bits do: it is only ever a place to start again from.
-                    self._best_x = torch.empty_like(x, dtype=_HALF.get(x.dtype, x.dtype))
-                self._best_x.copy_(x.detach())
+                self._best_x = Rough(x, into=self._best_x)
             return at
 
         return watched
@@ -103,7 +99,7 @@ class Watchdog:
         if (go_back and self._best_x is None) or (again and self.switched):
             return Verdict("give up", reason)
         if go_back and self._best_x is not None:
-            x.copy_(self._best_x)
+            self._best_x.copy_to(x)
         if again:
             self.switched = True
             return Verdict("switch", reason)
@@ -115,7 +111,7 @@ class Watchdog:
             "lows": torch.tensor(list(self._lows), dtype=torch.float64),
             "counts": torch.tensor([self._high, self._since_trouble, int(self.switched)]),
         }
-        return state if self._best_x is None else state | {"best_x": self._best_x.detach().clone()}
+        return state if self._best_x is None else state | self._best_x.state()
 
     def restore(self, state: State) -> None:
         self._best = float(state["best"])
@@ -123,4 +119,50 @@ class Watchdog:
         self._lows.extend(state["lows"].tolist())
         self._high, self._since_trouble, switched = (int(count) for count in state["counts"])
         self.switched = bool(switched)
-        self._best_x = state["best_x"].clone() if "best_x" in state else None
+        self._best_x = Rough.restored(state) if "best_x" in state else None
+
+
+_BAND = 1 << 20  # values
+
+
+class Rough:
+    """A picture in 8 bits over its own range: enough for a place to start again from, and a quarter of the memory.
+
+    Args:
+        x: the picture.
+        into: an older one, whose memory is taken over.
+    """
+
+    _values: Tensor
+    _low: float
+    _step: float
+
+    def __init__(self, x: Tensor, *, into: Rough | None = None) -> None:
+        low, high = (float(value) for value in x.aminmax())
+        self._low, self._step = low, (high - low) / 255.0 or 1.0
+        self._values = torch.empty_like(x, dtype=torch.uint8) if into is None else into._values
+        for own, band in self._bands(x):
+            own.copy_(((band - self._low) / self._step).round_())
+
+    def copy_to(self, x: Tensor) -> None:
+        """Make ``x`` the picture."""
+        for own, band in self._bands(x):
+            band.copy_(own.to(x.dtype).mul_(self._step).add_(self._low))
+
+    def _bands(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(
+            torch.split(self._values.view(-1), _BAND), torch.split(x.detach().view(-1), _BAND), strict=True
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """All there is to it, for :meth:`restored`."""
+        scale = torch.tensor([self._low, self._step], dtype=torch.float64)
+        return {"best_x": self._values.clone(), "best_scale": scale}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Tensor]) -> Rough:
+        """What :meth:`state` gave."""
+        rough = cls.__new__(cls)
+        rough._values = state["best_x"].clone()
+        rough._low, rough._step = state["best_scale"].tolist()
+        return rough

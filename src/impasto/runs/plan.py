@@ -31,13 +31,14 @@ _PROCESS = {2: 490e6, 4: 460e6}
 # Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
 # limit, and some pictures of the last level.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 110e6, 1.5, {2: 640e6, 4: 2500e6}
-_PICTURE_HOLES = 2.15
+_PICTURE_HOLES = 0.4
 # Passes of the convolutions' forward arithmetic that an evaluation takes the time of: what is not arithmetic counts
 # more where the arithmetic is fast.
 _PASSES = {2: 7.0, 4: 3.3}
 _FORWARD = 0.33  # of an evaluation
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
+_SOURCE = 4  # of the pictures as they came, most of them 8 bits
 _MARGIN = 80  # pixels that relu5_1 sees beyond a tile
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
 
@@ -154,7 +155,7 @@ def peak(
     itemsize: int,
 ) -> float:
     """The most memory at any time, in bytes, when a VGG of that item size paints these levels."""
-    pictures = _PICTURE * (_pixels(content) + sum(map(_pixels, styles)))
+    pictures = _SOURCE * (_pixels(content) + sum(map(_pixels, styles)))
     most = 0.0
     for number, level in enumerate(levels):
         picture = _PICTURE * _pixels(level.size)
@@ -162,13 +163,12 @@ def peak(
         network = _network_bytes(recipe, level.size, itemsize)
         shown = max(_PICTURE * _pixels(size) for size in level.styles)
         styling = max(_network_bytes(recipe, size, itemsize) for size in level.styles)
-        here = 0.0 if level.size == content else picture
         below = _PICTURE * _pixels(levels[number - 1].size) if number else 0.0
         most = max(
             most,
-            2.5 * picture + solver + kept + network,  # x, the gradient, the best x in half precision
+            2.25 * picture + solver + kept + network,  # x, the gradient, the best x in 8 bits
             picture + shown + styling,  # x, a style
-            picture + here + kept + network,  # x, the content
+            2 * picture + kept + network,  # x, the content
             3 * below + 2.5 * picture,  # going up: three pictures of the level below, x, the content
             3 * picture + kept + network,  # the result, rounded
         )

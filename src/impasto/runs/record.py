@@ -52,7 +52,8 @@ class Recording:
         session: made with absolute paths, so that the recipe finds its pictures from anywhere.
         folder: new, or one that this session's recipe came from.
         save_every: which pictures are kept.
-        checkpoint_seconds: between two checkpoints; None takes :data:`CHECKPOINT_SECONDS`.
+        checkpoint_seconds: between two checkpoints; 0 writes one after each step, None takes
+            :data:`CHECKPOINT_SECONDS`.
 
     Attributes:
         notes: what there is to say about the folder.
@@ -127,7 +128,8 @@ class Recording:
                 path = self.folder.path / f"step-{step.done:06d}.png"
                 images.write(path, step.image, metadata=self.session.recipe.to_toml())
             # Never after the last one: who resumes has a step to do, and with it a picture to show.
-            if step.done < step.planned and now - written >= max(self._checkpoint_seconds, 20.0 * cost):
+            pause = self._checkpoint_seconds and max(self._checkpoint_seconds, 20.0 * cost)
+            if step.done < step.planned and now - written >= pause:
                 self.folder.write_checkpoint(Checkpoint(step.state(), step.done, seconds))
                 self.folder.write_summary(self._summary)
                 written = time.monotonic()
