@@ -16,7 +16,7 @@ from impasto.engine.pyramid import Level, carry_up, resize
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
 from impasto.engine.start import cover, noise
 from impasto.engine.stylize import Step, iterate
-from impasto.engine.watchdog import Watchdog
+from impasto.engine.watchdog import Rough, Watchdog
 from impasto.errors import DivergedError
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram
@@ -337,3 +337,17 @@ def test_carrying_the_content_up_with_all_its_detail_gives_the_content() -> None
 
     torch.testing.assert_close(carry_up(coarse, at, sizes, 1.0), fine)
     assert torch.equal(carry_up(coarse, at, sizes, 0.0), resize(coarse, (20, 28)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_rough_picture_is_within_half_a_step(dtype: torch.dtype) -> None:
+    x = 300.0 * torch.rand(1, 3, 5, 7, dtype=dtype, generator=torch.Generator().manual_seed(2)) - 20.0
+    rough, back = Rough(x), torch.empty_like(x)
+    rough.copy_to(back)
+    assert (back - x).abs().max() <= (x.max() - x.min()) / 255 / 2 * 1.001
+    again = torch.empty_like(x)
+    Rough.restored(rough.state()).copy_to(again)
+    assert torch.equal(again, back)
+    flat = torch.full_like(x, 3.0)
+    Rough(flat, into=rough).copy_to(back)
+    assert torch.equal(back, flat)
