@@ -49,17 +49,17 @@ POINTS = {
     "2048 in tiles of 1024": f"{TUBINGEN} --size 2048 --steps 20 --tile 1024",
     "2048 uncut": f"{TUBINGEN} --size 2048 --steps 12 --tile 0",
     "2048 adam": f"{TUBINGEN} --size 2048 --steps 12 --optimizer adam",
-    "2048 in 1200 MB": f"{TUBINGEN} --size 2048 --steps 12 --memory 1200MB",
+    "2048 in tiles of 1024, fewer steps": f"{TUBINGEN} --size 2048 --steps 12 --tile 1024",
     "3072": f"{TUBINGEN} --size 3072 --steps 12",
     "4096": f"{TUBINGEN} --size 4096 --steps 12",
-    "5176 in 4 GB": f"{BOSTON} --size 5176 --steps 12 --memory 4GB",
-    "8192 in 5 GB": f"{BOSTON} --size 8192 --steps 7 --memory 5GB",
-    "12000 in 6 GB": f"{BOSTON} --size 12000 --steps 8 --tile 1024 --memory 6GB",
+    "5176": f"{BOSTON} --size 5176 --steps 12",
+    "8192": f"{BOSTON} --size 8192 --steps 7",
+    "12000 in tiles of 1024": f"{BOSTON} --size 12000 --steps 8 --tile 1024 --memory 8GB",
 }
 
 
-def measure(options: str, folder: Path) -> dict[str, Any]:
-    """A point: what was planned, what was measured."""
+def measure(options: str, folder: Path, measured: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A point: what is planned, and what is measured or was."""
     words = [str(folder / word) if "/" in word else word for word in shlex.split(options)]
     impasto = str(Path(sys.executable).with_name("impasto"))
     planned = json.loads(
@@ -67,6 +67,13 @@ def measure(options: str, folder: Path) -> dict[str, Any]:
             [impasto, "plan", *words, "--json"], check=True, stdout=subprocess.PIPE, text=True
         ).stdout
     )
+    if measured is not None:
+        return {
+            **measured,
+            "planned MB": round(planned["memory"] / 1e6),
+            "memory, planned / measured": round(planned["memory"] / 1e6 / measured["measured MB"], 3),
+            "planned seconds": planned["seconds"],
+        }
     target = HERE / ".pictures" / "memory.png"
     started = time.perf_counter()
     painting = subprocess.Popen([impasto, "stylize", *words, "-q", "-o", target], stdout=subprocess.DEVNULL)
@@ -94,11 +101,12 @@ def main() -> None:
     )
     parser.add_argument("--images", type=Path, required=True, help="a folder with content/ and style/")
     parser.add_argument("--only", nargs="+", choices=POINTS, metavar="NAME", default=list(POINTS))
+    parser.add_argument("--replan", action="store_true", help="plan again, and keep what was measured")
     arguments = parser.parse_args()
     (HERE / ".pictures").mkdir(exist_ok=True)
     points = json.loads(PATH.read_text())["points"] if PATH.exists() else {}
     for name in arguments.only:
-        points[name] = measure(POINTS[name], arguments.images)
+        points[name] = measure(POINTS[name], arguments.images, points[name] if arguments.replan else None)
         print(name, json.dumps(points[name]), flush=True)
         ratios = [point["memory, planned / measured"] for point in points.values()]
         result = {

@@ -30,15 +30,15 @@ from impasto.runs.recipe import Recipe
 _PROCESS = {2: 490e6, 4: 460e6}
 # Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
 # limit, and some pictures of the last level.
-_HOLES, _HOLES_SHARE, _HOLES_MOST = 110e6, 1.5, {2: 640e6, 4: 2500e6}
-_PICTURE_HOLES = 0.4
+_HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
+_PICTURE_HOLES = 2.0
 # Passes of the convolutions' forward arithmetic that an evaluation takes the time of: what is not arithmetic counts
 # more where the arithmetic is fast.
 _PASSES = {2: 7.0, 4: 3.3}
 _FORWARD = 0.33  # of an evaluation
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
-_SOURCE = 4  # of the pictures as they came, most of them 8 bits
+_SOURCE = 12  # of the pictures as they came, while they are read
 _MARGIN = 80  # pixels that relu5_1 sees beyond a tile
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
 
