@@ -83,7 +83,7 @@ def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
 
 
 def test_where_not_even_the_network_fits_no_size_does() -> None:
-    with pytest.raises(ParameterError, match=r"needs \d+ MB of memory, there are 100 MB.*no size would fit"):
+    with pytest.raises(ParameterError, match=r"needs .+ of memory, there are 100 MB.*no size would fit"):
         _plan(100_000_000, size=512)
 
 
