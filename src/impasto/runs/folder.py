@@ -193,7 +193,7 @@ class RunFolder:
                 return _read(path), notes
             except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
                 path.replace(path.with_suffix(".damaged"))
-                notes.append(f"{name} is damaged, the one before is used: {one_line(error, limit=100)}")
+                notes.append(f"{name} is damaged, it is set aside: {one_line(error, limit=100)}")
         return None, notes
 
     def remove_checkpoints(self) -> None:

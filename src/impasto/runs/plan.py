@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def draw_up(
             break
     needed = bytes_of(best, levels)
     if needed > limit:
-        raise ParameterError(_refusal(needed, limit, best, levels, lambda at: bytes_of(best, at)))
+        raise ParameterError(_refusal(needed, limit, levels, lambda at: bytes_of(best, at)))
     changes = [
         f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, to fit {show(limit)}"
         for name in ("tile", "history_memory")
@@ -123,8 +123,9 @@ def _candidates(recipe: Recipe) -> list[Recipe]:
     return found
 
 
-def _refusal(needed: int, limit: int, recipe: Recipe, levels: Sequence[Level], bytes_of: object) -> str:
-    assert callable(bytes_of)
+def _refusal(
+    needed: int, limit: int, levels: Sequence[Level], bytes_of: Callable[[Sequence[Level]], int]
+) -> str:
     height, width = levels[-1].size
     low, high = 16, max(height, width)
     while high - low > 16:
