@@ -195,19 +195,22 @@ def test_several_pictures_at_once(thin: Convolutions) -> None:
 
 
 def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions) -> None:
-    """float32 to rounding; bfloat16 as near to float32 as autograd's bfloat16 is."""
+    """float32 to rounding; bfloat16 nearly as near to float64 as autograd's bfloat16 is.
+
+    Where two values under a pooling are equal to rounding, either may be the larger one, and the gradient goes there:
+    autograd's float32 is 0.0005 off as well on photographs, by a few such pixels.
+    """
     content, style, x = (_picture(96, 120, seed).float() for seed in (1, 2, 3))
-    network = VGG(convolutions).to(dtype=torch.float32)
-    plain = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
-    for tile in (0, 48):
-        ours = tiled(network, _objective(), [1.0], tile=tile)(lambda: content, [lambda: style])(x)
-        assert ours.loss == pytest.approx(plain.loss, rel=1e-5)
-        assert _off(ours.gradient, plain.gradient) < 1e-4
-    network.to(dtype=torch.bfloat16)
-    rough = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
-    ours = tiled(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
-    assert ours.loss == pytest.approx(plain.loss, rel=0.01)
-    assert _off(ours.gradient, plain.gradient) < 1.2 * _off(rough.gradient, plain.gradient)
+    network = VGG(convolutions).to(dtype=torch.float64)
+    true = whole(network, _objective(), [1.0])(lambda: content.double(), [lambda: style.double()])(x.double())
+    wanted = true.gradient.float()
+    for dtype, loss, few in ((torch.float32, 1e-5, 1e-3), (torch.bfloat16, 0.01, 0.0)):
+        network.to(dtype=dtype)
+        plain = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
+        for tile in (0, 48):
+            ours = tiled(network, _objective(), [1.0], tile=tile)(lambda: content, [lambda: style])(x)
+            assert ours.loss == pytest.approx(true.loss, rel=loss)
+            assert _off(ours.gradient, wanted) < few + 1.6 * _off(plain.gradient, wanted)
 
 
 def _off(a: Tensor, b: Tensor) -> float:

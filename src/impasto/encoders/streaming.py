@@ -14,10 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from impasto.encoders.winograd import Pad, Winograd, pays
 
 Observe = Callable[[str, Tensor, int], None]
 """Called with (layer, features (N, C, h, W) of h rows, number of the first row): each row comes exactly once."""
@@ -44,8 +48,7 @@ class Convolution:
         self._bias = bias
         # The gradient of a convolution is the convolution with the kernel turned round and its channels swapped.
         turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        self._packed = _packs(kernel)
-        self._kernel, self._turned = (_pack(k) if self._packed else k for k in (kernel, turned))
+        self._there, self._back = _prepared(kernel), _prepared(turned)
 
     def forward(self, x: Tensor, *, relu: bool, top: bool, bottom: bool) -> Tensor:
         """Rows that can be computed: one fewer than came at each end that is not the picture's own.
@@ -55,27 +58,48 @@ class Convolution:
             relu: cut off what is negative.
             top, bottom: whether the first or last row is the picture's own.
         """
+        border = (1, 1, int(top), int(bottom))
         if self.replicate:
-            x = F.pad(x, (1, 1, int(top), int(bottom)), mode="replicate")
-            return self._convolve(x, self._kernel, self._bias, (0, 0), relu)
-        y = self._convolve(x, self._kernel, self._bias, (1, 1), relu)
-        return y[:, :, (0 if top else 1) : y.shape[2] - (0 if bottom else 1)]
+            return self._there(F.pad(x, border, mode="replicate"), self._bias, (0, 0, 0, 0), relu=relu)
+        return self._there(x, self._bias, border, relu=relu)
 
     def backward(self, g: Tensor, *, top: bool, bottom: bool) -> Tensor:
         """The gradient at the input, one row more than came at each end that is not the picture's own."""
         if self.replicate:
-            g = self._convolve(g, self._turned, None, (2, 2), False)
-            return _fold(g, top=top, bottom=bottom)
-        g = self._convolve(g, self._turned, None, (2, 1), False)
-        return g[:, :, int(top) : g.shape[2] - int(bottom)]
+            return _fold(self._back(g, None, (2, 2, 2, 2), relu=False), top=top, bottom=bottom)
+        return self._back(g, None, (1, 1, 2 - int(top), 2 - int(bottom)), relu=False)
 
-    def _convolve(
-        self, x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int, int], relu: bool
-    ) -> Tensor:
-        if self._packed:
-            return _packed_convolution(x, kernel, bias, padding, relu)
-        y = F.conv2d(x, kernel, bias, padding=padding)
-        return y.relu_() if relu else y
+
+class Convolve(Protocol):
+    """A 3 × 3 convolution of (N, C_in, H, W), channels last."""
+
+    def __call__(self, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
+        """The picture with ``pad`` zeros around it, convolved; its ReLU if asked for."""
+        ...
+
+
+def _prepared(kernel: Tensor) -> Convolve:
+    """The fastest way to convolve with that kernel here."""
+    if pays(kernel):
+        return Winograd(kernel)
+    return _packed(kernel) if _packs(kernel) else partial(_plain, kernel)
+
+
+def _plain(kernel: Tensor, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
+    border, inner = _even(pad)
+    y = F.conv2d(x, kernel, bias, padding=border)
+    return inner(y.relu_() if relu else y)
+
+
+def _even(pad: Pad) -> tuple[tuple[int, int], Callable[[Tensor], Tensor]]:
+    """A border as wide on both sides (rows, columns), and how to cut from the result what is too much."""
+    left, right, top, bottom = pad
+    rows, columns = max(top, bottom), max(left, right)
+
+    def inner(y: Tensor) -> Tensor:
+        return y[:, :, rows - top : y.shape[2] - (rows - bottom)]
+
+    return (rows, columns), inner
 
 
 def _packs(kernel: Tensor) -> bool:
@@ -92,20 +116,19 @@ def _packs(kernel: Tensor) -> bool:
     )
 
 
-def _pack(kernel: Tensor) -> Tensor:
+def _packed(kernel: Tensor) -> Convolve:
     # The picture's size is only a hint: any other works as well.
     hint = [1, kernel.shape[1], 64, 64]
     packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(kernel, [1, 1], [1, 1], [1, 1], 1, hint)
-    return packed
 
+    def convolve(x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
+        border, inner = _even(pad)
+        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, packed, bias, list(border), [1, 1], [1, 1], 1, "relu" if relu else "none", [], None
+        )
+        return inner(y)
 
-def _packed_convolution(
-    x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int, int], relu: bool
-) -> Tensor:
-    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-        x, kernel, bias, list(padding), [1, 1], [1, 1], 1, "relu" if relu else "none", [], None
-    )
-    return y
+    return convolve
 
 
 def _fold(g: Tensor, *, top: bool, bottom: bool) -> Tensor:

@@ -32,7 +32,7 @@ POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
 
 # Bytes of a strip's largest map, by bytes of a number: smaller strips repeat more rows at their ends, larger ones
 # take more memory. In float32 convolutions are slower, so fewer blocks should be computed twice (docs/log.md).
-_STRIP = {2: 8 << 20, 4: 32 << 20, 8: 64 << 20}
+_STRIP = {2: 16 << 20, 4: 32 << 20, 8: 64 << 20}
 PADDINGS: tuple[Padding, ...] = ("zero", "replicate", "replicate-first")
 
 

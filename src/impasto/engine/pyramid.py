@@ -104,7 +104,7 @@ def carry_up(
     """The picture of a coarse level as the start of the next finer one.
 
     Args:
-        image: (1, 3, h, w) in [0, 1], painted at the coarse level.
+        image: (1, 3, h, w) in [0, 1], painted at the coarse level; it is used up.
         content: the content picture at any size; asked for one at a time, since large ones are large.
         sizes: of the coarse and of the fine level.
         detail: share of what the content has at the fine level and not at the coarse one that is added, so that
@@ -114,6 +114,6 @@ def carry_up(
     if not detail:
         return resize(image, fine)
     # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
-    rest = torch.sub(image, content(coarse), alpha=detail)
-    larger = F.interpolate(rest, fine, mode="bicubic", antialias=True, align_corners=False)
+    image.sub_(content(coarse), alpha=detail)
+    larger = F.interpolate(image, fine, mode="bicubic", antialias=True, align_corners=False)
     return larger.add_(content(fine), alpha=detail).clamp_(0.0, 1.0)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.line_search import strong_wolfe
+from impasto.engine.pyramid import Size
 from impasto.engine.vectors import Storage, Vectors
 
 State = Mapping[str, Tensor]
@@ -57,8 +58,8 @@ class Solver(Protocol):
         """Forget everything, as if new."""
         ...
 
-    def resize(self, x: Tensor) -> None:
-        """Go on at another size, from ``x``."""
+    def resize(self, size: Size) -> None:
+        """Go on at another (height, width); called before the picture is there, so that memory is free for it."""
         ...
 
     def state(self) -> dict[str, Tensor]: ...
@@ -118,7 +119,7 @@ class LBFGS:
         self._yy = torch.zeros(0, 0, dtype=torch.float64)
         self._known: Evaluation | None = None  # at the current x, when the line search already has it
 
-    def resize(self, x: Tensor) -> None:
+    def resize(self, size: Size) -> None:
         # Curvature does not carry over: the pairs belong to another space.
         self.restart()
 
@@ -356,10 +357,9 @@ class Adam:
         self._moments: tuple[Tensor, Tensor] | None = None
         self._average: tuple[Tensor, float] | None = None  # and how much weight it has gathered, up to 1
 
-    def resize(self, x: Tensor) -> None:
+    def resize(self, size: Size) -> None:
         if self._moments is not None:
             first, second = self._moments
-            size = x.shape[-2:]
             # Bicubic overshoots, and a second moment must not be negative.
             # (crowsonkb style-transfer-pytorch, scale_adam)
             self._moments = (

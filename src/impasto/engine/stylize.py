@@ -213,10 +213,12 @@ def _go_up(
     painting: _Painting, content: Tensor, sizes: tuple[Size, Size], detail: float, resample: Resample
 ) -> None:
     """The picture at the next level's size."""
-    x = (painting.solver.best(painting.x) / painting.unit).clamp_(0.0, 1.0)
+    # Nothing of this level is needed any more, and the next one's pictures are the largest things there are.
+    painting.x = painting.solver.best(painting.x).div_(painting.unit).clamp_(0.0, 1.0)
     painting.watchdog.restart()
-    painting.x = carry_up(x, lambda size: resize(content, size, resample), sizes, detail).mul_(painting.unit)
-    painting.solver.resize(painting.x)
+    painting.solver.resize(sizes[1])
+    larger = carry_up(painting.x, lambda size: resize(content, size, resample), sizes, detail)
+    painting.x = larger.mul_(painting.unit)
 
 
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:

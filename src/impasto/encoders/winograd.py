@@ -1,0 +1,143 @@
+"""3 × 3 convolutions with a quarter of the multiplications (Winograd 1980; Lavin and Gray 2016, arXiv:1509.09308).
+
+A tile of 4 × 4 outputs is found from 6 × 6 inputs d as Aᵀ [(G k Gᵀ) ⊙ (Bᵀ d B)] A: 36 products for a pair of channels
+where the sum over the kernel takes 144. Over all tiles and channels they are 36 matrix products, which every
+processor is fast at; the transforms around them are cheap where there are many channels.
+
+The textbook's interpolation points 0, ±1, ±2, ∞ lose too much in bfloat16: with 0, ±√½, ±√2, ∞ the error is half
+as large (0.8 % of a feature map where the plain sum has 0.3 %; 2e-6 in float32).
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Pad = tuple[int, int, int, int]
+"""Left, right, top, bottom."""
+
+_OUT, _IN = 4, 6  # sides of a tile, of its outputs and of its inputs
+_CHUNK = 1 << 21  # values that are transformed at a time
+
+
+# Channels in × out from which the transforms cost less than they save, by bytes of a number.
+_PAYS = {2: 128 * 128, 4: 128 * 256}
+
+
+def pays(kernel: Tensor) -> bool:
+    """Whether this way is faster than the plain sum for such a kernel, on this machine."""
+    if kernel.device.type != "cpu" or kernel.dtype not in (torch.float32, torch.bfloat16):
+        return False
+    # Matrix units multiply bfloat16 eight times as fast, and then the transforms are what takes the time.
+    fast = kernel.dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported()
+    return (
+        not fast
+        and kernel.shape[1] >= 128
+        and kernel.shape[0] * kernel.shape[1] >= _PAYS[kernel.dtype.itemsize]
+    )
+
+
+class Winograd:
+    """The convolution with one kernel, followed by a bias and ReLU where they are wanted.
+
+    Args:
+        kernel: (C_out, C_in, 3, 3), float32 or bfloat16, on the CPU.
+    """
+
+    def __init__(self, kernel: Tensor) -> None:
+        self._out = kernel.shape[0]
+        g = _transforms()[1]
+        wide = kernel.double()
+        self._u = (
+            torch.einsum("ai,ocij,bj->abco", g, wide, g)
+            .reshape(_IN * _IN, kernel.shape[1], kernel.shape[0])
+            .to(kernel.dtype)
+            .contiguous()
+        )
+        into, _, back = _transforms()
+        self._into, self._back = (torch.kron(t, t).to(kernel.dtype) for t in (into, back))
+
+    def __call__(self, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
+        """(N, C_out, H', W') of (N, C_in, H, W), both channels last.
+
+        Args:
+            x: the input.
+            bias: (C_out,).
+            pad: rows and columns of zeros put around it: left, right, top, bottom.
+            relu: cut off what is negative.
+        """
+        n, c, _, _ = x.shape
+        left, right, top, bottom = pad
+        height, width = x.shape[2] + top + bottom - 2, x.shape[3] + left + right - 2
+        rows, columns = -(-height // _OUT), -(-width // _OUT)
+        beyond = (left, right + columns * _OUT - width, top, bottom + rows * _OUT - height)
+        points = F.pad(x, beyond).permute(0, 2, 3, 1).contiguous()
+        y = x.new_empty((n, height, width, self._out))
+        step = max(1, _CHUNK // (_IN * _IN * columns * max(c, self._out)))
+        for picture, target in zip(points, y, strict=True):
+            for first in range(0, rows, step):
+                last = min(first + step, rows)
+                band = picture[first * _OUT : last * _OUT + 2]
+                self._tiles(band, (last - first, columns), target[first * _OUT : last * _OUT], bias)
+        y = y.permute(0, 3, 1, 2)
+        return y.relu_() if relu else y
+
+    def _tiles(self, x: Tensor, grid: tuple[int, int], y: Tensor, bias: Tensor | None) -> None:
+        """Fills ``y`` (h, w, C_out) from ``x`` (h + 2 and up to 3 more, …, C_in)."""
+        rows, columns = grid
+        c, tiles = x.shape[2], rows * columns
+        row, column = x.stride()[:2]
+        windows = x.as_strided(
+            (_IN, _IN, rows, columns, c), (row, column, _OUT * row, _OUT * column, 1), x.storage_offset()
+        )
+        shown = _scratch(0, x, _IN * _IN * tiles * c).view(windows.shape).copy_(windows)
+        v = _scratch(1, x, shown.numel()).view(_IN * _IN, tiles * c)
+        torch.mm(self._into, shown.view(_IN * _IN, tiles * c), out=v)
+        m = _scratch(2, x, _IN * _IN * tiles * self._out).view(_IN * _IN, tiles, self._out)
+        torch.bmm(v.view(_IN * _IN, tiles, c), self._u, out=m)
+        outputs = _scratch(0, x, _OUT * _OUT * tiles * self._out).view(_OUT * _OUT, tiles * self._out)
+        torch.mm(self._back, m.view(_IN * _IN, tiles * self._out), out=outputs)
+        outputs = outputs.view(_OUT, _OUT, rows, columns, self._out)
+        for i in range(_OUT):
+            for j in range(_OUT):
+                own = y[i::_OUT, j::_OUT]
+                found = outputs[i, j, : own.shape[0], : own.shape[1]]
+                if bias is None:
+                    own.copy_(found)
+                else:
+                    torch.add(found, bias, out=own)
+
+
+@lru_cache(maxsize=1)
+def _transforms() -> tuple[Tensor, Tensor, Tensor]:
+    """Bᵀ (6 × 6), G (6 × 3) and Aᵀ (4 × 6) by Toom and Cook, in float64."""
+    half = 0.5**0.5
+    points = [0.0, half, -half, 2 * half, -2 * half]
+    back = np.array([[p**i for p in points] + [float(i == _OUT - 1)] for i in range(_OUT)])
+    g = np.zeros((_IN, 3))
+    into = np.zeros((_IN, _IN))
+    for i, p in enumerate(points):
+        others = [q for q in points if q != p]
+        g[i] = np.array([1.0, p, p * p]) / np.prod([p - q for q in others])
+        into[i, :5] = np.poly(others)[::-1]
+    g[-1, -1] = 1.0
+    into[-1] = np.poly(points)[::-1]
+    return torch.from_numpy(into), torch.from_numpy(g), torch.from_numpy(back)
+
+
+_kept = threading.local()
+
+
+def _scratch(number: int, like: Tensor, size: int) -> Tensor:
+    """Memory to work in, kept between calls: fresh memory costs more than what is done in it."""
+    buffers = _kept.__dict__.setdefault("buffers", {})
+    key = (number, like.dtype)
+    if key not in buffers or buffers[key].numel() < size:
+        buffers[key] = like.new_empty(size)
+    found: Tensor = buffers[key][:size]
+    return found
