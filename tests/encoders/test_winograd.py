@@ -64,6 +64,8 @@ def test_bfloat16_is_within_five_times_the_plain_sum() -> None:
 
 
 def test_what_it_is_used_for() -> None:
-    wide, narrow = torch.zeros(256, 256, 3, 3), torch.zeros(64, 64, 3, 3)
-    assert winograd.pays(wide) and not winograd.pays(narrow)
-    assert not winograd.pays(wide.double())
+    cpu = torch.device("cpu")
+    assert winograd.pays((256, 256), torch.float32, cpu)
+    assert not winograd.pays((64, 64), torch.float32, cpu)
+    assert not winograd.pays((256, 256), torch.float64, cpu)
+    assert not winograd.pays((256, 256), torch.float32, torch.device("meta"))

@@ -18,6 +18,7 @@ from impasto.engine import vectors
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.line_search import strong_wolfe
 from impasto.engine.solvers import LBFGS, Adam, Solver
+from impasto.engine.spectrum import Spectrum
 from impasto.errors import OutputError
 
 
@@ -120,9 +121,10 @@ def test_adams_average_is_bias_corrected_and_includes_the_start() -> None:
     [
         LBFGS(bounds=(0.0, 0.5), first_move=0.05),
         LBFGS(bounds=(0.0, 0.5), line_search=True, first_move=0.05),
+        LBFGS(bounds=(0.0, 0.5), first_move=0.05, spectral_exponent=0.5),
         Adam(learning_rate=0.02, bounds=(0.0, 0.5)),
     ],
-    ids=["lbfgs", "lbfgs-wolfe", "adam"],
+    ids=["lbfgs", "lbfgs-wolfe", "lbfgs-spectral", "adam"],
 )
 def test_bounds_hold_and_the_best_point_within_is_found(solver: Solver) -> None:
     centre = torch.linspace(-0.4, 0.9, 12, dtype=torch.float64).view(1, 3, 2, 2)
@@ -141,10 +143,10 @@ def test_bounds_hold_and_the_best_point_within_is_found(solver: Solver) -> None:
     torch.testing.assert_close(x, centre.clamp(0.0, 0.5), atol=2e-3, rtol=0)
 
 
-@pytest.mark.parametrize("line_search", [False, True])
+@pytest.mark.parametrize(("line_search", "exponent"), [(False, 0.0), (True, 0.0), (False, 0.3), (True, 0.3)])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_projected_gradient_finds_the_optimum_of_a_coupled_quadratic(
-    seed: int, line_search: bool
+    seed: int, line_search: bool, exponent: float
 ) -> None:
     """min ½ xᵀ A x − bᵀ x in a box, against the one active set that meets the optimality conditions."""
     generator = torch.Generator().manual_seed(seed)
@@ -170,7 +172,13 @@ def test_the_projected_gradient_finds_the_optimum_of_a_coupled_quadratic(
     def function(x: Tensor) -> Tensor:
         return 0.5 * x.flatten() @ a @ x.flatten() - b @ x.flatten()
 
-    solver = LBFGS(bounds=(0.0, 1.0), line_search=line_search, first_move=0.05, history=10)
+    solver = LBFGS(
+        bounds=(0.0, 1.0),
+        line_search=line_search,
+        first_move=0.05,
+        history=10,
+        spectral_exponent=exponent,
+    )
     x = torch.full((1, 3, 2, 1), 0.5, dtype=torch.float64)
     for _ in range(300):
         update = solver.step(x, _function(function))
@@ -188,10 +196,11 @@ def test_the_projected_gradient_finds_the_optimum_of_a_coupled_quadratic(
         lambda: LBFGS(history=4),
         lambda: LBFGS(history=4, line_search=True),
         lambda: LBFGS(history=4, first_move=0.1, bounds=(-2.0, 2.0)),
+        lambda: LBFGS(history=4, first_move=0.1, bounds=(-2.0, 2.0), spectral_exponent=0.5),
         lambda: Adam(learning_rate=0.05),
         lambda: Adam(learning_rate=0.05, averaging=0.9, bounds=(-2.0, 2.0)),
     ],
-    ids=["lbfgs", "lbfgs-wolfe", "lbfgs-bounded", "adam", "adam-averaged"],
+    ids=["lbfgs", "lbfgs-wolfe", "lbfgs-bounded", "lbfgs-spectral", "adam", "adam-averaged"],
 )
 @pytest.mark.parametrize("cut", [0, 1, 2, 7, 11])
 def test_resumed_is_uninterrupted(make: Callable[[], Solver], cut: int, tmp_path: Path) -> None:
@@ -305,6 +314,56 @@ def test_the_direction_is_that_of_the_two_loops(band: int, monkeypatch: pytest.M
             expected = before + _plain_direction(pairs[-4:], gradient)
             torch.testing.assert_close(x, expected, rtol=1e-9, atol=1e-12)
         pairs.append((x - before, _long_valley(x).gradient - gradient))
+
+
+def test_a_spectrum_is_a_change_of_variables() -> None:
+    """Plain L-BFGS on u with x = L u takes the same steps."""
+    spectrum = Spectrum((4, 5), 0.7, _picture())
+
+    def changed(x: Tensor, *, slope: bool = True) -> Evaluation:
+        x = x.clone()
+        spectrum.apply(x)
+        at = _long_valley(x)
+        spectrum.apply(at.gradient)
+        return at
+
+    u, x = _picture(), _picture()
+    spectrum.undo(u)
+    plain, ours = LBFGS(history=4), LBFGS(history=4, spectral_exponent=0.7)
+    # Their first steps are of another length by themselves.
+    plain.first_move = 0.1
+    for number in range(10):
+        if number == 0:
+            g = changed(u).gradient
+            spectrum.apply(g)
+            ours.first_move = 0.1 * float(g.norm() / changed(u).gradient.norm())
+        u, x = plain.step(u, changed).x, ours.step(x, _long_valley).x
+        expected = u.clone()
+        spectrum.apply(expected)
+        torch.testing.assert_close(x, expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [(4, 5), (7, 8), (1, 6), (9, 1)])
+def test_a_spectrum_is_symmetric_and_can_be_undone(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    a, b = (torch.randn(2, 3, *size, dtype=torch.float64) for _ in range(2))
+    spectrum = Spectrum(size, 0.5, a)
+    filtered, other = a.clone(), b.clone()
+    spectrum.apply(filtered)
+    spectrum.apply(other)
+    torch.testing.assert_close((filtered * b).sum(), (a * other).sum())
+    spectrum.undo(filtered)
+    torch.testing.assert_close(filtered, a)
+    rough = torch.tensor([[1.0, -1.0]], dtype=torch.float64).repeat(8, 4).view(1, 1, 8, 8)
+    smooth = torch.ones(1, 1, 8, 8, dtype=torch.float64)
+    heavy = Spectrum((8, 8), 0.5, rough)
+    for picture in (rough, smooth):
+        heavy.apply(picture)
+    assert float(smooth.norm()) > 1.5 * float(rough.norm())
+
+
+def _picture() -> Tensor:
+    return torch.linspace(-1.0, 2.0, 60, dtype=torch.float64).view(1, 3, 4, 5).clone()
 
 
 def _run(solver: LBFGS, steps: int = 12, dtype: torch.dtype = torch.float64) -> Tensor:

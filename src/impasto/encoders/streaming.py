@@ -80,7 +80,7 @@ class Convolve(Protocol):
 
 def _prepared(kernel: Tensor) -> Convolve:
     """The fastest way to convolve with that kernel here."""
-    if pays(kernel):
+    if pays((kernel.shape[1], kernel.shape[0]), kernel.dtype, kernel.device):
         return Winograd(kernel)
     return _packed(kernel) if _packs(kernel) else partial(_plain, kernel)
 

@@ -29,17 +29,13 @@ _CHUNK = 1 << 21  # values that are transformed at a time
 _PAYS = {2: 128 * 128, 4: 128 * 256}
 
 
-def pays(kernel: Tensor) -> bool:
-    """Whether this way is faster than the plain sum for such a kernel, on this machine."""
-    if kernel.device.type != "cpu" or kernel.dtype not in (torch.float32, torch.bfloat16):
+def pays(channels: tuple[int, int], dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether this way is faster than the plain sum for that many channels in and out, on this machine."""
+    if device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16):
         return False
     # Matrix units multiply bfloat16 eight times as fast, and then the transforms are what takes the time.
-    fast = kernel.dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported()
-    return (
-        not fast
-        and kernel.shape[1] >= 128
-        and kernel.shape[0] * kernel.shape[1] >= _PAYS[kernel.dtype.itemsize]
-    )
+    units = dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported()
+    return not units and channels[0] >= 128 and channels[0] * channels[1] >= _PAYS[dtype.itemsize]
 
 
 class Winograd:

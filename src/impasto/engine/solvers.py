@@ -20,11 +20,12 @@ from torch import Tensor
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.line_search import strong_wolfe
 from impasto.engine.pyramid import Size
+from impasto.engine.spectrum import LARGEST, Spectrum
 from impasto.engine.vectors import Storage, Vectors
 
 State = Mapping[str, Tensor]
 
-_BAND = 1 << 22  # values that Adam works on at a time
+_BAND = 1 << 22  # values that elementwise work is done on at a time
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class LBFGS:
             when that one finds negative curvature, the raw gradient, which overshoots.
         bounds: keep every value within (low, high): the gradient is projected, so that the solver works on the
             picture that will be saved.
+        spectral_exponent: p of the amplitudes f⁻ᵖ that steps have to begin with (:mod:`impasto.engine.spectrum`), for
+            pictures of up to :data:`LARGEST` pixels; 0 for steps along the gradient.
         tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end.
     """
 
@@ -100,6 +103,7 @@ class LBFGS:
         learning_rate: float = 1.0,
         first_move: float = 0.0,
         bounds: tuple[float, float] | None = None,
+        spectral_exponent: float = 0.0,
         tolerance: tuple[float, float] = (1e-7, 1e-9),
     ) -> None:
         self.history = history
@@ -108,11 +112,14 @@ class LBFGS:
         self.learning_rate = learning_rate
         self.first_move = first_move
         self.bounds = bounds
+        self.spectral_exponent = spectral_exponent
         self.tolerance = tolerance
         self.restart()
 
     def restart(self) -> None:
-        self._vectors: Vectors | None = None  # row 0: the last gradient; then each pair's s and y
+        # Row 0: the last gradient; then each pair's s and y; all of them in terms of u where there is a spectrum.
+        self._vectors: Vectors | None = None
+        self._spectrum: Spectrum | None = None
         self._pairs: list[int] = []  # their places, oldest first
         self._newest: int | None = None  # place of the step just taken; its y comes with the next gradient
         self._sy = torch.zeros(0, 0, dtype=torch.float64)  # dot products of the pairs, in the order of _pairs
@@ -144,26 +151,42 @@ class LBFGS:
         point, gradient = x.view(-1), at.gradient.reshape(-1)
         first = self._vectors is None
         if self._vectors is None:
-            pairs, storage = self.keeps(x)
-            self._vectors = Vectors(1 + 2 * (pairs + 1), x, storage=storage)
-        largest, total, products = self._take_in(self._vectors, point, gradient)
+            self._begin(x)
+        vectors, spectrum = self._vectors, self._spectrum
+        assert vectors is not None
+        self._project(point, gradient)
+        stays: Tensor | None = None
+        if spectrum is not None:
+            stays = gradient.view_as(x) == 0.0
+            spectrum.apply(gradient.view_as(x))
+        largest, total, products = self._take_in(vectors, gradient)
         if largest <= self.tolerance[0]:
             return Update(x, at.loss, at.terms, "the gradient is zero")
-        slope = self._direction(self._vectors, gradient, products)
+        slope = self._direction(vectors, gradient, products)
         direction = gradient.view_as(x)
         if slope > -self.tolerance[1]:
             return Update(x, at.loss, at.terms, "no direction leads downhill")
-        length = self._length(total, float(products[-1]) / x.numel(), first=first)
+        if spectrum is not None and stays is not None:
+            spectrum.apply(direction)
+            direction[stays] = 0.0
+        length = self._length(direction, total, first=first)
         if self.line_search:
             trial = strong_wolfe(
                 lambda t: evaluate(self._clamped(x + t * direction)), at.loss, slope, direction, length
             )
             length, self._known = trial.t, trial.evaluation
-        moved = self._move(self._vectors, point, gradient, length)
+        moved = self._move(vectors, x, direction, length)
         return Update(x, at.loss, at.terms, "the step is zero" if moved <= self.tolerance[1] else None)
 
-    def _take_in(self, vectors: Vectors, x: Tensor, gradient: Tensor) -> tuple[float, float, Tensor]:
-        """Project the gradient, complete the newest pair, and multiply.
+    def _begin(self, x: Tensor) -> None:
+        pairs, storage = self.keeps(x)
+        self._vectors = Vectors(1 + 2 * (pairs + 1), x, storage=storage)
+        height, width = x.shape[-2:]
+        if self.spectral_exponent and height * width <= LARGEST:
+            self._spectrum = Spectrum((height, width), self.spectral_exponent, x)
+
+    def _take_in(self, vectors: Vectors, gradient: Tensor) -> tuple[float, float, Tensor]:
+        """Complete the newest pair, and multiply.
 
         Returns:
             the gradient's largest entry, the sum of its entries' sizes, and its dot products with each pair's s, with
@@ -177,7 +200,6 @@ class LBFGS:
         products = torch.zeros(used + 1, 3, dtype=_exact(gradient), device=gradient.device)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
-            self._project(x[band], g)
             if new is not None:
                 vectors.write(number, _y(new), g - vectors.read(number, 1)[0])
             vectors.write(number, 0, g)
@@ -243,8 +265,8 @@ class LBFGS:
         weights = weights.to(gradient)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
-            # Values at a bound stay there until the gradient points inwards.
-            stays = g == 0.0 if self.bounds is not None else None
+            # Values at a bound stay there until the gradient points inwards; step() sees to it where that is filtered.
+            stays = g == 0.0 if self.bounds is not None and self._spectrum is None else None
             g *= by_g
             if k:
                 g += weights @ vectors.read(number, used)
@@ -253,15 +275,19 @@ class LBFGS:
         return float(by_s @ sg + by_y @ yg + by_g * products[-1])
 
     def _move(self, vectors: Vectors, x: Tensor, direction: Tensor, length: float) -> float:
-        """x + length · direction within the bounds, in place; the largest change."""
+        """x + length · direction within the bounds, in place, ``direction`` too; the largest change."""
         place = next(place for place in range(len(self._pairs) + 1) if place not in self._pairs)
+        point, step = x.view(-1), direction.view(-1)
         largest = x.new_zeros(())
+        for band in vectors.bands:
+            following = self._clamped(point[band] + length * step[band])
+            step[band] = following - point[band]
+            point[band] = following
+            largest = torch.maximum(largest, step[band].abs().max())
+        if self._spectrum is not None:
+            self._spectrum.undo(direction)
         for number, band in enumerate(vectors.bands):
-            following = self._clamped(x[band] + length * direction[band])
-            s = following - x[band]
-            vectors.write(number, _s(place), s)
-            largest = torch.maximum(largest, s.abs().max())
-            x[band] = following
+            vectors.write(number, _s(place), step[band])
         self._newest = place
         return float(largest)
 
@@ -270,18 +296,19 @@ class LBFGS:
         if self.bounds is None:
             return
         low, high = self.bounds
-        stuck = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
-        gradient.masked_fill_(stuck, 0.0)
+        for point, g in zip(torch.split(x, _BAND), torch.split(gradient, _BAND), strict=True):
+            stuck = ((point <= low) & (g > 0)) | ((point >= high) & (g < 0))
+            g.masked_fill_(stuck, 0.0)
 
     def _clamped(self, x: Tensor) -> Tensor:
         return x if self.bounds is None else x.clamp(*self.bounds)
 
-    def _length(self, total: float, mean_square: float, *, first: bool) -> float:
-        """How far to go first, for a gradient of that sum of sizes and that mean square."""
+    def _length(self, direction: Tensor, total: float, *, first: bool) -> float:
+        """How far to go first, for a gradient of that sum of sizes."""
         if not self.first_move:
             return self.learning_rate * (min(1.0, 1.0 / total) if first else 1.0)
         if not self._pairs:
-            return self.first_move / math.sqrt(mean_square)
+            return self.first_move * math.sqrt(direction.numel()) / float(direction.norm())
         return self.learning_rate
 
     def state(self) -> dict[str, Tensor]:
@@ -300,8 +327,8 @@ class LBFGS:
         self.restart()
         if not state:
             return
-        pairs, storage = self.keeps(x)
-        self._vectors = Vectors(1 + 2 * (pairs + 1), x, storage=storage)
+        self._begin(x)
+        assert self._vectors is not None
         self._vectors.restore(state["values"], state["scales"])
         self._sy, self._yy = state["sy"].clone(), state["yy"].clone()
         places = state["places"].tolist()

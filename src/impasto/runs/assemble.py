@@ -222,5 +222,6 @@ def build_solver(recipe: Recipe) -> Solver:
         line_search=recipe.optimizer == "lbfgs-wolfe",
         learning_rate=recipe.learning_rate or 1.0,
         first_move=recipe.first_move / 255.0 * recipe.unit,
+        spectral_exponent=recipe.spectral_exponent,
         bounds=bounds,
     )

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from impasto.encoders.weights import ARCHITECTURES
+from impasto.encoders.winograd import pays
 from impasto.engine.pyramid import Level, Size
 from impasto.engine.solvers import LBFGS
 from impasto.engine.tiles import CONTENT_BYTES
@@ -25,9 +26,9 @@ from impasto.errors import ParameterError
 from impasto.runs.assemble import build_solver
 from impasto.runs.recipe import Recipe
 
-# What the process takes with the network loaded and nothing painted: Python, torch, 20 million weights and their
-# packed copies. By bytes of the network's numbers, as the next three.
-_PROCESS = {2: 490e6, 4: 460e6}
+# What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
+# the next three.
+_PROCESS = {2: 440e6, 4: 360e6}
 # Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
 # limit, and some pictures of the last level.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
@@ -175,10 +176,11 @@ def peak(
         )
     if device.type != "cpu":
         return 1.1 * (40e6 * itemsize + pictures + most)
+    process = _PROCESS[itemsize] + _kernel_bytes(recipe, device, itemsize)
     freed = sum(_network_bytes(recipe, level.size, itemsize) for level in levels)
     holes = min(_HOLES_MOST[itemsize], _HOLES + _HOLES_SHARE * freed)
     last = _PICTURE * _pixels(levels[-1].size)
-    return _PROCESS[itemsize] + pictures + most + holes + _PICTURE_HOLES * last
+    return process + pictures + most + holes + _PICTURE_HOLES * last
 
 
 def _pixels(size: Size) -> int:
@@ -221,6 +223,18 @@ def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     strip = {2: 8e6, 4: 32e6}[itemsize]
     # Not all of it at once.
     return 0.7 * (maps + min(10 * strip, pixels * itemsize * 64 * 6))
+
+
+def _kernel_bytes(recipe: Recipe, device: torch.device, itemsize: int) -> float:
+    """The kernels as they are computed with, there and back, up to relu5_1."""
+    dtype = torch.bfloat16 if itemsize == 2 else torch.float32
+    total = 0
+    for name, (out, into, _, _) in ARCHITECTURES[recipe.encoder].shapes().items():
+        for channels in ((into, out), (out, into)):
+            total += out * into * (36 if pays(channels, dtype, device) else 9)
+        if name == "conv5_1":
+            break
+    return total * itemsize
 
 
 def _place(layer: str) -> tuple[int, int]:

@@ -55,6 +55,7 @@ _TORCH_LBFGS = {
     "history": 100,
     "history_memory": 0,
     "first_move": 0.0,
+    "spectral_exponent": 0.0,
 }
 
 _SEED = {

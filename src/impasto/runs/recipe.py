@@ -108,6 +108,7 @@ class Recipe(BaseModel):
     history: Annotated[int, Field(ge=1)] = 20
     history_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 300  # megabytes; 0 sets no limit
     first_move: Weight = 4.0
+    spectral_exponent: Annotated[float, Field(ge=0.0, le=2.0)] = 0.25
     bounded: bool = True
     unit: Literal[1, 255] = 255
     least_fall: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
