@@ -265,7 +265,7 @@ class LBFGS:
         weights = weights.to(gradient)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
-            # Values at a bound stay there until the gradient points inwards; step() sees to it where that is filtered.
+            # Values at a bound stay there until the gradient points inwards; where it is filtered, step() sees to it.
             stays = g == 0.0 if self.bounds is not None and self._spectrum is None else None
             g *= by_g
             if k:

@@ -99,7 +99,7 @@ class Recipe(BaseModel):
     # How it is minimised.
     faithful: bool = False
     optimizer: Optimizer = "lbfgs"
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 300
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 250
     coarser: Positive = 1.0
     first_level: Positive = 1.0
     learning_rate: Positive | None = None
