@@ -20,14 +20,18 @@ from impasto.runs.folder import differences, read_recipe
 from impasto.runs.presets import change, reopen, resolve
 from impasto.runs.recipe import Recipe
 from impasto.swatches import paint
+from tests.apps.conftest import _thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
 
 
+THIN = _thin("vgg19")
+
+
 @pytest.fixture(autouse=True)
-def small(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measured at few pixels; the packaged network is not read again for each picture."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured at few pixels, by a network with a sixteenth of the channels."""
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: THIN)
     monkeypatch.setattr(strength, "SIDE", 32)
 
 
@@ -64,10 +68,13 @@ def _weight(pictures: tuple[Path, Path], **options: Any) -> float:
     return _recipe(pictures, **options).style_weight
 
 
-def test_more_strength_gives_up_more_of_the_content(pictures: tuple[Path, Path]) -> None:
+def test_more_strength_gives_up_more_of_the_content(
+    pictures: tuple[Path, Path], convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)  # the real one
     given_up, weights = [], []
-    for value in (0.0, 0.2, 0.5, 0.8, 1.0):
-        result = impasto.stylize(*pictures, strength=value, **{**OPTIONS, "steps": 25})
+    for value in (0.0, 0.5, 1.0):
+        result = impasto.stylize(*pictures, strength=value, **{**OPTIONS, "steps": 20})
         given_up.append(result.losses["content relu4_2"])
         weights.append(result.recipe.style_weight)
         assert result.recipe.content_weight == 1.0
@@ -75,7 +82,7 @@ def test_more_strength_gives_up_more_of_the_content(pictures: tuple[Path, Path])
     assert weights == sorted(weights)
     assert given_up[0] < 0.1 * given_up[-1]
     # What half the slider gives up is about half of what all of it does.
-    assert 0.3 < given_up[2] / given_up[-1] < 0.7
+    assert 0.3 < given_up[1] / given_up[2] < 0.7
 
 
 def test_the_results_size_and_seed_do_not_matter(pictures: tuple[Path, Path]) -> None:
@@ -150,11 +157,17 @@ def test_it_is_measured_again_when_something_has_changed(
         ((pictures[0], [pictures[1], other]), {}),
     ):
         count = len(measured)
-        session = make_session(*source, {"recipe": before, **options})
+        session = make_session(source[0], source[1], {"recipe": before, **options})
         session.load()
         session.load()
         assert len(measured) == count + 1
         assert session.recipe.style_weight != before.style_weight
+    measured.clear()
+    for options in ({}, {"steps": 9}, {"seed": 1}, {"size": 64}, {"optimizer": "adam"}, {"init": "style"}):
+        session = make_session(*pictures, {"recipe": before, **options})
+        session.load()
+        assert session.recipe.style_weight == before.style_weight
+    assert not measured
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(

@@ -7,8 +7,8 @@ does is decided where the picture comes to rest, and there the two weighted grad
 
 So the norms of the gradients at a picture with much style say about which weight leads to one. Such pictures are had
 by walking from the photograph towards the style alone, at a small size. The end of that walk also says how much of
-the content there is to give up, and a short trial at the weight that was found says how much of it is: by that the
-weight is corrected. What the slider's values mean is in ``docs/strength.md``, measured by ``benchmarks/strength.py``.
+the content there is to give up, and a short trial at that weight says how much of it is given up: by that the weight
+is corrected. What the slider's values mean is in ``docs/strength.md``, measured by ``benchmarks/strength.py``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ SIDE = 128
 
 _STEPS = 20  # of the walk, and of the trial
 _COUNTED = 10  # of the walk's, the last: before, there is too little style
+_REST = 1.3  # times as much weight as the trial says: at rest a picture has more of its content back
 _LEAST = 0.01  # share of the content that is given up at 0, and kept at 1
 _LOSS = 20.0  # the style's, weighted, at the photograph
-_TRIED = 0.1  # the least that a trial is made for: beyond, the share given up says little
+_SAID = 0.05  # the least share that a trial's correction goes by
 
 # A loss that is a sum over pixels grows with their number, where the others stay: to which power.
 _GROWTH = {"half-sum": 1, "gram-sums": 2}
@@ -74,14 +75,18 @@ def balanced(
     middle = _middle(recipe, content, styles, level, prepare)
     pixels = (size[0] * size[1]) / (level.size[0] * level.size[1])
     growth = _GROWTH.get(recipe.content_loss, 0) - _GROWTH.get(recipe.style_loss, 0)
-    weight = middle * _odds(recipe.strength, _LEAST) * pixels**growth
-    # To three digits: it is not known better, and shall be read.
-    return recipe.model_copy(update={"style_weight": float(f"{weight:.3g}"), "measured_for": digest})
+    weight = middle * odds(recipe.strength) * pixels**growth
+    # To three digits: it is not known better, and shall be read. A recipe holds no more than 1e15.
+    weight = min(float(f"{weight:.3g}"), 1e15)
+    return recipe.model_copy(update={"style_weight": weight, "measured_for": digest})
 
 
-def _odds(share: float, least: float) -> float:
-    """How the style weight grows with the share of the content that it gives up: about as s / (1 − s)."""
-    share = least + (1.0 - 2.0 * least) * share
+def odds(strength: float) -> float:
+    """How many times the weight of strength 0.5 a strength comes to.
+
+    A style weight w gives up the share w / (w + m) of the content, so the share s takes s / (1 − s) times m.
+    """
+    share = _LEAST + (1.0 - 2.0 * _LEAST) * strength
     return share / (1.0 - share)
 
 
@@ -104,11 +109,13 @@ def _digest(recipe: Recipe, level: Level, size: Size) -> str:
         include={
             "strength",
             "content_weight",
+            "tv_weight",
             "content_layers",
             "style_layers",
             "style_target_layers",
             "content_loss",
             "style_loss",
+            "tv_loss",
             "encoder",
             "weights",
             "pooling",
@@ -165,15 +172,13 @@ def _middle(
             "strength: expected a style that the content has not already, got nothing to balance; "
             "give content_weight and style_weight instead"
         )
-    assert recipe.strength is not None
-    tried = guess * _odds(recipe.strength, _TRIED)
-    scale = unit / tried
+    scale = unit / guess
     trial = evaluation(
         content_weight=scale * recipe.content_weight, style_weight=unit, tv_weight=scale * recipe.tv_weight
     )
     given_up = content_at(_painted(small(), trial), slope=False).loss / alone
-    given_up = min(max(given_up, _TRIED / 2), 1.0 - _TRIED / 2)
-    return tried * (1.0 - given_up) / given_up
+    given_up = min(max(given_up, _SAID), 1.0 - _SAID)
+    return _REST * guess * (1.0 - given_up) / given_up
 
 
 def _painted(picture: Tensor, evaluate: Evaluate) -> Tensor:

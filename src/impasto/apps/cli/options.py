@@ -57,8 +57,8 @@ class Options:
     style_weight
         How much the style counts (beta).
     strength
-        How much style, from 0 (all but the photograph) to 1 (all but the style alone), in place of the two weights:
-        the same for any pictures, preset and size.
+        How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
+        weights: about the same for any pictures, preset and size.
     tv_weight
         How much smoothness counts (total variation).
     style_weights
