@@ -354,10 +354,11 @@ def stylize(
         style: the picture whose style is taken, or a sequence of several.
         on_step: called with each :class:`Step`.
         options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
-            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`. ``init`` may also be a
-            picture, and ``encoder`` a network of your own (:func:`impasto.from_module`). Besides: ``recipe``, to
-            repeat one; ``max_pixels``, beyond which pictures are refused; ``memory`` ("4GB"), which it must not
-            exceed; ``progress``, called with (bytes done, bytes in all) while weights are downloaded.
+            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`.
+            ``init`` may also be a picture, and ``encoder`` a network of your own (:func:`impasto.from_module`).
+            Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures are refused; ``memory``
+            ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in all) while weights
+            are downloaded.
 
     Returns:
         the picture, with the recipe that paints it again.

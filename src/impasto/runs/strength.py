@@ -19,6 +19,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
@@ -37,6 +38,7 @@ _COUNTED = 10  # of the walk's, the last: before, there is too little style
 _REST = 1.3  # times as much weight as the trial says: at rest a picture has more of its content back
 _LEAST = 0.01  # share of the content that is given up at 0, and kept at 1
 _LOSS = 20.0  # the style's, weighted, at the photograph
+_ROUNDING = 1e-6  # of the loss of a black picture: less is no difference of style
 _SAID = 0.05  # the least share that a trial's correction goes by
 
 # A loss that is a sum over pixels grows with their number, where the others stay: to which power.
@@ -72,10 +74,20 @@ def balanced(
     digest = _digest(recipe, level, size)
     if recipe.measured_for == digest:
         return recipe
-    middle = _middle(recipe, content, styles, level, prepare)
+    middle = _middle(
+        recipe,
+        resize(content, level.size, recipe.resample),
+        [resize(style, size, recipe.resample) for style, size in zip(styles, level.styles, strict=True)],
+        prepare,
+    )
     pixels = (size[0] * size[1]) / (level.size[0] * level.size[1])
     growth = _GROWTH.get(recipe.content_loss, 0) - _GROWTH.get(recipe.style_loss, 0)
     weight = middle * odds(recipe.strength) * pixels**growth
+    if not 0.0 < weight < math.inf:
+        raise ParameterError(
+            "strength: expected a style that the content has not already, got nothing to balance; "
+            "give content_weight and style_weight instead"
+        )
     # To three digits: it is not known better, and shall be read. A recipe holds no more than 1e15.
     weight = min(float(f"{weight:.3g}"), 1e15)
     return recipe.model_copy(update={"style_weight": weight, "measured_for": digest})
@@ -92,7 +104,7 @@ def odds(strength: float) -> float:
 
 def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: Size, least: int) -> Level:
     """The size to measure at, and the styles' there."""
-    own, own_styles = (content.shape[-2], content.shape[-1]), [(s.shape[-2], s.shape[-1]) for s in styles]
+    own, own_styles = _size(content), [_size(style) for style in styles]
     long = max(SIDE, max(fit(own, least, "short")))
     # A style of fixed size is as large beside the picture as it will be beside the result.
     share = 1.0 if recipe.style_size is None else long / max(size)
@@ -126,34 +138,27 @@ def _digest(recipe: Recipe, level: Level, size: Size) -> str:
     )
     grows = size if {recipe.content_loss, recipe.style_loss} & _GROWTH.keys() else None
     shares = recipe.style_shares
-    return hashlib.blake2b(
-        repr((pictures, shares, settings, level, grows)).encode(), digest_size=8
-    ).hexdigest()
+    everything = (pictures, shares, settings, level.size, level.styles, grows)
+    return hashlib.blake2b(repr(everything).encode(), digest_size=8).hexdigest()
 
 
 def _middle(
-    recipe: Recipe,
-    content: Tensor,
-    styles: Sequence[Tensor],
-    level: Level,
-    prepare: Callable[[Objective], Prepare],
+    recipe: Recipe, content: Tensor, styles: Sequence[Tensor], prepare: Callable[[Objective], Prepare]
 ) -> float:
-    """The style weight that gives up half of the content at the level's size."""
-    small = partial(resize, content, level.size, recipe.resample)
-    shown = [
-        partial(resize, style, size, recipe.resample)
-        for style, size in zip(styles, level.styles, strict=True)
-    ]
+    """The style weight that gives up half of the content, for pictures of the size to measure at; or no number."""
 
     def evaluation(**weights: float) -> Evaluate:
-        return prepare(build_objective(recipe.model_copy(update=weights)))(small, shown)
+        objective = build_objective(recipe.model_copy(update=weights))
+        return prepare(objective)(lambda: content, [partial(resize, style, _size(style)) for style in styles])
 
     content_at = evaluation(style_weight=0.0, tv_weight=0.0)
-    at_first = evaluation(content_weight=0.0, style_weight=1.0, tv_weight=0.0)(
-        small() * 255.0, slope=False
-    ).loss
+    style_at = evaluation(content_weight=0.0, style_weight=1.0, tv_weight=0.0)
+    photograph, black = content * 255.0, torch.zeros_like(content)
+    before = style_at(photograph, slope=False).loss
+    if before <= _ROUNDING * style_at(black, slope=False).loss:
+        return math.nan
     # The solver's tolerances are for losses about as large as the default preset's.
-    unit = _LOSS / at_first if at_first > 0.0 else 1.0
+    unit = _LOSS / before
     style_at = evaluation(content_weight=0.0, style_weight=unit, tv_weight=0.0)
     norms: list[float] = []
     ratios: list[float] = []
@@ -165,25 +170,26 @@ def _middle(
             ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * unit)
         return found
 
-    alone = content_at(_painted(small(), watched), slope=False).loss
+    alone = content_at(_painted(photograph, watched), slope=False).loss
     guess = statistics.median(ratios) if ratios else 0.0
-    if not (alone > 0.0 and 0.0 < guess < math.inf):
-        raise ParameterError(
-            "strength: expected a style that the content has not already, got nothing to balance; "
-            "give content_weight and style_weight instead"
-        )
+    if not alone or not guess:
+        return math.nan
     scale = unit / guess
     trial = evaluation(
         content_weight=scale * recipe.content_weight, style_weight=unit, tv_weight=scale * recipe.tv_weight
     )
-    given_up = content_at(_painted(small(), trial), slope=False).loss / alone
+    given_up = content_at(_painted(photograph, trial), slope=False).loss / alone
     given_up = min(max(given_up, _SAID), 1.0 - _SAID)
     return _REST * guess * (1.0 - given_up) / given_up
 
 
+def _size(image: Tensor) -> Size:
+    return image.shape[-2], image.shape[-1]
+
+
 def _painted(picture: Tensor, evaluate: Evaluate) -> Tensor:
     """A picture after a few steps, in [0, 255]; always by the same solver, whatever the recipe's."""
-    x = (picture * 255.0).contiguous()
+    x = picture.clone(memory_format=torch.contiguous_format)
     solver = LBFGS(history=_STEPS, first_move=4.0, bounds=(0.0, 255.0))
     for _ in range(_STEPS):
         if solver.step(x, evaluate).ended:
