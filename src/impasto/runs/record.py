@@ -77,6 +77,7 @@ class Recording:
         self.notes: list[str] = []
         before = None
         if folder.is_new:
+            session.load()  # the recipe says which weight a strength came to
             # What "auto" meant here: another machine would choose otherwise, and go on to another picture.
             chosen = {"device": session.device.type, "precision": session.precision}
             session.recipe = session.recipe.model_copy(update=chosen)

@@ -56,6 +56,9 @@ class Options:
         How much the content counts (alpha).
     style_weight
         How much the style counts (beta).
+    strength
+        How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
+        weights: about the same for any pictures, preset and size.
     tv_weight
         How much smoothness counts (total variation).
     style_weights
@@ -113,6 +116,7 @@ class Options:
     preset: Annotated[str | None, _OBJECTIVE] = None
     content_weight: Annotated[float | None, _OBJECTIVE] = None
     style_weight: Annotated[float | None, _OBJECTIVE] = None
+    strength: Annotated[float | None, _OBJECTIVE] = None
     tv_weight: Annotated[float | None, _OBJECTIVE] = None
     style_weights: Annotated[str | None, _OBJECTIVE] = None
     style_loss: Annotated[StyleLossName | None, _OBJECTIVE] = None
@@ -170,7 +174,7 @@ UNCHANGED = Options()
 
 
 def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
-    from impasto.runs.presets import resolve
+    from impasto.runs.presets import reopen, resolve
     from impasto.runs.recipe import read_toml
 
     if file is None:
@@ -188,7 +192,7 @@ def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
         from impasto import images
 
         text = images.read_metadata(file)
-    return resolve(**{**read_toml(text, name=file.name), **given})
+    return reopen(read_toml(text, name=file.name), given)
 
 
 def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
