@@ -100,7 +100,8 @@ def draw_up(
             break
     needed = bytes_of(best, levels)
     if needed > limit:
-        raise ParameterError(_refusal(needed, limit, levels, lambda at: bytes_of(best, at)))
+        coarsest = recipe.smallest / recipe.ratio**0.5
+        raise ParameterError(_refusal(needed, limit, levels, coarsest, lambda at: bytes_of(best, at)))
     changes = [
         f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, to fit {show(limit)}"
         for name in ("tile", "history_memory")
@@ -125,8 +126,13 @@ def _candidates(recipe: Recipe) -> list[Recipe]:
 
 
 def _refusal(
-    needed: int, limit: int, levels: Sequence[Level], bytes_of: Callable[[Sequence[Level]], int]
+    needed: int,
+    limit: int,
+    levels: Sequence[Level],
+    coarsest: float,
+    bytes_of: Callable[[Sequence[Level]], int],
 ) -> str:
+    """What to say; ``coarsest`` is the least long side of a level that is not the last."""
     height, width = levels[-1].size
     low, high = 16, max(height, width)
     while high - low > 16:
@@ -139,6 +145,7 @@ def _refusal(
                 level.iterations,
             )
             for level in levels
+            if max(level.size) * scale >= coarsest or level is levels[-1]
         ]
         low, high = (middle, high) if bytes_of(smaller) <= limit else (low, middle)
     fits = f"a long side of {low // 16 * 16} would fit" if low >= 32 else "no size would fit"
