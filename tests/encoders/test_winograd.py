@@ -21,11 +21,11 @@ def _off(ours: torch.Tensor, plain: torch.Tensor) -> float:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    sizes=st.tuples(st.integers(1, 2), sides, sides),
+    sizes=st.tuples(st.integers(1, 4), sides, sides),
     channels=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     pad=st.tuples(borders, borders, borders, borders),
     seed=st.integers(0, 1000),
-    chunk=st.sampled_from([1, 1 << 12, 1 << 21]),
+    chunk=st.sampled_from([1, 1 << 12, 1 << 15, 1 << 21]),
     with_bias=st.booleans(),
     relu=st.booleans(),
 )

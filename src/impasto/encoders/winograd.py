@@ -75,21 +75,28 @@ class Winograd:
         points = F.pad(x, beyond).permute(0, 2, 3, 1).contiguous()
         y = x.new_empty((n, height, width, self._out))
         step = max(1, _CHUNK // (_IN * _IN * columns * max(c, self._out)))
-        for picture, target in zip(points, y, strict=True):
+        several = max(
+            1, step // rows
+        )  # pictures at a time, where they are small: the kernel is read once for them
+        for picture in range(0, n, several):
+            own = slice(picture, picture + several)
             for first in range(0, rows, step):
                 last = min(first + step, rows)
-                band = picture[first * _OUT : last * _OUT + 2]
-                self._tiles(band, (last - first, columns), target[first * _OUT : last * _OUT], bias)
+                band = points[own, first * _OUT : last * _OUT + 2]
+                self._tiles(band, (last - first, columns), y[own, first * _OUT : last * _OUT], bias)
         y = y.permute(0, 3, 1, 2)
         return y.relu_() if relu else y
 
     def _tiles(self, x: Tensor, grid: tuple[int, int], y: Tensor, bias: Tensor | None) -> None:
-        """Fills ``y`` (h, w, C_out) from ``x`` (h + 2 and up to 3 more, …, C_in)."""
+        """Fills ``y`` (N, h, w, C_out) from ``x`` (N, h + 2 and up to 3 more, …, C_in)."""
         rows, columns = grid
-        c, tiles = x.shape[2], rows * columns
-        row, column = x.stride()[:2]
+        n, c = x.shape[0], x.shape[3]
+        tiles = n * rows * columns
+        picture, row, column, _ = x.stride()
         windows = x.as_strided(
-            (_IN, _IN, rows, columns, c), (row, column, _OUT * row, _OUT * column, 1), x.storage_offset()
+            (_IN, _IN, n, rows, columns, c),
+            (row, column, picture, _OUT * row, _OUT * column, 1),
+            x.storage_offset(),
         )
         shown = _scratch(0, x, _IN * _IN * tiles * c).view(windows.shape).copy_(windows)
         v = _scratch(1, x, shown.numel()).view(_IN * _IN, tiles * c)
@@ -98,11 +105,11 @@ class Winograd:
         torch.bmm(v.view(_IN * _IN, tiles, c), self._u, out=m)
         outputs = _scratch(0, x, _OUT * _OUT * tiles * self._out).view(_OUT * _OUT, tiles * self._out)
         torch.mm(self._back, m.view(_IN * _IN, tiles * self._out), out=outputs)
-        outputs = outputs.view(_OUT, _OUT, rows, columns, self._out)
+        outputs = outputs.view(_OUT, _OUT, n, rows, columns, self._out)
         for i in range(_OUT):
             for j in range(_OUT):
-                own = y[i::_OUT, j::_OUT]
-                found = outputs[i, j, : own.shape[0], : own.shape[1]]
+                own = y[:, i::_OUT, j::_OUT]
+                found = outputs[i, j, :, : own.shape[1], : own.shape[2]]
                 if bias is None:
                     own.copy_(found)
                 else:
