@@ -1,0 +1,56 @@
+"""Contact sheets: every picture is in its place, and nothing is too small for its label."""
+
+from __future__ import annotations
+
+import PIL.Image
+import pytest
+
+from impasto.errors import ParameterError
+from impasto.runs.sheet import contact_sheet
+
+RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
+
+
+def plain(color: tuple[int, int, int], size: tuple[int, int] = (40, 30)) -> PIL.Image.Image:
+    return PIL.Image.new("RGB", size, color)
+
+
+def test_pictures_stand_in_rows_and_columns() -> None:
+    sheet = contact_sheet([[plain(RED), plain(GREEN)], [None, plain(BLUE)]])
+    assert sheet.getpixel((28, 23)) == RED
+    assert sheet.getpixel((28 + 48, 23)) == GREEN
+    assert sheet.getpixel((28, 23 + 38)) == (255, 255, 255)
+    assert sheet.getpixel((28 + 48, 23 + 38)) == BLUE
+
+
+def test_rows_of_different_length() -> None:
+    sheet = contact_sheet([[plain(RED)], [plain(GREEN), plain(BLUE), plain(RED)]])
+    assert sheet.size == (3 * 48 + 8, 2 * 38 + 8)
+
+
+def test_a_picture_larger_than_a_cell_is_made_smaller_and_a_smaller_one_stays() -> None:
+    sheet = contact_sheet([[plain(RED, (400, 200))], [plain(GREEN, (10, 10))]], cell=100)
+    assert sheet.size == (116, 8 + 50 + 8 + 10 + 8)
+
+
+def test_transparent_is_white() -> None:
+    sheet = contact_sheet([[PIL.Image.new("RGBA", (40, 30), (0, 0, 0, 0))]])
+    assert sheet.getpixel((28, 23)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("label", ["style weight 10000 and more", "Vétheuil"])
+def test_labels_have_room(label: str) -> None:
+    bare = contact_sheet([[plain(RED)]])
+    labelled = contact_sheet([[plain(RED)]], row_labels=[label], column_labels=[label], title=label)
+    assert labelled.width > bare.width + 30
+    ink = [each < 128 for each in labelled.convert("L").crop((0, 0, labelled.width, 20)).tobytes()]
+    assert any(ink)
+    # No letter is cut off: the outermost line of pixels is paper.
+    assert labelled.crop((labelled.width - 1, 0, labelled.width, labelled.height)).getcolors() == [
+        (labelled.height, (255, 255, 255))
+    ]
+
+
+def test_nothing_to_show_is_said() -> None:
+    with pytest.raises(ParameterError, match="at least one picture"):
+        contact_sheet([[None]])
