@@ -1,4 +1,4 @@
-"""The options that say what is painted and how: the same for every command that paints or plans."""
+"""The options that say what is painted and how, and what looks at it: the same for every command that has them."""
 
 from __future__ import annotations
 
@@ -45,52 +45,11 @@ _FLAG = Parameter(negative=())
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What was given; None where nothing was.
+class NetworkOptions:
+    """Which network looks at pictures, and where; None where nothing was given.
 
     Parameters
     ----------
-    preset
-        What is minimised; `impasto presets` lists them. The default is impasto.
-    content_weight
-        How much the content counts (alpha).
-    style_weight
-        How much the style counts (beta).
-    strength
-        How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
-        weights: about the same for any pictures, preset and size.
-    tv_weight
-        How much smoothness counts (total variation).
-    style_weights
-        Shares of several styles, such as 0.7,0.3.
-    style_loss
-        How two styles are compared.
-    content_layers
-        Layers to compare the content at, such as relu4_2 or relu3_2=0.5,relu4_2.
-    style_layers
-        Layers to compare the style at, such as relu1_1=0.5,relu2_1. `impasto encoders` lists them.
-    size
-        Long side of the result in pixels; 0 keeps the content's size.
-    style_size
-        Long side of the style pictures in pixels; 0 keeps theirs. Without it they follow the result's size.
-    style_scale
-        Makes the style's strokes larger (2) or smaller (0.5).
-    init
-        The first image: content, style, noise, or a file to go on from, at the result's size alone.
-    quality
-        standard, or draft: a first look in a quarter of the time.
-    steps
-        Iterations, over all sizes.
-    optimizer
-        lbfgs, lbfgs-wolfe (with a line search) or adam.
-    learning_rate
-        Step length of the optimiser.
-    seed
-        Makes runs repeatable; another seed, another noise.
-    faithful
-        Follow the preset's tool to the letter: its size, start, optimiser and iterations.
-    recipe
-        Repeat a picture: a picture painted by impasto, or a .toml file. Options given beside it change it.
     encoder
         The network.
     weights
@@ -103,45 +62,79 @@ class Options:
         Where to compute; auto takes a GPU if there is one.
     precision
         Number type of the network.
-    tile
-        Side of the tiles that larger pictures are computed in, in pixels: smaller takes less memory and more time,
-        the picture is the same. 0 cuts nothing.
-    memory
-        The most that may be used, such as 4GB; without it what the machine has free. `impasto plan` says what a
-        picture takes.
     max_pixels
         Refuse larger pictures.
     """
 
-    preset: Annotated[str | None, _OBJECTIVE] = None
-    content_weight: Annotated[float | None, _OBJECTIVE] = None
-    style_weight: Annotated[float | None, _OBJECTIVE] = None
-    strength: Annotated[float | None, _OBJECTIVE] = None
-    tv_weight: Annotated[float | None, _OBJECTIVE] = None
-    style_weights: Annotated[str | None, _OBJECTIVE] = None
-    style_loss: Annotated[StyleLossName | None, _OBJECTIVE] = None
-    content_layers: Annotated[str | None, _OBJECTIVE] = None
-    style_layers: Annotated[str | None, _OBJECTIVE] = None
-    size: Annotated[int | None, _SIZE, _WHOLE] = None
-    style_size: Annotated[int | None, _SIZE, _WHOLE] = None
-    style_scale: Annotated[float | None, _SIZE] = None
-    init: Annotated[str | None, _SIZE] = None
-    quality: Annotated[Quality | None, _SOLVER] = None
-    steps: Annotated[int | None, _SOLVER, _WHOLE] = None
-    optimizer: Annotated[Optimizer | None, _SOLVER] = None
-    learning_rate: Annotated[float | None, _SOLVER] = None
-    seed: Annotated[int | None, _SOLVER, _WHOLE] = None
-    faithful: Annotated[bool | None, _SOLVER, _FLAG] = None
-    recipe: Annotated[Path | None, _SOLVER] = None
     encoder: Annotated[EncoderName | None, _NETWORK] = None
     weights: Annotated[str | None, _NETWORK] = None
     pooling: Annotated[Literal["max", "average", "l2"] | None, _NETWORK] = None
     padding: Annotated[Literal["zero", "replicate"] | None, _NETWORK] = None
     device: Annotated[Device | None, _MACHINE] = None
     precision: Annotated[Precision | None, _MACHINE] = None
-    tile: Annotated[int | None, _MACHINE, _WHOLE] = None
-    memory: Annotated[str | None, _MACHINE] = None
     max_pixels: Annotated[int, _MACHINE, _WHOLE] = 100_000_000
+
+    def network(self) -> dict[str, Any]:
+        """What was given, as keyword arguments.
+
+        Raises:
+            ParameterError: an option is wrong.
+        """
+        self.check_max_pixels()
+        values = {field.name: getattr(self, field.name) for field in fields(NetworkOptions)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def check_max_pixels(self) -> None:
+        """Refuse a limit that lets nothing through."""
+        if self.max_pixels < 1:
+            raise ParameterError(f"--max-pixels: expected 1 or more, got {self.max_pixels}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveOptions(NetworkOptions):
+    """What is minimised, and with which network; None where nothing was given.
+
+    Parameters
+    ----------
+    preset
+        What is minimised; `impasto presets` lists them. The default is impasto.
+    content_weight
+        How much the content counts (alpha).
+    style_weight
+        How much the style counts (beta).
+    tv_weight
+        How much smoothness counts (total variation).
+    style_weights
+        Shares of several styles, such as 0.7,0.3.
+    style_loss
+        How two styles are compared.
+    content_layers
+        Layers to compare the content at, such as relu4_2 or relu3_2=0.5,relu4_2.
+    style_layers
+        Layers to compare the style at, such as relu1_1=0.5,relu2_1. `impasto encoders` lists them.
+    style_size
+        Long side of the style pictures in pixels; 0 keeps theirs. Without it they follow the result's size.
+    style_scale
+        Makes the style's strokes larger (2) or smaller (0.5).
+    faithful
+        Follow the preset's tool to the letter: its size, start, optimiser and iterations.
+    recipe
+        Repeat a picture: a picture painted by impasto, or a .toml file. Options given beside it change it.
+    """
+
+    preset: Annotated[str | None, _OBJECTIVE] = None
+    content_weight: Annotated[float | None, _OBJECTIVE] = None
+    style_weight: Annotated[float | None, _OBJECTIVE] = None
+    tv_weight: Annotated[float | None, _OBJECTIVE] = None
+    style_weights: Annotated[str | None, _OBJECTIVE] = None
+    style_loss: Annotated[StyleLossName | None, _OBJECTIVE] = None
+    content_layers: Annotated[str | None, _OBJECTIVE] = None
+    style_layers: Annotated[str | None, _OBJECTIVE] = None
+    style_size: Annotated[int | None, _SIZE, _WHOLE] = None
+    style_scale: Annotated[float | None, _SIZE] = None
+    faithful: Annotated[bool | None, _SOLVER, _FLAG] = None
+    recipe: Annotated[Path | None, _SOLVER] = None
 
     def build_recipe(self) -> Recipe:
         """The recipe of a preset, a .toml file or a painted picture, with what was given.
@@ -149,14 +142,57 @@ class Options:
         Raises:
             ParameterError: an option is wrong, or the recipe cannot be read.
         """
-        if self.max_pixels < 1:
-            raise ParameterError(f"--max-pixels: expected 1 or more, got {self.max_pixels}")
+        self.check_max_pixels()
         own = ("recipe", "memory", "max_pixels")
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in own}
         for name, parse in _PARSERS.items():
             if values[name] is not None:
                 values[name] = parse(values[name], option=f"--{name.replace('_', '-')}")
         return _build(self.recipe, {name: value for name, value in values.items() if value is not None})
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options(ObjectiveOptions):
+    """What was given; None where nothing was.
+
+    Parameters
+    ----------
+    strength
+        How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
+        weights: about the same for any pictures, preset and size.
+    size
+        Long side of the result in pixels; 0 keeps the content's size.
+    init
+        The first image: content, style, noise, or a file to go on from, at the result's size alone.
+    quality
+        standard, or draft: a first look in a quarter of the time.
+    steps
+        Iterations, over all sizes.
+    optimizer
+        lbfgs, lbfgs-wolfe (with a line search) or adam.
+    learning_rate
+        Step length of the optimiser.
+    seed
+        Makes runs repeatable; another seed, another noise.
+    tile
+        Side of the tiles that larger pictures are computed in, in pixels: smaller takes less memory and more time,
+        the picture is the same. 0 cuts nothing.
+    memory
+        The most that may be used, such as 4GB; without it what the machine has free. `impasto plan` says what a
+        picture takes.
+    """
+
+    strength: Annotated[float | None, _OBJECTIVE] = None
+    size: Annotated[int | None, _SIZE, _WHOLE] = None
+    init: Annotated[str | None, _SIZE] = None
+    quality: Annotated[Quality | None, _SOLVER] = None
+    steps: Annotated[int | None, _SOLVER, _WHOLE] = None
+    optimizer: Annotated[Optimizer | None, _SOLVER] = None
+    learning_rate: Annotated[float | None, _SOLVER] = None
+    seed: Annotated[int | None, _SOLVER, _WHOLE] = None
+    tile: Annotated[int | None, _MACHINE, _WHOLE] = None
+    memory: Annotated[str | None, _MACHINE] = None
 
     @property
     def memory_bytes(self) -> int | None:
