@@ -99,6 +99,12 @@ def test_tiles_equal_the_whole(thin: Convolutions, size: tuple[int, int], tile: 
     _same(network, network, _objective(), size, tile=tile)
 
 
+def test_strips_within_tiles_of_a_tall_picture(thin: Convolutions) -> None:
+    """Cut by rows alone: some strips of a tile are all its own, though they are not its first."""
+    network = VGG(thin).to(dtype=torch.float64)
+    _same(network, Stripped(network, 1), _objective(), (800, 60), tile=320)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("pooling", ["max", "average", "l2"])
 @pytest.mark.parametrize("padding", ["zero", "replicate", "replicate-first"])
 def test_every_pooling_and_padding(thin: Convolutions, pooling: Pooling, padding: Padding) -> None:

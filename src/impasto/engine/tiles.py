@@ -442,14 +442,14 @@ class _Tiled:
         def inject(layer: str, features: Tensor, first: int, gradient: Tensor | None) -> Tensor:
             inside = piece.inside(stream.stride(layer))
             box = inside.clip(first, features.shape[2])
-            own = box.of(features)
+            own, row = box.of(features), first + box.top - inside.top
             if own.shape == features.shape:
-                return add(layer, own, first, gradient)
+                return add(layer, own, row, gradient)
             if gradient is None:
                 gradient = torch.zeros_like(features)
             if own.numel():
                 mine = box.of(gradient)
-                mine.copy_(add(layer, own, first + box.top - inside.top, mine))
+                mine.copy_(add(layer, own, row, mine))
             return gradient
 
         def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:
