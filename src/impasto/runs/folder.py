@@ -293,13 +293,27 @@ def read_summary(path: Path) -> Summary | None:
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """The iterations so far; a torn line is left out."""
+    """The iterations so far; a torn line is left out, and so is one that is damaged."""
+    return (event for event in _events(path) if event is not None)
+
+
+def damaged_events(path: Path) -> int:
+    """How many lines of the events are none; a last one that is still being written does not count."""
+    return sum(event is None for event in _events(path))
+
+
+def _events(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Line by line; None for a whole line that says nothing."""
     with suppress(OSError), (path / EVENTS).open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            with suppress(json.JSONDecodeError):
+            event = None
+            # Not only a JSONDecodeError: a number of 5000 digits is a ValueError, and brackets go deep.
+            with suppress(ValueError, RecursionError):
                 event = json.loads(line)
-                if isinstance(event, dict) and isinstance(event.get("done"), int):
-                    yield event
+            if isinstance(event, dict) and isinstance(event.get("done"), int):
+                yield event
+            elif line.endswith("\n"):
+                yield None
 
 
 def status(path: Path) -> str:

@@ -38,7 +38,7 @@ def contact_sheet(
     Raises:
         ParameterError: there is nothing to show.
     """
-    pictures = [[None if each is None else _fitted(each, cell) for each in row] for row in rows]
+    pictures = [[None if each is None else fitted(each, cell) for each in row] for row in rows]
     if not any(picture for row in pictures for picture in row):
         raise ParameterError("contact sheet: expected at least one picture, got none")
     font = PIL.ImageFont.load_default(text)
@@ -77,7 +77,7 @@ def contact_sheet(
     return sheet
 
 
-def _fitted(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
+def fitted(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
     """In RGB, on white where it is transparent, no longer than ``side``."""
     scale = min(1.0, side / max(picture.size))
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
