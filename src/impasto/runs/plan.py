@@ -33,9 +33,10 @@ _PROCESS = {2: 440e6, 4: 360e6}
 # limit, and some pictures of the last level.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
 _PICTURE_HOLES = 2.0
-# Passes of the convolutions' forward arithmetic that an evaluation takes the time of: what is not arithmetic counts
-# more where the arithmetic is fast.
+# Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is not
+# arithmetic counts more where matrix units do the arithmetic, and there is less arithmetic in Winograd's way.
 _PASSES = {2: 7.0, 4: 3.3}
+_PASSES_WINOGRAD = {2: 2.75, 4: 3.3}
 _FORWARD = 0.33  # of an evaluation
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
@@ -254,13 +255,12 @@ def _place(layer: str) -> tuple[int, int]:
 def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, dtype: torch.dtype) -> float:
     """Seconds from start to saved picture, from a probe of this machine."""
     network = ARCHITECTURES[recipe.encoder].convolutions
-    rate = _probe(device, dtype)
+    passes = _PASSES_WINOGRAD if pays((256, 256), dtype, device) else _PASSES
+    rate = _probe(device, dtype) / passes[dtype.itemsize]
     seconds = 2.5 + 0.3e-6 * _pixels(levels[-1].size)  # loading; reading and writing the pictures
     for number, level in enumerate(levels):
-        evaluation = _evaluation_seconds(recipe, level.size, network, rate, dtype.itemsize)
-        beside = sum(
-            _evaluation_seconds(recipe, size, network, rate, dtype.itemsize) for size in level.styles
-        )
+        evaluation = _evaluation_seconds(recipe, level.size, network, rate)
+        beside = sum(_evaluation_seconds(recipe, size, network, rate) for size in level.styles)
         forward = 1.0 + (number == len(levels) - 1)  # the content; the result, to judge it
         if _content_bytes(recipe, level, dtype.itemsize) == _PICTURE / 2 * _pixels(level.size):
             forward += level.iterations
@@ -272,9 +272,7 @@ def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, d
     return seconds
 
 
-def _evaluation_seconds(
-    recipe: Recipe, size: Size, network: Sequence[int], rate: float, itemsize: int
-) -> float:
+def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate: float) -> float:
     arithmetic, below = 0.0, 3
     for block, (count, channels) in enumerate(zip(network, _CHANNELS, strict=True)):
         for _ in range(count if block < 4 else 1):
@@ -283,7 +281,7 @@ def _evaluation_seconds(
     side = recipe.tile
     cut = bool(side) and max(size) > side
     margin = (1 + 2 * _MARGIN / side) ** 2 if cut else 1.0
-    return _PASSES[itemsize] * margin * arithmetic * _pixels(size) / rate
+    return margin * arithmetic * _pixels(size) / rate
 
 
 def _probe(device: torch.device, dtype: torch.dtype) -> float:
