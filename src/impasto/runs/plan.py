@@ -33,8 +33,8 @@ _PROCESS = {2: 440e6, 4: 360e6}
 # limit, and some pictures of the last level.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
 _PICTURE_HOLES = 2.0
-# Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is not
-# arithmetic counts more where matrix units do the arithmetic, and there is less arithmetic in Winograd's way.
+# Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is
+# not arithmetic counts more where matrix units do the arithmetic, and there is less of it in Winograd's way.
 _PASSES = {2: 7.0, 4: 3.3}
 _PASSES_WINOGRAD = {2: 2.75, 4: 3.3}
 _FORWARD = 0.33  # of an evaluation
