@@ -21,6 +21,7 @@ from torch import Tensor
 
 from impasto.encoders.streaming import Tape
 from impasto.engine.evaluation import Evaluate, Evaluation, Later, Prepare
+from impasto.engine.kept import Kept, digest
 from impasto.engine.pyramid import Size
 from impasto.errors import ParameterError
 from impasto.losses.content import energy
@@ -149,6 +150,7 @@ def tiled(
     *,
     tile: int = 0,
     content_bytes: int = CONTENT_BYTES,
+    kept: Kept | None = None,
 ) -> Prepare:
     """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
 
@@ -160,14 +162,17 @@ def tiled(
         tile: side of the tiles in pixels; 0 cuts nothing.
         content_bytes: memory for the content's features. Where they would take more they are computed at every
             evaluation, a quarter more work, from the content kept at half the precision.
+        kept: what the pictures are compared with, for others of this encoder that need the same.
     """
 
     def prepare(content: Later, styles: Sequence[Later]) -> Evaluate:
         with torch.no_grad():
-            style_targets = _style_targets(encoder, objective, styles, style_weights, tile)
+            style_targets = _style_targets(encoder, objective, styles, style_weights, tile, kept)
             picture = content()
             made, _ = _fitting(
-                lambda side: _Tiled(encoder, objective, picture, style_targets, unit, side, content_bytes),
+                lambda side: _Tiled(
+                    encoder, objective, picture, style_targets, unit, side, content_bytes, kept
+                ),
                 tile,
                 picture,
             )
@@ -189,7 +194,12 @@ def _fitting(work: Callable[[int], Result], side: int, picture: Tensor) -> tuple
 
 
 def _style_targets(
-    encoder: Streaming, objective: Objective, styles: Sequence[Later], weights: Sequence[float], tile: int
+    encoder: Streaming,
+    objective: Objective,
+    styles: Sequence[Later],
+    weights: Sequence[float],
+    tile: int,
+    kept: Kept | None,
 ) -> dict[str, Moments]:
     """Term name -> what the term compares with."""
     needed = style_layers(objective)
@@ -197,22 +207,36 @@ def _style_targets(
         return {}
     stream = encoder.stream(needed)
     terms = {term.name: (term, term.target_layer) for term in objective if isinstance(term, StyleTerm)}
+    summed = tuple((name, term.loss, layer) for name, (term, layer) in terms.items())
     sums = []
     for style in styles:
         picture = style()
-        found, _ = _fitting(
-            lambda side, picture=picture: _sums(  # type: ignore[misc]
-                stream,
-                terms,
+
+        def summarise(side: int, picture: Tensor = picture) -> Sums:
+            tiles = cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride)
+            return _once(
+                kept,
                 picture,
-                cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride),
-            ),
-            tile,
-            picture,
-        )
+                (encoder, "style", summed, tuple(tiles)),
+                lambda: _sums(stream, terms, picture, tiles),
+                lambda sums: sum(each.first.nbytes + each.second.nbytes for each in sums.values()),
+            )
+
+        found, _ = _fitting(summarise, tile, picture)
         sums.append(found)
         del picture
     return {name: blend([each[name] for each in sums], weights) for name in terms}
+
+
+def _once(
+    kept: Kept | None,
+    picture: Tensor,
+    settings: tuple[object, ...],
+    make: Callable[[], Result],
+    size: Callable[[Result], int],
+) -> Result:
+    """What is made of a picture, or was made of an equal one with the same settings."""
+    return make() if kept is None else kept.get((digest(picture), *settings), make, size)
 
 
 def _sums(
@@ -246,6 +270,21 @@ def _size(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+@dataclass(frozen=True)
+class _Content:
+    """What the content terms compare with.
+
+    Attributes:
+        elements: layer -> numbers in its features.
+        energies: layer -> the sum of their squares.
+        features: layer -> they themselves; empty where they would be too large.
+    """
+
+    elements: Mapping[str, int]
+    energies: Mapping[str, Tensor]
+    features: Mapping[str, Tensor]
+
+
 class _Tiled:
     """Evaluates one objective for one content picture."""
 
@@ -258,7 +297,9 @@ class _Tiled:
         unit: float,
         tile: int,
         content_bytes: int,
+        kept: Kept | None,
     ) -> None:
+        self._encoder = encoder
         self._objective = objective
         self._targets = style_targets
         self._unit = unit
@@ -268,11 +309,11 @@ class _Tiled:
         self._stream = encoder.stream(needed) if needed else None
         self._side = tile
         self._scales: dict[str, Tensor] = {}
-        self._features: dict[str, Tensor] = {}  # of the content, by layer
+        self._features: Mapping[str, Tensor] = {}  # of the content, by layer
         self._picture = content
         if self._content:
             self._content_stream = encoder.stream(content_layers(objective))
-            self._take_content(content_bytes)
+            self._take_content(content_bytes, kept)
         else:
             self._picture = content.new_empty(0, 3, *_size(content))
 
@@ -283,11 +324,30 @@ class _Tiled:
         stream = self._stream
         return cut(_size(self._picture), self._side, reach=stream.reach, stride=stream.deepest_stride)
 
-    def _take_content(self, content_bytes: int) -> None:
+    def _take_content(self, content_bytes: int, kept: Kept | None) -> None:
         """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
+        wanted = (content_layers(self._objective), tuple(self._tiles), content_bytes)
+        content = _once(
+            kept,
+            self._picture,
+            (self._encoder, "content", *wanted),
+            lambda: self._seen(content_bytes),
+            lambda seen: sum(features.nbytes for features in seen.features.values()),
+        )
+        for term in self._content:
+            scale = term.loss.scale(content.elements[term.layer], content.energies[term.layer])
+            self._scales[term.name] = term.weight * torch.ones_like(content.energies[term.layer]) * scale
+        if content.features:
+            self._features = content.features
+            self._picture = self._picture.new_empty(0, 3, *_size(self._picture))  # only its size
+        elif self._picture.dtype == torch.float32:
+            self._picture = self._picture.to(torch.float16)
+
+    def _seen(self, content_bytes: int) -> _Content:
+        """The content as the network sees it."""
         elements: dict[str, int] = {}
         energies: dict[str, Tensor] = {}
-        kept: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
         height, width = _size(self._picture)
         for piece in self._tiles:
             for layer, target in self._content_features(piece).items():
@@ -296,20 +356,15 @@ class _Tiled:
                 shape = (n, c, height // stride, width // stride)
                 elements[layer] = math.prod(shape[1:])
                 energies[layer] = energies.get(layer, 0) + energy(target)
-                if layer not in kept:
-                    kept[layer] = torch.empty(
+                if layer not in features:
+                    features[layer] = torch.empty(
                         shape, dtype=target.dtype, device=target.device, memory_format=torch.channels_last
                     )
-                if sum(features.nbytes for features in kept.values()) <= content_bytes:
-                    piece.core.at(stride).of(kept[layer]).copy_(target)
-        for term in self._content:
-            scale = term.loss.scale(elements[term.layer], energies[term.layer])
-            self._scales[term.name] = term.weight * torch.ones_like(energies[term.layer]) * scale
-        if sum(features.nbytes for features in kept.values()) <= content_bytes:
-            self._features = kept
-            self._picture = self._picture.new_empty(0, 3, height, width)  # only its size
-        elif self._picture.dtype == torch.float32:
-            self._picture = self._picture.to(torch.float16)
+                if sum(each.nbytes for each in features.values()) <= content_bytes:
+                    piece.core.at(stride).of(features[layer]).copy_(target)
+        if sum(each.nbytes for each in features.values()) > content_bytes:
+            features = {}
+        return _Content(elements, energies, features)
 
     def _content_features(self, piece: Tile) -> dict[str, Tensor]:
         """The content's features of a tile's core, by layer."""

@@ -32,6 +32,7 @@ from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe, parse_memory
+from impasto.runs.shared import Shared, smallest
 from impasto.runs.strength import balanced
 
 Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
@@ -108,6 +109,7 @@ class Session:
             made smaller to fit.
         keep_plan: take the recipe's tiles, history and weights as they are: what is resumed must go on as it began.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
+        shared: what other sessions have read and computed before; the picture is the same without.
 
     Attributes:
         plan: what it will take; None for networks whose memory is not known.
@@ -128,6 +130,7 @@ class Session:
         memory: int | None = None,
         keep_plan: bool = False,
         progress: assemble.Progress | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self._started = time.perf_counter()
         if not isinstance(max_pixels, int) or max_pixels < 1:
@@ -146,10 +149,11 @@ class Session:
         self.objective = assemble.build_objective(recipe)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
-        pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
+        read = images.read if shared is None else shared.read
+        pictures = [read(source, max_pixels=max_pixels) for source in (content, *styles)]
         start = None
         if init is not None or recipe.init not in STARTS:
-            start = images.read(recipe.init if init is None else init, max_pixels=max_pixels)
+            start = read(recipe.init if init is None else init, max_pixels=max_pixels)
         every = pictures if start is None else [*pictures, start]
         self.notes = tuple(f"{picture.name}: {note}" for picture in every for note in picture.notes)
         self.recipe = recipe.model_copy(
@@ -161,7 +165,7 @@ class Session:
                 ),
             }
         )
-        self.content, *self.styles = (_smallest(picture.pixels).to(self.device) for picture in pictures)
+        self.content, *self.styles = (smallest(picture.pixels).to(self.device) for picture in pictures)
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side())
@@ -173,7 +177,7 @@ class Session:
         if self.plan is not None:
             self.recipe = self.plan.recipe
             self.notes += self.plan.notes
-        self._given, self._progress = encoder, progress
+        self._given, self._progress, self._shared = encoder, progress, shared
         # What is resumed has its weights, and they may not change in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self.encoder: Encoder | None = None
@@ -187,8 +191,7 @@ class Session:
         """
         if self.encoder is None:
             started = time.perf_counter()
-            encoder = self._given or assemble.build_encoder(self.recipe, progress=self._progress)
-            self.encoder = encoder.to(device=self.device, dtype=self.dtype)
+            self.encoder = self._network()
             self.seconds["network"] = time.perf_counter() - started
         if not self._balanced:
             self._balanced = True
@@ -196,6 +199,14 @@ class Session:
             self._balance(self.encoder)
             self.seconds["strength"] = time.perf_counter() - started
         return self.encoder
+
+    def _network(self) -> Encoder:
+        if self._given is None and self._shared is not None:
+            return self._shared.encoder(
+                self.recipe, device=self.device, dtype=self.dtype, progress=self._progress
+            )
+        encoder = self._given or assemble.build_encoder(self.recipe, progress=self._progress)
+        return encoder.to(device=self.device, dtype=self.dtype)
 
     def _balance(self, encoder: Encoder) -> None:
         recipe = self.recipe
@@ -290,7 +301,8 @@ class Session:
 
     def _prepared(self, encoder: Encoder, objective: Objective, *, unit: float) -> Prepare:
         if isinstance(encoder, VGG):
-            return tiled(encoder, objective, self.recipe.style_shares, unit, tile=self.recipe.tile)
+            kept = None if self._shared is None else self._shared.targets
+            return tiled(encoder, objective, self.recipe.style_shares, unit, tile=self.recipe.tile, kept=kept)
         return whole(encoder, objective, self.recipe.style_shares, unit)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
@@ -318,13 +330,6 @@ class Session:
             notes=(*self.notes, *notes),
             stopped=not finished,
         )
-
-
-def _smallest(pixels: Tensor) -> Tensor:
-    """The picture as uint8 if it was 8 bits, a quarter of the memory; else as it is."""
-    rounded = (pixels * 255.0).round_().to(torch.uint8)
-    same = torch.equal(rounded.to(torch.float32).div_(255.0), pixels)
-    return rounded if same else pixels
 
 
 def _size(image: Tensor) -> Size:

@@ -1,0 +1,97 @@
+"""A session that shares paints what it would paint alone, to the last bit, and reads and loads only once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+import torch
+
+from impasto import images
+from impasto.encoders.weights import Convolutions
+from impasto.errors import ImageError
+from impasto.runs import assemble
+from impasto.runs.execute import Session
+from impasto.runs.presets import resolve
+from impasto.runs.shared import Shared
+from impasto.swatches import paint
+from tests.apps.conftest import thin  # noqa: F401
+
+OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "smallest": 20, "device": "cpu", "precision": "fp32"}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
+    paths = tmp_path / "content.png", tmp_path / "style.png", tmp_path / "deep.png"
+    PIL.Image.fromarray(paint("points", size=64)[:48]).save(paths[0])
+    PIL.Image.fromarray(paint("glass", size=56)).save(paths[1])
+    deep = torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(1))
+    images.write(paths[2], deep, bits=16)  # cannot be kept in 8 bits
+    return paths
+
+
+def _painted(options: dict[str, Any], content: Path, style: Path, shared: Shared | None) -> Any:
+    session = Session(resolve(**OPTIONS | options), content, [style], shared=shared)
+    return session.result(list(session)[-1])
+
+
+def test_equal_to_the_last_bit(
+    pictures: tuple[Path, Path, Path],
+    thin: None,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded: list[str] = []
+    load = assemble.load
+
+    def counted(name: str, *given: Any, **named: Any) -> Convolutions:
+        loaded.append(name)
+        return load(name, *given, **named)
+
+    monkeypatch.setattr(assemble, "load", counted)
+    content, style, deep = pictures
+    shared = Shared()
+    runs: list[tuple[dict[str, Any], Path, Path]] = [
+        ({"style_weight": 5.0}, content, style),
+        ({"style_weight": 50.0}, content, style),
+        ({"style_size": 32}, content, deep),
+        ({"strength": 0.4}, content, style),
+        ({"init": str(deep), "steps": 2}, deep, style),
+        ({"pooling": "average"}, content, style),
+        ({"style_weight": 5.0}, content, style),
+    ]
+    together = [_painted(options, *paths, shared) for options, *paths in runs]
+    assert loaded == ["vgg19"] * 3  # the poolings' change, there and back
+    for (options, *paths), ours in zip(runs, together, strict=True):
+        alone = _painted(options, *paths, None)
+        assert torch.equal(ours.image, alone.image)
+        assert ours.recipe == alone.recipe
+        assert ours.losses == alone.losses
+        assert ours.notes == alone.notes
+
+
+def test_reads_a_file_once(pictures: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+
+    def counted(source: Any, *, max_pixels: int) -> images.Picture:
+        read.append(source)
+        return original(source, max_pixels=max_pixels)
+
+    original = images.read
+    monkeypatch.setattr(images, "read", counted)
+    shared = Shared()
+    once = [shared.read(path, max_pixels=10_000) for path in (*pictures, *pictures)]
+    assert read == list(pictures)
+    assert once[0].pixels.dtype == torch.uint8
+    assert once[2].pixels.dtype == torch.float32
+    assert torch.equal(once[0].pixels / 255, original(pictures[0], max_pixels=10_000).pixels)
+    with pytest.raises(ImageError, match="pixels"):
+        shared.read(pictures[0], max_pixels=10)
+
+
+def test_pictures_that_are_no_files(pictures: tuple[Path, Path, Path]) -> None:
+    picture = PIL.Image.open(pictures[0])
+    assert torch.equal(
+        Shared().read(picture, max_pixels=10_000).pixels, Shared().read(pictures[0], max_pixels=10_000).pixels
+    )
