@@ -12,9 +12,12 @@ from torch import Tensor
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.vgg import VGG, layer_names, smallest_side
 from impasto.encoders.weights import ARCHITECTURES, load
+from impasto.engine.evaluation import Prepare, whole
+from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, fit, measure, resize, sizes, split
 from impasto.engine.solvers import LBFGS, Adam, Solver
 from impasto.engine.start import cover, noise
+from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError, unknown_name
 from impasto.losses.content import CONTENT_LOSSES
 from impasto.losses.gram import Gram
@@ -131,6 +134,28 @@ def build_objective(recipe: Recipe) -> Objective:
     return tuple(term for term in terms if term.weight)
 
 
+def build_evaluation(
+    encoder: Encoder,
+    objective: Objective,
+    shares: Sequence[float],
+    *,
+    unit: float,
+    tile: int = 0,
+    kept: Kept | None = None,
+) -> Prepare:
+    """How the objective is evaluated: in pieces where the network can be cut, else whole.
+
+    Args:
+        shares: of the styles; they sum to 1.
+        unit: what white is.
+        tile: side of the tiles in pixels; 0 cuts nothing.
+        kept: targets that other pictures have left, for a network that can be cut.
+    """
+    if isinstance(encoder, VGG):
+        return tiled(encoder, objective, shares, unit, tile=tile, kept=kept)
+    return whole(encoder, objective, shares, unit)
+
+
 def build_levels(
     recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int, final_only: bool = False
 ) -> list[Level]:
@@ -157,8 +182,7 @@ def build_levels(
         Level(
             size,
             tuple(
-                _style_size(recipe, style, size, share=max(size) / max(final), least=least)
-                for style in styles
+                style_size(recipe, style, size, share=max(size) / max(final), least=least) for style in styles
             ),
             count,
         )
@@ -166,8 +190,15 @@ def build_levels(
     ]
 
 
-def _style_size(recipe: Recipe, style: Size, picture: Size, *, share: float, least: int) -> Size:
-    """How large a style picture is at a level whose picture is ``share`` of the final one."""
+def style_size(recipe: Recipe, style: Size, picture: Size, *, share: float, least: int) -> Size:
+    """How large a style picture is at a level.
+
+    Args:
+        style: its size as it came.
+        picture: the level's.
+        share: the level's long side, of the final one's.
+        least: pixels the network needs on each side.
+    """
     if recipe.style_size is None:
         pixels = measure(picture, recipe.style_fit) * recipe.style_scale
     elif recipe.style_size == 0:

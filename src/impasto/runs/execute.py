@@ -17,14 +17,12 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
-from impasto.engine.evaluation import Evaluate, Prepare, whole
+from impasto.engine.evaluation import Evaluate, Prepare
 from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.solvers import State
 from impasto.engine.stylize import Step
-from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError
 from impasto.losses.objective import Objective, layers, style_layers
 from impasto.runs import assemble
@@ -300,10 +298,14 @@ class Session:
         return self._prepared(encoder, self.objective, unit=unit)
 
     def _prepared(self, encoder: Encoder, objective: Objective, *, unit: float) -> Prepare:
-        if isinstance(encoder, VGG):
-            kept = None if self._shared is None else self._shared.targets
-            return tiled(encoder, objective, self.recipe.style_shares, unit, tile=self.recipe.tile, kept=kept)
-        return whole(encoder, objective, self.recipe.style_shares, unit)
+        return assemble.build_evaluation(
+            encoder,
+            objective,
+            self.recipe.style_shares,
+            unit=unit,
+            tile=self.recipe.tile,
+            kept=None if self._shared is None else self._shared.targets,
+        )
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""

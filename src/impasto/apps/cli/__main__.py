@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 
 import impasto
 from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
+from impasto.apps.cli.losses import losses
 from impasto.apps.cli.plan import plan
 from impasto.apps.cli.runs import compare, rerun, resume, runs, show
 from impasto.apps.cli.stylize import recipe, stylize
@@ -41,6 +42,7 @@ for command in (
     compare,
     rerun,
     recipe,
+    losses,
     presets,
     encoders,
     swatches,

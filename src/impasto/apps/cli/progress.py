@@ -24,6 +24,9 @@ class Reporter(Protocol):
 
     def step(self, step: Step) -> None: ...
 
+    def count(self, what: str, done: int, total: int) -> None:
+        """So many steps of a piece of work are done."""
+
 
 @contextmanager
 def reporter(*, quiet: bool) -> Iterator[Reporter]:
@@ -45,6 +48,8 @@ class Silent:
     def begin(self, session: Session) -> None: ...
 
     def step(self, step: Step) -> None: ...
+
+    def count(self, what: str, done: int, total: int) -> None: ...
 
 
 class Plain:
@@ -79,6 +84,10 @@ class Plain:
                 f"level {step.level + 1}/{step.levels} iteration {step.done}/{step.planned} "
                 f"loss {step.loss:.4g} {elapsed:.0f} s {memory:.1f} GB"
             )
+
+    def count(self, what: str, done: int, total: int) -> None:
+        if done in (0, total) or time.monotonic() - self._spoke > self.every:
+            self._say(f"{what} {done}/{total}")
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()
@@ -136,3 +145,8 @@ class Live:
             description=f"painting {width}x{height}",
             status=f"loss {step.loss:.4g} · {memory:.1f} GB",
         )
+
+    def count(self, what: str, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task(what, total=total, status="")
+        self._progress.update(self._task, completed=done, total=total, description=what, status="")

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from impasto.apps.cli.options import UNCHANGED, Options
 from impasto.apps.cli.stylize import paint, stylize
+from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def runs(
         )
         for each in found
     ]
-    _table(("run", "status", "pictures", "size", "iterations", "loss", "time"), rows)
+    table(("run", "status", "pictures", "size", "iterations", "loss", "time"), rows)
     return 0
 
 
@@ -173,7 +174,7 @@ def compare(
     rows += [
         (name, _short(both[0][name]), _short(both[1][name])) for name in ("status", "done", "loss", "seconds")
     ]
-    _table(("", str(first), str(second)), rows)
+    table(("", str(first), str(second)), rows)
     return 0
 
 
@@ -225,11 +226,3 @@ def _inputs(recipe: Recipe) -> list[tuple[str, str]]:
 
 def _short(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _table(head: tuple[str, ...], rows: list[Any]) -> None:
-    """Columns as wide as what is in them."""
-    widths = [max(len(str(row[at])) for row in (head, *rows)) for at in range(len(head))]
-    for row in (head, *rows):
-        line = "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")

