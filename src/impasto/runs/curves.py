@@ -6,7 +6,6 @@ Drawn by hand: a few hundred points and two axes need no plotting library, and a
 from __future__ import annotations
 
 import math
-import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
+
+from impasto.runs.sheet import plain
 
 POINTS = 240
 """The most points of a curve that are drawn: more than a screen shows of a line this wide."""
@@ -171,8 +172,11 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
     _text(root, chart.across, (plane.left + plane.right) / 2, height - 6, "middle")
     for value, said in chart.marks:
         if plane.across[0] <= value <= plane.across[1]:
-            _line(root, "mark", plane.x(value), plane.top, plane.x(value), plane.bottom)
-            _text(root, said, plane.x(value) + 3, plane.top + 10, "start")
+            x = plane.x(value)
+            _line(root, "mark", x, plane.top, x, plane.bottom)
+            # Down where curves seldom are, and to the side that has room.
+            right = x < (plane.left + plane.right) / 2
+            _text(root, said, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
     for number, curve in enumerate(chart.curves):
         points = thinned(drawable(curve.points))
         if not points:
@@ -215,7 +219,7 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
     sheet = PIL.Image.new("RGB", (width * scale, height * scale), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
     font = PIL.ImageFont.load_default(text * scale)
-    names = [_ascii(curve.name) for curve in chart.curves]
+    names = [plain(curve.name) for curve in chart.curves]
     legend = max(font.getlength(name) for name in names) + (30 + 8) * scale
     plane = _Plane(
         *chart.ranges(),
@@ -232,7 +236,7 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
         place = (plane.x(value), plane.bottom + 4 * scale)
         draw.text(place, _label(value), _INK, font=font, anchor="ma")
     place = ((plane.left + plane.right) / 2, (height - 0.4 * text) * scale)
-    draw.text(place, _ascii(chart.across), _INK, font=font, anchor="ms")
+    draw.text(place, plain(chart.across), _INK, font=font, anchor="ms")
     for number, (curve, name) in enumerate(zip(chart.curves, names, strict=True)):
         points = thinned(drawable(curve.points))
         ink = _INKS[number % COLORS]
@@ -245,8 +249,3 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
         draw.line((x, y, x + 22 * scale, y), ink, 3 * scale)
         draw.text((x + 30 * scale, y), name, _INK, font=font, anchor="lm")
     return sheet.resize((width, height), PIL.Image.Resampling.LANCZOS)
-
-
-def _ascii(label: str) -> str:
-    """The font that comes with Pillow has nothing else."""
-    return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().replace("\n", " ")

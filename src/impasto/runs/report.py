@@ -371,7 +371,7 @@ def _details(exhibit: Exhibit, album: _Album, runs: int) -> ET.Element:
             ("iterations", f"{summary.done} of {summary.planned}"),
             ("time", f"{summary.seconds:.1f} s"),
             ("memory", f"{summary.peak_memory / 1e9:.1f} GB"),
-            ("computed", f"on {summary.device} in {summary.precision}, {summary.threads} threads"),
+            ("computed", f"on {summary.device} in {summary.precision}, threads: {summary.threads}"),
             *((name, f"{value:.5g}") for name, value in summary.losses.items()),
         ]
         parts.append(_facts(facts))

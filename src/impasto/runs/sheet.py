@@ -57,12 +57,12 @@ def contact_sheet(
     width = max(left + sum(widths) + _GAP * len(widths), 2 * _GAP + _width(title, large))
     sheet = PIL.Image.new("RGB", (width, top + sum(heights) + _GAP * len(heights)), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
-    draw.text((_GAP, _GAP), _plain(title), _INK, font=large)
+    draw.text((_GAP, _GAP), plain(title), _INK, font=large)
     x = left
     for at, across in enumerate(widths):
         if at < len(column_labels):
             middle = x + across // 2
-            draw.text((middle, top - 0.4 * text), _plain(column_labels[at]), _INK, font=font, anchor="ms")
+            draw.text((middle, top - 0.4 * text), plain(column_labels[at]), _INK, font=font, anchor="ms")
         y = top
         for row, down in zip(pictures, heights, strict=True):
             picture = row[at] if at < len(row) else None
@@ -72,7 +72,7 @@ def contact_sheet(
         x += across + _GAP
     y = top
     for label, down in zip(row_labels, heights, strict=False):
-        draw.text((left - _GAP, y + down // 2), _plain(label), _INK, font=font, anchor="rm")
+        draw.text((left - _GAP, y + down // 2), plain(label), _INK, font=font, anchor="rm")
         y += down + _GAP
     return sheet
 
@@ -90,9 +90,9 @@ def fitted(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
 
 
 def _width(label: str, font: PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont) -> int:
-    return round(font.getlength(_plain(label)))
+    return round(font.getlength(plain(label)))
 
 
-def _plain(label: str) -> str:
+def plain(label: str) -> str:
     """In ASCII: the font that comes with Pillow has nothing else."""
     return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().replace("\n", " ")

@@ -15,6 +15,7 @@ import impasto
 from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
 from impasto.apps.cli.losses import losses
 from impasto.apps.cli.plan import plan
+from impasto.apps.cli.report import report
 from impasto.apps.cli.runs import compare, rerun, resume, runs, show
 from impasto.apps.cli.stylize import recipe, stylize
 from impasto.errors import ImpastoError, InputError
@@ -40,6 +41,7 @@ for command in (
     runs,
     show,
     compare,
+    report,
     rerun,
     recipe,
     losses,

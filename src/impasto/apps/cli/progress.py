@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -38,6 +38,27 @@ def reporter(*, quiet: bool) -> Iterator[Reporter]:
             yield live
     else:
         yield Plain()
+
+
+@contextmanager
+def counter(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """What is called with (done, in all) while many things are gone through."""
+    if quiet:
+        yield lambda done, total: None
+    elif sys.stderr.isatty():
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(what)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    else:
+        spoke = time.monotonic()
+
+        def count(done: int, total: int) -> None:
+            nonlocal spoke
+            if time.monotonic() - spoke > Plain.every:
+                spoke = time.monotonic()
+                sys.stderr.write(f"{what}: {done} of {total}\n")
+
+        yield count
 
 
 class Silent:

@@ -151,14 +151,22 @@ def compare(
     second: Path,
     /,
     *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> int:
-    """Say how two runs differ: settings, losses, time.
+    """Say how two runs differ: settings, losses, time; with -o also show it.
+
+        impasto compare runs/first runs/second
+        impasto compare runs/first runs/second -o compare.png
+        impasto compare runs/first runs/second -o compare.html
 
     Parameters
     ----------
     first, second
         Their folders.
+    output
+        Also write this: both pictures, what differs and both losses as one picture (.png), or as a page on which
+        one picture lies over the other (.html).
     as_json
         Print one JSON object.
     """
@@ -167,6 +175,10 @@ def compare(
     recipes = read_recipe(first), read_recipe(second)
     changed = differences(*recipes)
     both = [overview(path) for path in (first, second)]
+    if output is not None:
+        from impasto.runs.compare import write
+
+        write(output, first, second)
     if as_json:
         sys.stdout.write(json.dumps({"differences": changed, "runs": both}) + "\n")
         return 0
@@ -175,6 +187,8 @@ def compare(
         (name, _short(both[0][name]), _short(both[1][name])) for name in ("status", "done", "loss", "seconds")
     ]
     table(("", str(first), str(second)), rows)
+    if output is not None:
+        sys.stdout.write(f"{output}\n")
     return 0
 
 
