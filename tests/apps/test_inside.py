@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from tests.apps.conftest import Command
@@ -45,9 +46,86 @@ def test_losses_of_several_styles(impasto: Command, folder: Path, thin: None) ->
     assert 0.0 < judged["loss"] < one["loss"]
 
 
+def test_feature_maps_and_their_numbers(impasto: Command, folder: Path, thin: None) -> None:
+    shown = ("features", "content.png", "--layers", "relu1_1,relu3_1", "--size", "32")
+    run = impasto(*shown, "-o", "maps.png", "--channels", "5", "-q")
+    assert (run.code, run.err) == (0, "")
+    lines = [line.split() for line in run.out.splitlines()]
+    assert [line[:3] for line in lines[1:]] == [["relu1_1", "32x24", "4"], ["relu3_1", "8x6", "16"]]
+    with PIL.Image.open("maps.png") as sheet:
+        assert min(sheet.size) > 200
+    found = json.loads(impasto(*shown, "--json").out)
+    assert [(each["layer"], each["size"], len(each["channels"])) for each in found] == [
+        ("relu1_1", [32, 24], 4),
+        ("relu3_1", [8, 6], 16),
+    ]
+    for channel in found[1]["channels"]:
+        assert channel["maximum"] >= channel["mean"] >= 0.0
+        assert 0.0 <= channel["zeros"] <= 1.0
+    assert lines[2][-6:] == [str(channel["number"]) for channel in found[1]["channels"][:6]]
+
+
+def test_gram_matrices_and_their_distance(impasto: Command, folder: Path, thin: None) -> None:
+    run = impasto("features", "content.png", "--layer", "relu2_1", "--gram", "-o", "gram.png", "-q")
+    assert (run.code, run.err) == (0, "")
+    pair = ("features", *PAIR[:1], "--compare", PAIR[1], "--layers", "relu1_1,relu2_1", "--size", "0")
+    assert "relu2_1" in impasto(*pair, "-o", "grams.png").out
+    sizes = []
+    for name in ("gram.png", "grams.png"):
+        with PIL.Image.open(name) as sheet:
+            sizes.append(sheet.size)
+    assert sizes[1] > sizes[0]
+    found = json.loads(impasto(*pair, "--json").out)
+    assert [each["layer"] for each in found] == ["relu1_1", "relu2_1"]
+    assert all(each["share"] > 0.0 and each["mean"] > 0.0 for each in found)
+    same = json.loads(impasto("features", "content.png", "--compare", "content.png", *pair[4:], "--json").out)
+    assert [each["share"] for each in same] == [0.0, 0.0]
+
+
+def test_a_reconstruction(impasto: Command, folder: Path, thin: None) -> None:
+    quick = ("content.png", "--size", "32", "--steps", "4", "--precision", "fp32")
+    run = impasto("reconstruct", "content", *quick, "--layers", "relu1_2,relu3_1", "--pictures", "each", "-q")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.splitlines()[-1] == "content-content.png"
+    assert sorted(path.name for path in Path("each").iterdir()) == [
+        "content-relu1_2.png",
+        "content-relu3_1.png",
+    ]
+    with PIL.Image.open("each/content-relu3_1.png") as one, PIL.Image.open("content-content.png") as sheet:
+        assert one.size == (32, 24)
+        assert sheet.width > 3 * 32
+    loud = impasto("reconstruct", "style", *quick, "-o", "sheet.png", "--json", "--seed", "3")
+    found = json.loads(loud.out)
+    assert loud.err == ""
+    assert [each["layers"][-1] for each in found] == [f"relu{block}_1" for block in range(1, 6)]
+    assert [len(each["losses"]) for each in found] == [1, 2, 3, 4, 5]
+    assert {each["steps"] for each in found} == {4}
+    told = impasto("reconstruct", "content", *quick, "--layers", "relu1_1", "-o", "sheet.png")
+    assert "content relu1_1 4/4" in told.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (("features", "content.png"), "--layers"),
+        (("features", "missing.png", "--layer", "relu1_1"), "missing.png"),
+        (("features", "content.png", "--layer", "relu21"), "did you mean 'relu2_1'"),
+        (("features", "content.png", "--layer", "relu1_1,"), "unknown name ''"),
+        (("features", "content.png", "--layer", "relu1_1", "--size", "-1"), "size: expected 0 or more"),
+        (("features", "content.png", "--layer", "relu5_1", "--size", "20"), "need at least 16 pixels"),
+        (("features", "content.png", "--layer", "relu1_1", "--channels", "0"), "channels: expected 1"),
+        (("features", "content.png", "--layer", "relu1_1", "-o", "maps.gif"), "maps.gif"),
+        (("features", "content.png", "--layer", "relu1_1", "--max-pixels", "1000"), "1000"),
+        (("features", "content.png", "--layer", "relu1_1", "--compare", "missing.png"), "missing.png"),
+        (("reconstruct", "colour", "content.png"), "colour"),
+        (("reconstruct", "style", "missing.png"), "missing.png"),
+        (("reconstruct", "style", "content.png", "--layers", "relu1_9"), "relu1_9"),
+        (("reconstruct", "style", "content.png", "--layers", "relu1_1,relu1_1"), "each once"),
+        (("reconstruct", "style", "content.png", "--size", "20"), "need at least 16 pixels"),
+        (("reconstruct", "style", "content.png", "--steps", "0"), "steps: expected 1 or more, got 0"),
+        (("reconstruct", "style", "content.png", "--steps", "1.5"), "whole number"),
+        (("reconstruct", "style", "content.png", "--seed", "-1"), "seed: expected 0 or more"),
+        (("reconstruct", "style", "content.png", "-o", "sheet.gif"), "sheet.gif"),
         (("losses", *PAIR, "missing.png"), "missing.png"),
         (("losses", *PAIR, "style.png"), "style.png: expected the proportions of the content, 40x30"),
         (("losses", *PAIR, "content.png", "--sizes", "41"), "expected at most the long side"),

@@ -77,6 +77,23 @@ def contact_sheet(
     return sheet
 
 
+def labelled(picture: PIL.Image.Image, label: str, *, text: int = 12) -> PIL.Image.Image:
+    """A picture with a line below it.
+
+    Args:
+        picture: in RGB.
+        label: what it says.
+        text: height of the letters in pixels.
+    """
+    font = PIL.ImageFont.load_default(text)
+    width = max(picture.width, _width(label, font) + 1)
+    whole = PIL.Image.new("RGB", (width, picture.height + round(1.4 * text)), _PAPER)
+    whole.paste(picture, ((width - picture.width) // 2, 0))
+    place = (width // 2, whole.height - round(0.3 * text))
+    PIL.ImageDraw.Draw(whole).text(place, plain(label), _INK, font=font, anchor="ms")
+    return whole
+
+
 def fitted(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
     """In RGB, on white where it is transparent, no longer than ``side``."""
     scale = min(1.0, side / max(picture.size))

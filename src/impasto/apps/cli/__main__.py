@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import impasto
+from impasto.apps.cli.inside import features, reconstruct
 from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
 from impasto.apps.cli.losses import losses
 from impasto.apps.cli.plan import plan
@@ -45,6 +46,8 @@ for command in (
     rerun,
     recipe,
     losses,
+    features,
+    reconstruct,
     presets,
     encoders,
     swatches,

@@ -26,7 +26,8 @@ def _say(line: str = "") -> None:
 
 
 @contextmanager
-def _writing_to(folder: Path) -> Iterator[None]:
+def writing_to(folder: Path) -> Iterator[None]:
+    """The folder, made if it is not there; what cannot be written is an OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -115,7 +116,7 @@ def swatches(
             raise unknown_name("swatch", name, SWATCHES)
     for name in names or SWATCHES:
         picture = PIL.Image.fromarray(paint(name, size=size, seed=seed))
-        with _writing_to(output):
+        with writing_to(output):
             picture.save(output / f"{name}.png")
         _say(str(output / f"{name}.png"))
     return 0
@@ -153,7 +154,7 @@ def demo(
     if spec is None or spec.origin is None:
         raise MissingExtraError("impasto demo takes its photograph from scikit-image, and", extra="demo")
     style = PIL.Image.fromarray(paint(swatch))
-    with _writing_to(output):
+    with writing_to(output):
         photograph, painted_style = output / "photo.png", output / f"{swatch}.png"
         photograph.write_bytes((Path(spec.origin).parent / "data" / "coffee.png").read_bytes())
         style.save(painted_style)

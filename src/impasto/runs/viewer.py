@@ -1,0 +1,110 @@
+"""A network that pictures are shown to: chosen, checked against the layers and sizes wanted, then loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.engine.pyramid import Size, fit, resize
+from impasto.errors import ParameterError, unknown_name
+from impasto.runs import assemble
+from impasto.runs.assemble import ENCODERS, Encoder
+from impasto.runs.execute import Source, choose_device, choose_precision
+from impasto.runs.presets import resolve
+
+
+class Viewer:
+    """A network, and the layers that are looked at.
+
+    Args:
+        layers: one or more names.
+        encoder: a name, or a network of the caller's own (:func:`impasto.from_module`).
+        exact: float32 where no precision is given; else what is fastest.
+        max_pixels: larger pictures are refused from their header.
+        progress: called with (bytes done, bytes in all) while weights are downloaded.
+        options: ``weights``, ``pooling``, ``padding``, ``device``, ``precision``, as in :class:`impasto.Recipe`.
+
+    Attributes:
+        layers: as given.
+        notes: what was done to read the pictures, one line each.
+
+    Raises:
+        ParameterError: an unknown layer, one named twice or none at all, or an option that is wrong.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[str],
+        *,
+        encoder: str | Encoder = "vgg19",
+        exact: bool = True,
+        max_pixels: int = images.MAX_PIXELS,
+        progress: assemble.Progress | None = None,
+        **options: Any,
+    ) -> None:
+        own = None if isinstance(encoder, str) else encoder
+        self._recipe = resolve(encoder=encoder if own is None else "custom", **options)
+        known = ENCODERS[self._recipe.encoder].layers() if own is None else own.layers
+        for layer in layers:
+            if layer not in known:
+                raise unknown_name(f"layers: layer of {self._recipe.encoder}", layer, known)
+        if not layers or len(set(layers)) < len(layers):
+            raise ParameterError(
+                f"layers: expected one or more, each once, got {', '.join(layers) or 'none'}"
+            )
+        self.layers = tuple(layers)
+        self.notes: tuple[str, ...] = ()
+        self.device = choose_device(self._recipe.device)
+        self.dtype, self.precision = choose_precision(self._recipe.precision, self.device, exact=exact)
+        self._least = 1 if own else ENCODERS[self._recipe.encoder].smallest_side(layers)
+        self._own, self._progress, self._max_pixels = own, progress, max_pixels
+        self._encoder: Encoder | None = None
+
+    def read(self, image: Source, size: int) -> Tensor:
+        """A picture as it will be shown: (1, 3, H, W) in [0, 1], on the network's device.
+
+        Args:
+            size: its long side in pixels; 0 keeps the picture's own.
+
+        Raises:
+            ImageError: it cannot be read.
+            ParameterError: it would be too small for the layers, or larger than ``max_pixels``.
+        """
+        if size < 0:
+            raise ParameterError(f"size: expected 0 or more pixels, got {size}")
+        picture = images.read(image, max_pixels=self._max_pixels)
+        self.notes += tuple(f"{picture.name}: {note}" for note in picture.notes)
+        own: Size = (picture.pixels.shape[-2], picture.pixels.shape[-1])
+        height, width = fit(own, size)
+        if min(height, width) < self._least:
+            raise ParameterError(
+                f"size: the chosen layers need at least {self._least} pixels on each side, "
+                f"got {picture.name} at {width}x{height}"
+            )
+        if height * width > self._max_pixels:
+            raise ParameterError(
+                f"size: {picture.name} at {width}x{height} has {height * width} pixels, "
+                f"the limit is {self._max_pixels}"
+            )
+        return resize(picture.pixels, (height, width)).to(self.device)
+
+    def load(self) -> Encoder:
+        """The network.
+
+        Raises:
+            WeightsError: its weights are not to be had.
+        """
+        if self._encoder is None:
+            encoder = self._own or assemble.build_encoder(self._recipe, progress=self._progress)
+            self._encoder = encoder.to(device=self.device, dtype=self.dtype)
+        return self._encoder
+
+    def features(self, picture: Tensor) -> dict[str, Tensor]:
+        """The feature maps of what :meth:`read` gave: layer -> (C, H, W) float32 on the CPU, in order."""
+        with torch.inference_mode():
+            found = self.load()(picture, self.layers)
+        return {layer: found[layer][0].float().cpu() for layer in self.layers}
