@@ -29,14 +29,12 @@ from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import Input, Recipe, parse_memory
+from impasto.runs.recipe import STARTS, Input, Recipe, parse_memory
 from impasto.runs.shared import Shared, smallest
 from impasto.runs.strength import balanced
 
 Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
 """A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""
-
-STARTS = ("content", "style", "noise")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "was
 ContentLossName = Literal["mean", "half-sum", "share"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 
+STARTS = ("content", "style", "noise")
+"""What a picture can start from, besides a file."""
+
 # The upper ends keep products and powers of these within float32.
 Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
@@ -181,10 +184,11 @@ def recipe_from(values: dict[str, Any], *, name: str = "") -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise ParameterError(_one_line(error, name)) from None
+        raise ParameterError(complaint(error, name)) from None
 
 
-def _one_line(error: ValidationError, name: str) -> str:
+def complaint(error: ValidationError, name: str) -> str:
+    """The first of what is wrong with ``name``, in one line."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     where = f"{name}: {where}" if name and where else where or name

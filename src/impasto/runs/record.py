@@ -17,7 +17,7 @@ import impasto
 from impasto import images
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError, ParameterError
-from impasto.runs.execute import STARTS, Result, Session, Source, make_session, peak_memory
+from impasto.runs.execute import Result, Session, Source, make_session, peak_memory
 from impasto.runs.folder import (
     RECIPE,
     RESULT,
@@ -29,7 +29,7 @@ from impasto.runs.folder import (
     read_recipe,
     read_summary,
 )
-from impasto.runs.recipe import Input
+from impasto.runs.recipe import STARTS, Input
 
 SaveEvery = int | Literal["log"]
 """Iterations between two pictures kept; "log" keeps ever fewer, each after √2 times as many iterations; 0 none."""
@@ -151,6 +151,11 @@ class Recording:
             "memory": self._summary.peak_memory,
             "notes": list(step.notes),
         }
+
+    def keep(self, step: Step) -> None:
+        """Write a checkpoint at ``step``, so that going on repeats nothing. No further step may have been begun."""
+        if step.done < step.planned:
+            self.folder.write_checkpoint(Checkpoint(step.state(), step.done, self._summary.seconds))
 
     def finish(self, result: Result, *, bits: Literal[8, 16] = 8) -> Path:
         """Write the result; the run is done, and its checkpoints are no longer needed."""

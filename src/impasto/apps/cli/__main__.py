@@ -19,6 +19,7 @@ from impasto.apps.cli.plan import plan
 from impasto.apps.cli.report import report
 from impasto.apps.cli.runs import compare, rerun, resume, runs, show
 from impasto.apps.cli.stylize import recipe, stylize
+from impasto.apps.cli.sweep import sweep
 from impasto.errors import ImpastoError, InputError
 
 app = App(
@@ -37,6 +38,7 @@ app = App(
 )
 for command in (
     stylize,
+    sweep,
     plan,
     resume,
     runs,

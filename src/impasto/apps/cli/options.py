@@ -136,8 +136,11 @@ class ObjectiveOptions(NetworkOptions):
     faithful: Annotated[bool | None, _SOLVER, _FLAG] = None
     recipe: Annotated[Path | None, _SOLVER] = None
 
-    def build_recipe(self) -> Recipe:
+    def build_recipe(self, changes: Mapping[str, Any] | None = None) -> Recipe:
         """The recipe of a preset, a .toml file or a painted picture, with what was given.
+
+        Args:
+            changes: settings that count beside what was given, and before it.
 
         Raises:
             ParameterError: an option is wrong, or the recipe cannot be read.
@@ -148,7 +151,8 @@ class ObjectiveOptions(NetworkOptions):
         for name, parse in _PARSERS.items():
             if values[name] is not None:
                 values[name] = parse(values[name], option=f"--{name.replace('_', '-')}")
-        return _build(self.recipe, {name: value for name, value in values.items() if value is not None})
+        given = {name: value for name, value in values.items() if value is not None}
+        return _build(self.recipe, given | dict(changes or {}))
 
 
 @Parameter(name="*")

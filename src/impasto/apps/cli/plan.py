@@ -68,13 +68,13 @@ def plan(
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
     sys.stdout.write(
-        f"{show(found.memory)} of memory of {show(found.limit)}, about {_duration(found.seconds)}, "
+        f"{show(found.memory)} of memory of {show(found.limit)}, about {duration(found.seconds)}, "
         f"on {session.device} in {session.precision}, tiles of {found.recipe.tile or 'any size'}\n"
     )
     return 0
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

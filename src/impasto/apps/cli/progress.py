@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from impasto.engine.stylize import Step
+from impasto.runs.entries import Moment
 from impasto.runs.execute import Session, peak_memory
 
 
@@ -171,3 +172,100 @@ class Live:
         if self._task is None:
             self._task = self._progress.add_task(what, total=total, status="")
         self._progress.update(self._task, completed=done, total=total, description=what, status="")
+
+
+class SweepReporter(Protocol):
+    """Watches the runs of a sweep."""
+
+    def moment(self, moment: Moment) -> None: ...
+
+
+@contextmanager
+def sweep_reporter(names: Sequence[str], *, quiet: bool) -> Iterator[SweepReporter]:
+    """The reporter that fits where standard error goes.
+
+    Args:
+        names: of the runs that are going to be painted.
+    """
+    if quiet:
+        yield SilentSweep()
+    elif sys.stderr.isatty():
+        with LiveSweep(names) as live:
+            yield live
+    else:
+        yield PlainSweep(names)
+
+
+class SilentSweep:
+    """Says nothing but what failed."""
+
+    def moment(self, moment: Moment) -> None:
+        if moment.status == "failed":
+            sys.stderr.write(f"failed: {moment.name}: {'; '.join(moment.notes)}\n")
+
+
+class PlainSweep:
+    """A line to standard error when a run begins and ends, and every few seconds in between."""
+
+    every = 5.0
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._places = {name: place for place, name in enumerate(names, start=1)}
+        self._spoke = 0.0
+
+    def moment(self, moment: Moment) -> None:
+        if moment.status == "painting" and time.monotonic() - self._spoke < self.every and not moment.notes:
+            return
+        self._spoke = time.monotonic()
+        sys.stderr.write(f"{self._places[moment.name]}/{len(self._places)} {_said(moment)}\n")
+        sys.stderr.flush()
+
+
+class LiveSweep:
+    """A bar for all runs, and one for each that is being painted."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._all = self._bars.add_task("pictures", total=len(names), status="")
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> LiveSweep:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def moment(self, moment: Moment) -> None:
+        if moment.ended:
+            if moment.name in self._tasks:
+                self._bars.remove_task(self._tasks.pop(moment.name))
+            self._bars.advance(self._all)
+            self._console.print(_said(moment), highlight=False, markup=False)
+            return
+        if moment.name not in self._tasks:
+            self._tasks[moment.name] = self._bars.add_task(moment.name, total=moment.planned, status="")
+        loss = "" if moment.loss is None else f"loss {moment.loss:.4g}"
+        self._bars.update(self._tasks[moment.name], completed=moment.done, total=moment.planned, status=loss)
+
+
+def _said(moment: Moment) -> str:
+    """A moment in one line."""
+    doing = {"begun": "begun", "painting": "iteration", "done": "done", "failed": "failed"}[moment.status]
+    parts = [f"{moment.name}: {doing}"]
+    if moment.status == "painting":
+        parts.append(f"{moment.done}/{moment.planned}")
+    if moment.loss is not None:
+        parts.append(f"loss {moment.loss:.4g}")
+    if moment.notes:
+        parts.append(f"({'; '.join(moment.notes)})")
+    return " ".join(parts)

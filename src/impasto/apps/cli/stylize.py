@@ -74,8 +74,9 @@ def stylize(
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto import images
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.execute import STARTS, Session
+    from impasto.runs.execute import Session
     from impasto.runs.folder import RunFolder, check_new
+    from impasto.runs.recipe import STARTS
     from impasto.runs.record import Recording
 
     if output is not None:
@@ -223,7 +224,7 @@ def _interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    with _handling({signal.SIGTERM: interrupt}):
+    with handling({signal.SIGTERM: interrupt}):
         yield
 
 
@@ -234,12 +235,12 @@ def _undisturbed() -> Iterator[None]:
     def ignore(number: int, frame: object) -> None:
         sys.stderr.write("impasto: saving the picture, one moment\n")
 
-    with _handling({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
+    with handling({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
         yield
 
 
 @contextmanager
-def _handling(handlers: Mapping[int, Callable[[int, Any], None]]) -> Iterator[None]:
+def handling(handlers: Mapping[int, Callable[[int, Any], None]]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

@@ -1,0 +1,221 @@
+"""A grid: settings and the values each shall take, and all combinations of them as recipes.
+
+Any field of a recipe can be an axis. Its values are judged by the recipe's own types.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from impasto.errors import ParameterError, unknown_name
+from impasto.runs.recipe import STARTS, Quality, Recipe, complaint, parse_layers
+
+Grid = Mapping[str, tuple[Any, ...]]
+"""Setting -> its values, at least one and each once."""
+
+Build = Callable[[Mapping[str, Any]], Recipe]
+"""(settings of one combination) -> the recipe with them."""
+
+# What is painted is given as pictures; a style's share means nothing where each style is painted alone; and what a
+# strength was measured for is for the measurement to say.
+_NO_AXES = ("content", "styles", "style_weights", "measured_for")
+AXES: dict[str, Any] = {
+    **{
+        name: field.rebuild_annotation()
+        for name, field in Recipe.model_fields.items()
+        if name not in _NO_AXES
+    },
+    "quality": Quality,
+}
+"""Setting -> its type."""
+
+PLAIN = "plain"
+"""What the one run of a pair is called where there is no grid."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One combination for one pair of pictures.
+
+    Attributes:
+        name: of its folder within the sweep's, such as ``photo-starry/style_weight=1000,style_size=256``.
+        content, style: the pictures, as absolute paths.
+        settings: what the grid says here.
+        recipe: with these.
+    """
+
+    name: str
+    content: Path
+    style: Path
+    settings: Mapping[str, Any]
+    recipe: Recipe
+
+
+def parse_grid(texts: Sequence[str], *, option: str = "--grid") -> Grid:
+    """``style_weight=2e2,1e3`` as a grid; values that are lists themselves stand between semicolons.
+
+    Raises:
+        ParameterError: not of that form, an unknown setting, a value that it cannot take, or anything twice.
+    """
+    grid: dict[str, Sequence[Any]] = {}
+    for text in texts:
+        name, equals, values = (part.strip() for part in text.partition("="))
+        if not equals or not name or not values:
+            raise ParameterError(f"{option}: expected SETTING=VALUE,VALUE, got {text!r}")
+        if name in grid:
+            raise ParameterError(f"{option}: expected each setting once, got {name} twice")
+        parts = values.split(";" if name in AXES and _is_list(AXES[name]) else ",")
+        grid[name] = [part.strip() for part in parts]
+    return check_grid(grid, option=option)
+
+
+def check_grid(grid: Mapping[str, Sequence[Any]], *, option: str = "grid") -> Grid:
+    """The grid with every value in the type that its setting has.
+
+    Raises:
+        ParameterError: an unknown setting, a value that it cannot take, a value twice, or none.
+    """
+    checked: dict[str, tuple[Any, ...]] = {}
+    for name, values in grid.items():
+        if name in _NO_AXES:
+            raise ParameterError(
+                f"{option}: {name} cannot be varied: pictures are given, and painted in pairs"
+            )
+        if name not in AXES:
+            raise unknown_name(f"{option}: setting", name, AXES)
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise ParameterError(f"{option}: {name}: expected a list of values, got {values!r}")
+        checked[name] = tuple(_value(name, value, option) for value in values)
+        for at, value in enumerate(checked[name]):
+            if value in checked[name][:at]:
+                raise ParameterError(f"{option}: {name}: expected each value once, got {shown(value)} twice")
+    return checked
+
+
+def _value(name: str, value: Any, option: str) -> Any:
+    """One value, from text or as it is."""
+    adapter: TypeAdapter[Any] = TypeAdapter(AXES[name])
+    if isinstance(value, str) and _is_list(AXES[name]):
+        value = _parsed_list(name, value, option)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        # Numbers that must be one of a few are not found in text.
+        if isinstance(value, str) and re.fullmatch(r"\d+", value):
+            try:
+                return adapter.validate_python(int(value))
+            except ValidationError:
+                pass
+        raise ParameterError(complaint(error, f"{option}: {name}")) from None
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether values of that type are lists or tables."""
+    return get_origin(annotation) in (tuple, dict) or any(_is_list(part) for part in get_args(annotation))
+
+
+def _parsed_list(name: str, text: str, option: str) -> Any:
+    if name == "style_target_layers":
+        pairs = [part.partition("=") for part in text.split(",")]
+        return {layer.strip(): target.strip() for layer, _, target in pairs}
+    if name.endswith("_layers"):
+        return parse_layers(text, option=f"{option}: {name}")
+    return text.split(",")
+
+
+def variants(
+    build: Build, *, contents: Sequence[Path], styles: Sequence[Path], grid: Grid
+) -> tuple[Variant, ...]:
+    """Every content with every style in every combination; the last setting varies fastest.
+
+    Raises:
+        ParameterError: a combination that cannot be.
+    """
+    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    recipes = [_anywhere(build(settings)) for settings in combinations]
+    return tuple(
+        Variant(f"{pair}/{name_of(settings)}", content, style, settings, recipe)
+        for pair, content, style in _pairs(contents, styles)
+        for settings, recipe in zip(combinations, recipes, strict=True)
+    )
+
+
+def _anywhere(recipe: Recipe) -> Recipe:
+    """The recipe, its start found from any folder if it is a file."""
+    if recipe.init in STARTS:
+        return recipe
+    return recipe.model_copy(update={"init": str(Path(recipe.init).resolve())})
+
+
+def _pairs(contents: Sequence[Path], styles: Sequence[Path]) -> list[tuple[str, Path, Path]]:
+    """Every content with every style as absolute paths, and a name for each pair that no other has."""
+    used: set[str] = set()
+    found = []
+    for content, style in itertools.product(_distinct("content", contents), _distinct("style", styles)):
+        stem = name = f"{_safe(content.stem)}-{_safe(style.stem)}"
+        number = 2
+        while name.casefold() in used:  # some file systems do not tell A from a
+            name, number = f"{stem}-{number}", number + 1
+        used.add(name.casefold())
+        found.append((name, content.resolve(), style.resolve()))
+    return found
+
+
+def _distinct(what: str, paths: Sequence[Path]) -> Sequence[Path]:
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise ParameterError(f"{what}: expected each picture once, got {path} twice")
+        seen.add(path.resolve())
+    return paths
+
+
+def name_of(settings: Mapping[str, Any]) -> str:
+    """A folder's name for one combination: ``style_weight=1000,style_size=256``."""
+    if not settings:
+        return PLAIN
+    return _short(",".join(f"{name}={_safe(shown(value))}" for name, value in settings.items()), 200)
+
+
+def shown(value: Any) -> str:
+    """A value as people write it; two values that differ do so here too."""
+    match value:
+        case dict():
+            return "+".join(f"{key}={shown(each)}" for key, each in value.items())
+        case tuple():
+            return "+".join(map(shown, value))
+        case float():
+            return repr(value).removesuffix(".0")
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+def _safe(text: str) -> str:
+    """``text`` as a part of a file's name; with a digest where something had to go."""
+    clean = re.sub(r"[^\w.=+-]+", "-", text).lstrip(".")
+    return _short(clean, 80) if clean == text else f"{_short(clean, 60)}-{_digest(text)}"
+
+
+def _short(name: str, limit: int) -> str:
+    """A name of at most so many bytes."""
+    if len(name.encode()) <= limit:
+        return name
+    kept = name.encode()[: limit - 9].decode(errors="ignore")
+    return f"{kept}-{_digest(name)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
