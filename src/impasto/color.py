@@ -60,13 +60,35 @@ def from_oklab(lab: Tensor) -> Tensor:
 
 def grey(picture: Tensor) -> Tensor:
     """The picture without colour: Oklab's lightness, three times."""
-    lab = oklab(picture)
-    lab[:, 1:] = 0.0
-    return from_oklab(lab).clamp_(0.0, 1.0)
+    result = torch.empty_like(picture)
+    for rows in _bands(picture):
+        lab = oklab(picture[:, :, rows])
+        lab[:, 1:] = 0.0
+        result[:, :, rows] = from_oklab(lab).clamp_(0.0, 1.0)
+    return result
+
+
+def in_lightness_of(picture: Tensor, target: Tensor) -> Tensor:
+    """The picture without colour, its lightness with the mean and deviation of ``target``'s (section 3.2).
+
+    Args:
+        picture, target: of any sizes.
+    """
+    own, aim = _lightness(picture), _lightness(target)
+    scale = aim.std() / own.std().clamp_min(_FLOOR)
+    result = torch.empty_like(picture)
+    for rows in _bands(picture):
+        lab = oklab(picture[:, :, rows])
+        lab[:, :1] = (lab[:, :1] - own.mean()) * scale + aim.mean()
+        lab[:, 1:] = 0.0
+        result[:, :, rows] = from_oklab(lab).clamp_(0.0, 1.0)
+    return result
 
 
 def with_colors_of(picture: Tensor, photo: Tensor) -> Tensor:
-    """The lightness of ``picture`` in the colours of ``photo``, pixel by pixel (Gatys et al. 2016, section 3.2).
+    """The lightness of ``picture`` in the colours of ``photo``, pixel by pixel.
+
+    After Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", section 3.2.
 
     Both opponent colours of Oklab are those of the photo. Where a screen cannot show them at that lightness, the
     lightness gives way, no further than it must; so colours are kept to rounding, and doing it twice changes nothing.
@@ -125,20 +147,31 @@ def distributed_as(picture: Tensor, target: Tensor, *, rounds: int = 24, seed: i
         seed: of the rotations.
     """
     generator = torch.Generator().manual_seed(seed)
-    values = picture[0].flatten(1).double()
-    aims = _sample(target)
-    levels = torch.linspace(0.0, 1.0, 512, dtype=torch.float64)
-    own = values[:, :: max(1, values.shape[1] // _SAMPLE)].clone()
-    for _ in range(rounds):
-        turn = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))[0].to(own.device)
-        values, own, turned = turn @ values, turn @ own, turn @ aims
-        for axis in range(3):
-            there = torch.quantile(turned[axis], levels.to(own.device))
-            here = torch.quantile(own[axis], levels.to(own.device))
-            values[axis] = _looked_up(values[axis], here, there)
-            own[axis] = _looked_up(own[axis], here, there)
-        values, own = turn.T @ values, turn.T @ own
-    return values.clamp_(0.0, 1.0).to(picture.dtype).view_as(picture)
+    own, aims = _sample(picture), _sample(target)
+    levels = torch.linspace(0.0, 1.0, 512, dtype=torch.float64, device=own.device)
+    turns = [
+        torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))[0].to(own.device)
+        for _ in range(rounds)
+    ]
+    tables: list[tuple[Tensor, Tensor]] = []  # what is learned from the sample is then done to every pixel
+    for turn in turns:
+        table = torch.quantile(turn @ own, levels, dim=1), torch.quantile(turn @ aims, levels, dim=1)
+        own = _matched(own, turn, table)
+        tables.append(table)
+    result = torch.empty_like(picture)
+    for rows in _bands(picture):
+        band = picture[0, :, rows].flatten(1).double()
+        for turn, table in zip(turns, tables, strict=True):
+            band = _matched(band, turn, table)
+        result[0, :, rows] = band.clamp_(0.0, 1.0).view(3, -1, picture.shape[-1]).to(picture.dtype)
+    return result
+
+
+def _matched(colors: Tensor, turn: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """(3, n) of (3, n): along each turned axis, values at the first quantiles (512, 3) go to the second."""
+    turned, (here, there) = turn @ colors, table
+    axes = (_looked_up(turned[axis], here[:, axis].contiguous(), there[:, axis]) for axis in range(3))
+    return turn.T @ torch.stack(list(axes))
 
 
 def _looked_up(values: Tensor, here: Tensor, there: Tensor) -> Tensor:
@@ -155,6 +188,10 @@ def _moments(picture: Tensor) -> tuple[Tensor, Tensor]:
     colors = _sample(picture)
     floor = _FLOOR * torch.eye(3, dtype=torch.float64, device=colors.device)
     return colors.mean(1), torch.cov(colors, correction=0) + floor
+
+
+def _lightness(picture: Tensor) -> Tensor:
+    return oklab(_sample(picture)[None, :, None])[0, 0]
 
 
 def _sample(picture: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -45,16 +45,25 @@ class Step:
 
     @property
     def image(self) -> Tensor:
-        """The picture after this iteration: (1, 3, H, W), RGB in [0, 1].
+        """The picture after this iteration, finished: (1, 3, H, W), RGB in [0, 1].
 
         Raises:
             RuntimeError: the next step has been asked for; the picture is painted in place.
+        """
+        return self._painting.finish(self.painted)
+
+    @property
+    def painted(self) -> Tensor:
+        """The picture after this iteration as the losses see it.
+
+        Raises:
+            RuntimeError: the next step has been asked for.
         """
         painting = self._now()
         return (painting.solver.best(painting.x) / painting.unit).clamp_(0.0, 1.0)
 
     def take(self) -> Tensor:
-        """The picture, without a copy of it being made: for who wants no further step, and cannot have one.
+        """:attr:`painted`, without a copy of it being made: for who wants no further step, and cannot have one.
 
         Raises:
             RuntimeError: the next step has been asked for.
@@ -110,6 +119,7 @@ class _Painting:
     unit: float
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
     evaluate: Evaluate
+    finish: Callable[[Tensor], Tensor]
     taken: bool = False
 
 
@@ -126,6 +136,7 @@ def iterate(
     least_fall: float = 0.0,
     resample: Resample = "bicubic",
     resume: State | None = None,
+    finish: Callable[[Tensor], Tensor] = lambda picture: picture,
 ) -> Iterator[Step]:
     """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
 
@@ -141,6 +152,7 @@ def iterate(
         least_fall: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
         resample: how content and styles are brought to a level's size.
         resume: what :meth:`Step.state` gave; ``start`` is ignored then.
+        finish: what becomes of a picture in [0, 1] when it is looked at.
 
     Raises:
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
@@ -152,6 +164,7 @@ def iterate(
         unit=unit,
         position=(0, 0, 0),
         evaluate=_unprepared,
+        finish=finish,
     )
     if resume is not None:
         _restore(painting, resume)

@@ -27,6 +27,7 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import Objective, layers, style_layers
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
+from impasto.runs.colors import recolored
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import STARTS, Input, Recipe, parse_memory
@@ -99,6 +100,7 @@ class Session:
         recipe: the settings.
         content, styles: the pictures.
         init: the first image, instead of what the recipe names.
+        palette: the picture whose colours are taken, instead of the one that the recipe names.
         encoder: a network of the caller's own, when the recipe's is "custom".
         max_pixels: larger pictures are refused from their header.
         memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
@@ -121,6 +123,7 @@ class Session:
         styles: Sequence[Source],
         *,
         init: Source | None = None,
+        palette: Source | None = None,
         encoder: Encoder | None = None,
         max_pixels: int = 100_000_000,
         memory: int | None = None,
@@ -150,7 +153,10 @@ class Session:
         start = None
         if init is not None or recipe.init not in STARTS:
             start = read(recipe.init if init is None else init, max_pixels=max_pixels)
-        every = pictures if start is None else [*pictures, start]
+        if palette is None and recipe.palette is not None:
+            palette = recipe.palette.path
+        colors = None if palette is None else read(palette, max_pixels=max_pixels)
+        every = [*pictures, *(each for each in (start, colors) if each is not None)]
         self.notes = tuple(f"{picture.name}: {note}" for picture in every for note in picture.notes)
         self.recipe = recipe.model_copy(
             update={
@@ -159,9 +165,13 @@ class Session:
                 "styles": tuple(
                     _input(source, picture) for source, picture in zip(styles, pictures[1:], strict=True)
                 ),
+                "palette": None if palette is None or colors is None else _input(palette, colors),
             }
         )
-        self.content, *self.styles = (smallest(picture.pixels).to(self.device) for picture in pictures)
+        photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
+        self.content, self.styles, self._finish = recolored(
+            self.recipe, photo, paintings, None if colors is None else colors.pixels.to(self.device)
+        )
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side())
@@ -278,6 +288,7 @@ class Session:
             least_fall=self.recipe.least_fall,
             resample=self.recipe.resample,
             resume=resume,
+            finish=self._finish,
         )
 
     def evaluate(self) -> Evaluate:
@@ -308,7 +319,7 @@ class Session:
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
         finished = last.done == last.planned
-        image = resize(last.take() if finished else last.image, self.size)
+        image = resize(last.take() if finished else last.painted, self.size)
         saved = (image * 255.0).round_()
         if last.level == len(self.levels) - 1:
             judged = last.judge(saved, white=255.0)
@@ -318,7 +329,7 @@ class Session:
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
-            image=image.cpu(),
+            image=self._finish(image).cpu(),
             recipe=self.recipe,
             loss=judged.loss,
             losses=judged.terms,
@@ -360,10 +371,10 @@ def stylize(
         on_step: called with each :class:`Step`.
         options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
             ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`.
-            ``init`` may also be a picture, and ``encoder`` a network of your own (:func:`impasto.from_module`).
-            Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures are refused; ``memory``
-            ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in all) while weights
-            are downloaded.
+            ``init`` and ``palette`` may also be pictures, and ``encoder`` a network of your own
+            (:func:`impasto.from_module`). Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures
+            are refused; ``memory`` ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in
+            all) while weights are downloaded.
 
     Returns:
         the picture, with the recipe that paints it again.
@@ -411,6 +422,10 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
     progress = settings.pop("progress", None)
     recipe = settings.pop("recipe", None)
     init = settings.pop("init", None)
+    palette = settings.pop("palette", None)
+    if palette is not None:
+        name = os.fspath(palette) if isinstance(palette, str | os.PathLike) else "palette"
+        settings["palette"] = Input(path=name)
     if recipe is not None and not isinstance(recipe, Recipe):
         raise ParameterError(f"recipe: expected a Recipe, got {type(recipe).__name__}")
     encoder = settings.get("encoder")
@@ -430,6 +445,7 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
         content,
         cast(Sequence[Source], styles),
         init=init,
+        palette=palette,
         encoder=encoder,
         max_pixels=max_pixels,
         memory=None if memory is None else parse_memory(memory),

@@ -296,6 +296,10 @@ def _settled(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
             f"strength: expected alone, since it stands for both weights, got {' and '.join(weights)} beside it"
         )
     ended = ("strength", "measured_for") if weights else ()
+    if "palette" in given:
+        given = {"color": "palette"} | given
+    elif given.get("color", "palette") != "palette":
+        ended = (*ended, "palette")
     return {name: value for name, value in before.items() if name not in ended} | given
 
 

@@ -22,6 +22,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 Quality = Literal["standard", "draft"]
 StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"]
 ContentLossName = Literal["mean", "half-sum", "share"]
+Color = Literal["style", "keep", "match", "palette"]
+ColorMatch = Literal["covariance", "histogram"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 
 STARTS = ("content", "style", "noise")
@@ -59,6 +61,11 @@ class Recipe(BaseModel):
     content: Input | None = None
     styles: tuple[Input, ...] = ()
     style_weights: tuple[Weight, ...] = ()
+    palette: Input | None = None
+
+    # Whose colours it has: impasto.runs.colors.
+    color: Color = "style"
+    color_match: ColorMatch = "covariance"
 
     # What is minimised.
     preset: str = "impasto"
@@ -144,10 +151,25 @@ class Recipe(BaseModel):
                 f"style_weights: expected one for each of {len(self.styles)} styles, "
                 f"got {len(self.style_weights)}"
             )
+        if (self.color == "palette") != (self.palette is not None):
+            given = "a palette picture" if self.palette else "none"
+            raise ValueError(
+                f"color, palette: expected a picture just when color is palette, got {given} and {self.color}"
+            )
         unknown = set(self.style_target_layers) - set(self.style_layers)
         if unknown:
             raise ValueError(f"style_target_layers: {', '.join(sorted(unknown))} is not in style_layers")
         return self
+
+    @property
+    def inputs(self) -> tuple[tuple[str, Input], ...]:
+        """What each picture that went in is to the recipe, and the picture."""
+        found = [
+            ("content", self.content),
+            *(("style", style) for style in self.styles),
+            ("palette", self.palette),
+        ]
+        return tuple((what, each) for what, each in found if each is not None)
 
     @property
     def style_shares(self) -> tuple[float, ...]:

@@ -29,7 +29,7 @@ from impasto.runs.folder import (
     read_recipe,
     read_summary,
 )
-from impasto.runs.recipe import STARTS, Input
+from impasto.runs.recipe import STARTS
 
 SaveEvery = int | Literal["log"]
 """Iterations between two pictures kept; "log" keeps ever fewer, each after √2 times as many iterations; 0 none."""
@@ -209,17 +209,13 @@ def resume(path: Path, *, max_pixels: int = 1_000_000_000, **options: Any) -> tu
             **options,
         )
         now = session.recipe
-        for what, old, new in (("content", recipe.content, now.content), *_pairs(recipe.styles, now.styles)):
-            if new is None or old.sha256 != new.sha256:
+        for (what, old), (_, new) in zip(recipe.inputs, now.inputs, strict=True):
+            if old.sha256 != new.sha256:
                 raise ParameterError(f"{path}: {what} {old.path} has changed since this run was begun")
     except BaseException:
         folder.close()
         raise
     return session, folder
-
-
-def _pairs(old: tuple[Input, ...], new: tuple[Input, ...]) -> Iterator[tuple[str, Input, Input]]:
-    return (("style", before, after) for before, after in zip(old, new, strict=True))
 
 
 def stylize(
@@ -257,6 +253,8 @@ def stylize(
     init = options.get("init")
     if init is not None and not (isinstance(init, str) and init in STARTS):
         options["init"] = kept.file("init", init)
+    if options.get("palette") is not None:
+        options["palette"] = kept.file("palette", options["palette"])
     session = make_session(
         kept.file("content", content),
         [kept.file(f"style-{number}", each) for number, each in enumerate(styles, start=1)],

@@ -115,11 +115,13 @@ def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: S
 
 def _digest(recipe: Recipe, level: Level, size: Size) -> str:
     """Of all that the measurement depends on, so that it is made again when that has changed, and only then."""
-    pictures = [each.sha256 for each in (recipe.content, *recipe.styles) if each is not None]
+    pictures = [each.sha256 for _, each in recipe.inputs]
     settings = recipe.model_dump(
         mode="json",
         include={
             "strength",
+            "color",
+            "color_match",
             "content_weight",
             "tv_weight",
             "content_layers",

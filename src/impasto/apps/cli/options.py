@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter, Token
 
 from impasto.errors import ParameterError
 from impasto.runs.recipe import (
+    ColorMatch,
     Device,
     EncoderName,
     Optimizer,
@@ -149,7 +150,7 @@ class ObjectiveOptions(NetworkOptions):
         own = ("recipe", "memory", "max_pixels")
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in own}
         for name, parse in _PARSERS.items():
-            if values[name] is not None:
+            if values.get(name) is not None:
                 values[name] = parse(values[name], option=f"--{name.replace('_', '-')}")
         given = {name: value for name, value in values.items() if value is not None}
         return _build(self.recipe, given | dict(changes or {}))
@@ -162,6 +163,13 @@ class Options(ObjectiveOptions):
 
     Parameters
     ----------
+    color
+        Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
+        recolours the style before.
+    palette
+        A picture whose colours it has.
+    color_match
+        How match and --palette recolour: covariance is smooth, histogram takes every shade.
     strength
         How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
         weights: about the same for any pictures, preset and size.
@@ -187,6 +195,9 @@ class Options(ObjectiveOptions):
         picture takes.
     """
 
+    color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
+    palette: Annotated[Path | None, _OBJECTIVE] = None
+    color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None
     strength: Annotated[float | None, _OBJECTIVE] = None
     size: Annotated[int | None, _SIZE, _WHOLE] = None
     init: Annotated[str | None, _SIZE] = None
@@ -205,6 +216,7 @@ class Options(ObjectiveOptions):
 
 
 _PARSERS: dict[str, Any] = {
+    "palette": lambda path, option: {"path": str(path)},
     "style_weights": parse_weights,
     "content_layers": parse_layers,
     "style_layers": parse_layers,

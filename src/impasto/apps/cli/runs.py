@@ -126,8 +126,8 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         return 0
     about = overview(run)
     sys.stdout.write(f"{run}: {about['status']}, {about['done']} of {about['planned']} iterations\n")
-    for what, path in _inputs(recipe):
-        sys.stdout.write(f"  {what}: {path}\n")
+    for what, picture in recipe.inputs:
+        sys.stdout.write(f"  {what}: {picture.path}\n")
     for name, (_, value) in differences(_preset(recipe), recipe).items():
         sys.stdout.write(f"  {name} = {value}\n")
     summary = read_summary(run)
@@ -231,11 +231,6 @@ def _preset(recipe: Recipe) -> Recipe:
     from impasto.runs.presets import resolve
 
     return resolve(recipe.preset, faithful=recipe.faithful)
-
-
-def _inputs(recipe: Recipe) -> list[tuple[str, str]]:
-    content = [] if recipe.content is None else [("content", recipe.content.path)]
-    return [*content, *(("style", style.path) for style in recipe.styles)]
 
 
 def _short(value: Any) -> str:

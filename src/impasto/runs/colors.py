@@ -1,0 +1,67 @@
+"""Whose colours a painting has: what is done to the pictures before it is painted, and to the painting after.
+
+style    the style's: nothing is done
+keep     the photograph's, by lightness alone (Gatys et al. 2016, section 3.2): photograph and style are painted
+         without colour, the style in the lightness of the photograph, and the colours come back at the end
+match    the photograph's, by recolouring the style before (section 3.1)
+palette  those of a third picture, by recolouring both
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from impasto import color
+from impasto.engine.pyramid import resize
+from impasto.runs.recipe import Recipe
+
+Finish = Callable[[Tensor], Tensor]
+"""What becomes of a painting, (1, 3, H, W) in [0, 1], when it is looked at or saved; whole again when done twice."""
+
+MATCHES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "covariance": color.moved_to,
+    "histogram": color.distributed_as,
+}
+
+
+def recolored(
+    recipe: Recipe, content: Tensor, styles: Sequence[Tensor], palette: Tensor | None
+) -> tuple[Tensor, list[Tensor], Finish]:
+    """The pictures to paint from, and what to do with the painting.
+
+    Args:
+        content, styles, palette: (1, 3, H, W), float in [0, 1] or uint8; what comes back is of the same type.
+    """
+    match = MATCHES[recipe.color_match]
+    if recipe.color == "keep":
+        plain = _like(content, color.grey(_float(content)))
+        paintings = [_like(style, color.in_lightness_of(_float(style), _float(plain))) for style in styles]
+        return plain, paintings, lambda painted: _in_colors_of(content, painted)
+    if recipe.color == "match":
+        return content, [_like(style, match(_float(style), _float(content))) for style in styles], _as_it_is
+    if recipe.color == "palette":
+        assert palette is not None  # the recipe sees to that
+        aim = _float(palette)
+        content, *rest = (_like(each, match(_float(each), aim)) for each in (content, *styles))
+        return content, rest, _as_it_is
+    return content, list(styles), _as_it_is
+
+
+def _as_it_is(painted: Tensor) -> Tensor:
+    return painted
+
+
+def _in_colors_of(photo: Tensor, painted: Tensor) -> Tensor:
+    return color.with_colors_of(painted, resize(photo, (painted.shape[-2], painted.shape[-1])))
+
+
+def _float(picture: Tensor) -> Tensor:
+    return picture.float().div_(255.0) if picture.dtype == torch.uint8 else picture
+
+
+def _like(before: Tensor, picture: Tensor) -> Tensor:
+    """In the number type of ``before``."""
+    return (picture * 255.0).round_().to(torch.uint8) if before.dtype == torch.uint8 else picture
