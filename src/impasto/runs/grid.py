@@ -117,7 +117,7 @@ def _value(name: str, value: Any, option: str) -> Any:
                 return adapter.validate_python(int(value))
             except ValidationError:
                 pass
-        raise ParameterError(complaint(error, f"{option}: {name}")) from None
+        raise ParameterError(complaint(error, f"{option}: {name}", whole=True)) from None
 
 
 def _is_list(annotation: Any) -> bool:

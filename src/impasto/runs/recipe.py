@@ -209,12 +209,12 @@ def recipe_from(values: dict[str, Any], *, name: str = "") -> Recipe:
         raise ParameterError(complaint(error, name)) from None
 
 
-def complaint(error: ValidationError, name: str) -> str:
-    """The first of what is wrong with ``name``, in one line."""
+def complaint(error: ValidationError, name: str, *, whole: bool = False) -> str:
+    """The first of what is wrong with ``name``, in one line, and where in it unless it is wrong as a whole."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = "" if whole else ".".join(str(part) for part in first["loc"])
     where = f"{name}: {where}" if name and where else where or name
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
     if first["type"] == "value_error":
         return f"{name}: {message}" if name else message
     if first["type"] == "extra_forbidden":
