@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from impasto.runs.folder import read_events, read_recipe, status
+from impasto import images
+from impasto.runs import record
+from impasto.runs.folder import Checkpoint, RunFolder, read_events, read_recipe, read_summary, status
 from tests.apps.conftest import Command
 
 PAIR = ("stylize", "content.png", "style.png")
@@ -120,3 +125,72 @@ def test_a_damaged_summary_hides_nothing(impasto: Command, folder: Path, thin: N
     Path("run/run.json").write_text("{")
     assert status(Path("run")) == "interrupted"
     assert impasto("runs").code == impasto("show", "run").code == 0
+
+
+@pytest.mark.parametrize("moment", ["before the event", "after the event", "picture", "checkpoint"])
+def test_ctrl_c_while_a_step_is_written_down(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The picture that is saved, the events and the summary say the same."""
+    moments = [moment]
+
+    def interrupt(where: str, here: bool) -> None:
+        if here and where in moments:
+            moments.remove(where)
+            raise KeyboardInterrupt
+
+    append, write = RunFolder.append, images.write
+
+    def appending(self: RunFolder, event: Mapping[str, Any]) -> None:
+        interrupt("before the event", event["done"] == 4)
+        append(self, event)
+        interrupt("after the event", event["done"] == 4)
+
+    def writing(path: Path, *rest: Any, **named: Any) -> None:
+        interrupt("picture", path.name == "step-000004.png")
+        write(path, *rest, **named)
+
+    def checkpoint(self: RunFolder, checkpoint: Checkpoint) -> None:
+        interrupt("checkpoint", checkpoint.done == 4)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "append", appending)
+        patch.setattr(images, "write", writing)
+        patch.setattr(RunFolder, "write_checkpoint", checkpoint)
+        patch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+        run = impasto(*QUICK, "--run", "run", "--save-every", "4")
+    assert not moments
+    assert run.code == 1
+    assert "interrupted after 4 iterations; run/step-000004.png is the picture so far" in run.err
+    assert [event["done"] for event in read_events(Path("run"))] == [1, 2, 3, 4]
+    summary = read_summary(Path("run"))
+    assert summary is not None
+    assert (summary.status, summary.done) == ("stopped", 4)
+    assert impasto("resume", "run", "-q").code == 0
+    assert [event["done"] for event in read_events(Path("run"))] == [1, 2, 3, 4, 5, 6]
+    assert impasto(*QUICK, "--run", "whole").code == 0
+    assert Path("run/result.png").read_bytes() == Path("whole/result.png").read_bytes()
+
+
+def test_the_summary_names_a_note_once(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = RunFolder.append
+
+    def interrupted(self: RunFolder, event: Mapping[str, Any]) -> None:
+        append(self, event)
+        if event["done"] == 2:
+            raise KeyboardInterrupt
+
+    real = record.Session.steps
+
+    def steps(self: record.Session, resume: Any = None) -> Any:
+        return (replace(step, notes=(f"note {step.done}",)) for step in real(self, resume))
+
+    monkeypatch.setattr(record.Session, "steps", steps)
+    monkeypatch.setattr(RunFolder, "append", interrupted)
+    assert impasto(*QUICK, "--run", "run").code == 1
+    summary = read_summary(Path("run"))
+    assert summary is not None
+    assert summary.notes == ("note 1", "note 2")
+    assert [event["notes"] for event in read_events(Path("run"))] == [["note 1"], ["note 2"]]

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from impasto.engine import stylize
 from impasto.engine.evaluation import Evaluation, whole
 from impasto.engine.pyramid import Level, carry_up, resize
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
@@ -163,6 +164,47 @@ def test_closing_stops(network: TinyNetwork) -> None:
     next(steps)
     steps.close()  # type: ignore[attr-defined]
     assert list(steps) == []
+
+
+@pytest.mark.parametrize("unit", [1.0, 255.0])
+@pytest.mark.parametrize(
+    "moment", ["content at the coarse size", "content at the fine size", "solver", "prepare"]
+)
+@pytest.mark.parametrize("name", MAKERS)
+def test_interrupted_while_going_up_the_picture_is_there(
+    network: TinyNetwork, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, unit: float
+) -> None:
+    solver = LBFGS(first_move=4.0) if name == "lbfgs" and unit > 1 else MAKERS[name]()
+    steps = _iterate(solver, network, unit=unit, detail=0.5)
+    for step in steps:
+        if step.done == LEVELS[0].iterations:
+            break
+    before = step.image.clone()
+    calls = 0
+
+    def interrupted(content: Tensor, size: tuple[int, int], *rest: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == {"content at the coarse size": 1, "content at the fine size": 2, "prepare": 3}.get(
+            moment
+        ):
+            raise KeyboardInterrupt
+        return resize(content, size, *rest)
+
+    shrink = solver.resize
+
+    def emptied(size: tuple[int, int]) -> None:
+        shrink(size)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stylize, "resize", interrupted)
+    if moment == "solver":
+        monkeypatch.setattr(solver, "resize", emptied)
+    with pytest.raises(KeyboardInterrupt):
+        next(steps)
+    assert torch.allclose(
+        resize(step.image, LEVELS[0].size), before, atol=0.1 if moment == "prepare" else 1e-6
+    )
 
 
 def test_a_flat_loss_ends_the_level(network: TinyNetwork) -> None:

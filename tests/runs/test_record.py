@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -23,6 +24,7 @@ from impasto.runs import assemble, record
 from impasto.runs.folder import (
     CHECKPOINTS,
     RunFolder,
+    damaged_events,
     differences,
     find,
     is_held,
@@ -196,6 +198,47 @@ def test_two_processes_on_one_folder(pictures: tuple[Path, Path], tmp_path: Path
             record.go_on(run)
     assert not is_held(run)
     record.go_on(run)
+
+
+def test_whether_it_is_painted_is_seen_without_writing(
+    pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    _begin(run, pictures, 3)
+    summary = read_summary(run)
+    assert summary is not None
+    with RunFolder(run) as folder:
+        folder.write_summary(summary.model_copy(update={"status": "running"}))
+    writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+    real = os.open
+
+    def read_only(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+        if flags & writes:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, *rest, **named)
+
+    with monkeypatch.context() as patch:  # as root, no permission stands in the way of a test
+        patch.setattr(os, "open", read_only)
+        assert (is_held(run), status(run)) == (False, "interrupted")
+    with RunFolder(run), monkeypatch.context() as patch:
+        patch.setattr(os, "open", read_only)
+        assert (is_held(run), status(run)) == (True, "running")
+    (run / ".lock").unlink()
+    assert not is_held(run)
+
+
+def test_damaged_lines_of_the_events_are_left_out(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _begin(run, pictures, 5)
+    lines = (run / "events.jsonl").read_text().splitlines()
+    assert damaged_events(run) == 0
+    damaged = ['{"done": 1', "[" * 100_000, '{"done": ' + "9" * 5000 + "}", '{"done": "3"}', "[1]", "\0"]
+    (run / "events.jsonl").write_text("\n".join([*lines[:2], *damaged, *lines[2:], '{"done": 6, "lo']))
+    assert [event["done"] for event in read_events(run)] == [1, 2, 3, 4, 5]
+    assert damaged_events(run) == len(damaged)  # the last line is one that is being written
+    record.go_on(run)
+    assert [event["done"] for event in read_events(run)] == list(range(1, 9))
+    assert damaged_events(run) == 0
 
 
 def test_a_torn_last_line_is_mended(pictures: tuple[Path, Path], tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def carry_up(
     """The picture of a coarse level as the start of the next finer one.
 
     Args:
-        image: (1, 3, h, w) in [0, 1], painted at the coarse level; it is used up.
+        image: (1, 3, h, w) in [0, 1], painted at the coarse level; it is used up, unless this is interrupted.
         content: the content picture at any size; asked for one at a time, since large ones are large.
         sizes: of the coarse and of the fine level.
         detail: share of what the content has at the fine level and not at the coarse one that is added, so that
@@ -115,5 +115,9 @@ def carry_up(
         return resize(image, fine)
     # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
     image.sub_(content(coarse), alpha=detail)
-    larger = F.interpolate(image, fine, mode="bicubic", antialias=True, align_corners=False)
-    return larger.add_(content(fine), alpha=detail).clamp_(0.0, 1.0)
+    try:
+        larger = F.interpolate(image, fine, mode="bicubic", antialias=True, align_corners=False)
+        return larger.add_(content(fine), alpha=detail).clamp_(0.0, 1.0)
+    except BaseException:  # Ctrl-C: it is the picture so far
+        image.add_(content(coarse), alpha=detail)
+        raise

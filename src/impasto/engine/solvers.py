@@ -385,6 +385,7 @@ class Adam:
         self._average: tuple[Tensor, float] | None = None  # and how much weight it has gathered, up to 1
 
     def resize(self, size: Size) -> None:
+        self._average = None
         if self._moments is not None:
             first, second = self._moments
             # Bicubic overshoots, and a second moment must not be negative.
@@ -393,7 +394,6 @@ class Adam:
                 F.interpolate(first, size, mode="bicubic"),
                 F.interpolate(second, size, mode="bilinear").relu(),
             )
-        self._average = None
 
     def best(self, x: Tensor) -> Tensor:
         if self._average is None:

@@ -116,7 +116,7 @@ class _Painting:
     x: Tensor
     solver: Solver
     watchdog: Watchdog
-    unit: float
+    unit: float  # what white is in x; 1 while going up a level, so that Ctrl-C then leaves a picture too
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
     evaluate: Evaluate
     finish: Callable[[Tensor], Tensor]
@@ -193,8 +193,7 @@ def iterate(
             # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
             done_here = level.iterations if over else iteration
             skipped += done_here - iteration
-            painting.position = (number, done_here, done)
-            yield Step(
+            step = Step(
                 level=number,
                 levels=len(levels),
                 iteration=iteration,
@@ -206,6 +205,9 @@ def iterate(
                 notes=notes,
                 _painting=painting,
             )
+            # Not a moment before it is handed out: whoever is interrupted has the step before until then.
+            painting.position = (number, done_here, done)
+            yield step
 
 
 def _unprepared(x: Tensor, *, slope: bool = True) -> Evaluation:
@@ -227,11 +229,12 @@ def _go_up(
 ) -> None:
     """The picture at the next level's size."""
     # Nothing of this level is needed any more, and the next one's pictures are the largest things there are.
-    painting.x = painting.solver.best(painting.x).div_(painting.unit).clamp_(0.0, 1.0)
+    unit = painting.unit
+    painting.x, painting.unit = painting.solver.best(painting.x).div_(unit).clamp_(0.0, 1.0), 1.0
     painting.watchdog.restart()
     painting.solver.resize(sizes[1])
     larger = carry_up(painting.x, lambda size: resize(content, size, resample), sizes, detail)
-    painting.x = larger.mul_(painting.unit)
+    painting.x, painting.unit = larger.mul_(unit), unit
 
 
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:

@@ -13,8 +13,10 @@ power cut tore is cut off when the folder is opened. Docs: ``docs/run-folder.md`
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -217,6 +219,16 @@ class RunFolder:
             self._mend_events()
             raise _unwritable(self.path / EVENTS, error) from None
 
+    def complete(self, event: Mapping[str, Any]) -> None:
+        """Add the newest line, unless it is there: writing it may have been interrupted at any moment.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._mend_events()
+        if all(each["done"] != event["done"] for each in read_events(self.path)):
+            self.append(event)
+
     def forget_events_after(self, done: int) -> None:
         """Drop the lines of iterations beyond ``done``: they are about to be done again."""
         events = [event for event in read_events(self.path) if event["done"] <= done]
@@ -325,10 +337,24 @@ def status(path: Path) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process is painting there."""
-    if not (path / _LOCK).exists():
+    """Whether a process is painting there; also where this one may only read."""
+    if sys.platform == "win32":
+        return _cannot_lock(path / _LOCK)
+    import fcntl
+
+    with suppress(OSError), (path / _LOCK).open("rb") as file:
+        try:
+            # As filelock locks it, but for reading: its own lock needs a file that may be written to.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EAGAIN, errno.EACCES)
+    return False
+
+
+def _cannot_lock(path: Path) -> bool:
+    if not path.exists():
         return False
-    lock = filelock.FileLock(path / _LOCK)
+    lock = filelock.FileLock(path)
     try:
         lock.acquire(blocking=False)
     except (filelock.Timeout, OSError):

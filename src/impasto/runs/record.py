@@ -57,6 +57,7 @@ class Recording:
 
     Attributes:
         notes: what there is to say about the folder.
+        last: the newest step; whoever iterates may have an older one, if Ctrl-C came while this one was written down.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -74,6 +75,7 @@ class Recording:
         self._save_every = save_every
         self._checkpoint_seconds = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
         self._from: Checkpoint | None = None
+        self.last: Step | None = None
         self.notes: list[str] = []
         before = None
         if folder.is_new:
@@ -108,22 +110,12 @@ class Recording:
         folder.write_summary(self._summary)
 
     def __iter__(self) -> Iterator[Step]:
-        started = written = time.monotonic()
-        before, cost = self._summary.seconds, 0.0
+        written, cost = time.monotonic(), 0.0
+        self._began = written - self._summary.seconds
         for step in self.session.steps(None if self._from is None else self._from.state):
+            self.last = step
             now = time.monotonic()
-            seconds = before + now - started
-            self._summary = self._summary.model_copy(
-                update={
-                    "done": step.done,
-                    "planned": step.planned,
-                    "loss": step.loss,
-                    "losses": dict(step.losses),
-                    "seconds": round(seconds, 3),
-                    "peak_memory": peak_memory(self.session.device),
-                    "notes": (*self._summary.notes, *step.notes),
-                }
-            )
+            self._sum_up(step)
             self.folder.append(self._event(step))
             if due(step.done, self._save_every):
                 path = self.folder.path / f"step-{step.done:06d}.png"
@@ -131,11 +123,27 @@ class Recording:
             # Never after the last one: who resumes has a step to do, and with it a picture to show.
             pause = self._checkpoint_seconds and max(self._checkpoint_seconds, 20.0 * cost)
             if step.done < step.planned and now - written >= pause:
-                self.folder.write_checkpoint(Checkpoint(step.state(), step.done, seconds))
+                self.folder.write_checkpoint(Checkpoint(step.state(), step.done, self._summary.seconds))
                 self.folder.write_summary(self._summary)
                 written = time.monotonic()
                 cost = written - now
             yield step
+
+    def _sum_up(self, step: Step) -> None:
+        """The summary as it is after this step; once, however often it is asked for."""
+        if self._summary.done >= step.done:
+            return
+        self._summary = self._summary.model_copy(
+            update={
+                "done": step.done,
+                "planned": step.planned,
+                "loss": step.loss,
+                "losses": dict(step.losses),
+                "seconds": round(time.monotonic() - self._began, 3),
+                "peak_memory": peak_memory(self.session.device),
+                "notes": (*self._summary.notes, *step.notes),
+            }
+        )
 
     def _event(self, step: Step) -> Mapping[str, Any]:
         height, width = self.session.levels[step.level].size
@@ -159,6 +167,9 @@ class Recording:
 
     def finish(self, result: Result, *, bits: Literal[8, 16] = 8) -> Path:
         """Write the result; the run is done, and its checkpoints are no longer needed."""
+        if self.last is not None and result.stopped:  # perhaps while this step was written down
+            self._sum_up(self.last)
+            self.folder.complete(self._event(self.last))
         path = self.folder.path / RESULT
         if result.stopped:
             path = self.folder.path / f"step-{result.steps:06d}.png"

@@ -120,6 +120,9 @@ def paint(
         last, notes, interrupted = _iterate(
             session if recording is None else recording, report, session, output, save_every, bits
         )
+        if recording is not None and recording.last is not last and recording.last is not None:
+            last = recording.last  # Ctrl-C came while it was written down
+            notes += last.notes
         if last is None:
             raise KeyboardInterrupt
         with _undisturbed():
