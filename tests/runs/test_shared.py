@@ -12,7 +12,7 @@ import torch
 from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ImageError
-from impasto.runs import assemble
+from impasto.runs import assemble, strength
 from impasto.runs.execute import Session
 from impasto.runs.presets import resolve
 from impasto.runs.shared import Shared
@@ -57,11 +57,22 @@ def test_equal_to_the_last_bit(
         ({"style_weight": 50.0}, content, style),
         ({"style_size": 32}, content, deep),
         ({"strength": 0.4}, content, style),
+        ({"strength": 0.6}, content, style),
+        ({"strength": 0.4}, content, deep),
         ({"init": str(deep), "steps": 2}, deep, style),
         ({"pooling": "average"}, content, style),
         ({"style_weight": 5.0}, content, style),
     ]
+    measured: list[object] = []
+    middle = strength._middle
+
+    def counted_middle(*given: Any) -> float:
+        measured.append(given)
+        return middle(*given)
+
+    monkeypatch.setattr(strength, "_middle", counted_middle)
     together = [_painted(options, *paths, shared) for options, *paths in runs]
+    assert len(measured) == 2  # once for each pair of pictures
     assert loaded == ["vgg19"] * 3  # the poolings' change, there and back
     for (options, *paths), ours in zip(runs, together, strict=True):
         alone = _painted(options, *paths, None)

@@ -225,6 +225,7 @@ class Session:
             size=self.size,
             least=1 if self._given else self._smallest_side(),
             prepare=partial(self._prepared, encoder, unit=255.0),
+            kept=None if self._shared is None or self._given is not None else self._shared.targets,
         )
         self.objective = assemble.build_objective(self.recipe)
         self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)

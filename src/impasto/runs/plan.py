@@ -8,6 +8,7 @@ tenth of a second.
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -284,6 +285,7 @@ def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate
     return margin * arithmetic * _pixels(size) / rate
 
 
+@functools.cache
 def _probe(device: torch.device, dtype: torch.dtype) -> float:
     """Arithmetic a second of a convolution like the network's."""
     x = torch.rand(1, 128, 96, 96).to(device=device, dtype=dtype, memory_format=torch.channels_last)

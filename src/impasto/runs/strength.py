@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
+from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, fit, resize
 from impasto.engine.solvers import LBFGS
 from impasto.errors import ParameterError
@@ -53,6 +54,7 @@ def balanced(
     size: Size,
     least: int,
     prepare: Callable[[Objective], Prepare],
+    kept: Kept | None = None,
 ) -> Recipe:
     """The recipe with the style weight that its strength comes to; as it is, if that has been measured already.
 
@@ -65,6 +67,7 @@ def balanced(
         size: of the result. Only losses that are sums over pixels, and styles of fixed size, depend on it.
         least: pixels the network needs on each side.
         prepare: how an objective is evaluated at pictures in [0, 255].
+        kept: what has been measured with the same network, for other strengths.
 
     Raises:
         ParameterError: the pictures give no gradient to measure, such as a style that the content has already.
@@ -74,12 +77,18 @@ def balanced(
     digest = _digest(recipe, level, size)
     if recipe.measured_for == digest:
         return recipe
-    middle = _middle(
-        recipe,
-        resize(content, level.size, recipe.resample),
-        [resize(style, size, recipe.resample) for style, size in zip(styles, level.styles, strict=True)],
-        prepare,
-    )
+
+    def measure() -> float:
+        return _middle(
+            recipe,
+            resize(content, level.size, recipe.resample),
+            [resize(style, size, recipe.resample) for style, size in zip(styles, level.styles, strict=True)],
+            prepare,
+        )
+
+    # One measurement serves every strength.
+    key = ("strength", _digest(recipe.model_copy(update={"strength": None}), level, size), recipe.tile)
+    middle = measure() if kept is None else kept.get(key, measure, lambda _: 8)
     pixels = (size[0] * size[1]) / (level.size[0] * level.size[1])
     growth = _GROWTH.get(recipe.content_loss, 0) - _GROWTH.get(recipe.style_loss, 0)
     weight = middle * odds(recipe.strength) * pixels**growth
