@@ -39,14 +39,15 @@ LAYERS: dict[What, tuple[str, ...]] = {
 }
 """Those of the paper's figure."""
 
-STEPS = 300
+STEPS = 200
 
 _LOSS = 1000.0  # of features of zero: the solver's tolerances are for losses of about this size
-_GRAIN = (
-    0.02  # weight of the total variation: next to nothing, but what a layer is blind to shall not stay noise
-)
+# Weight of the total variation, for layers that see each pixel. One with a value for 16 x 16 of them leaves most to
+# chance, and that would stay noise, so the weight grows with the pixels a value.
+_GRAIN: dict[What, float] = {"content": 0.02, "style": 0.005}
+# Of the noise, in grey levels. Content needs hardly any; a style grows from what differs in it, and so needs more.
+_DEVIATION: dict[What, float] = {"content": 10.0, "style": 50.0}
 _CENTRE = (0.485, 0.456, 0.406)  # the mean colour of photographs
-_DEVIATION = 10.0 / 255.0  # of the noise
 _TILE = 2048
 _TEXT = 13
 
@@ -116,17 +117,25 @@ def reconstruct(
         raise ParameterError(f"steps: expected 1 or more, got {steps}")
     if not 0 <= seed < 2**63:
         raise ParameterError(f"seed: expected 0 or more, below 2^63, got {seed}")
-    viewer = Viewer(layers or LAYERS[what], **network)
+    viewer = Viewer(layers or LAYERS[what], exact=False, **network)
     original = viewer.read(image, size)
-    viewer.load()
     jobs: list[tuple[str, ...]] = [(name,) for name in viewer.layers]
     if what == "style":
         jobs = [viewer.layers[:count] for count in range(1, len(viewer.layers) + 1)]
+    strides = {
+        name: original.shape[-1] / found.shape[-1] for name, found in viewer.features(original).items()
+    }
+
+    generator = torch.Generator().manual_seed(seed)
+    deviation = _DEVIATION[what] / 255.0
+    start = noise(_size(original), centre=_CENTRE, deviation=deviation, generator=generator)
+    start = start.clamp_(0.0, 1.0).to(viewer.device)
 
     def made() -> Iterator[Reconstruction]:
         for number, job in enumerate(jobs):
             started = time.perf_counter()
-            for step in _steps(viewer, original, _objective(what, job), steps, seed):
+            grain = _GRAIN[what] * min(strides[layer] for layer in job) ** 2
+            for step in _steps(viewer, original, start, _objective(what, job, grain), steps):
                 if on_step is not None:
                     on_step(number, step)
             yield _finished(job, step, time.perf_counter() - started)
@@ -162,17 +171,17 @@ def sheet(
     return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
 
 
-def _steps(viewer: Viewer, original: Tensor, objective: Objective, steps: int, seed: int) -> Iterator[Step]:
+def _steps(
+    viewer: Viewer, original: Tensor, start: Tensor, objective: Objective, steps: int
+) -> Iterator[Step]:
     size = _size(original)
-    generator = torch.Generator().manual_seed(seed)
-    start = noise(size, centre=_CENTRE, deviation=_DEVIATION, generator=generator).clamp_(0.0, 1.0)
     return engine.iterate(
         content=original,
         styles=[original],
         prepare=assemble.build_evaluation(viewer.load(), objective, (1.0,), unit=255.0, tile=_TILE),
         # One size: what a coarser one showed would be known from elsewhere than these layers.
         levels=[Level(size, (size,), steps)],
-        start=start.to(viewer.device),
+        start=start,
         solver=LBFGS(history=20, first_move=4.0, bounds=(0.0, 255.0), spectral_exponent=0.25),
         unit=255.0,
     )
@@ -187,13 +196,13 @@ def _finished(layers: tuple[str, ...], last: Step, seconds: float) -> Reconstruc
     return Reconstruction(layers, (rounded / 255.0).cpu(), by_layer, last.done, seconds)
 
 
-def _objective(what: What, layers: tuple[str, ...]) -> Objective:
+def _objective(what: What, layers: tuple[str, ...], grain: float) -> Objective:
     weight = _LOSS / len(layers)
-    grain = SmoothnessTerm(smoothness.absolute_mean, _GRAIN)
+    smooth = SmoothnessTerm(smoothness.absolute_mean, grain)
     if what == "content":
-        return (*(ContentTerm(layer, content.share, weight) for layer in layers), grain)
+        return (*(ContentTerm(layer, content.share, weight) for layer in layers), smooth)
     gram = Gram(divide="pixels", reduce="share")
-    return (*(StyleTerm(layer, gram, weight, layer) for layer in layers), grain)
+    return (*(StyleTerm(layer, gram, weight, layer) for layer in layers), smooth)
 
 
 def _pil(picture: Tensor) -> PIL.Image.Image:
