@@ -148,7 +148,7 @@ def sheet(
     made: Sequence[Reconstruction],
     *,
     title: str = "",
-    across: int = 6,
+    across: int = 3,
     max_pixels: int = images.MAX_PIXELS,
 ) -> PIL.Image.Image:
     """The original and what was made of it, with labels, as one picture.
@@ -162,7 +162,7 @@ def sheet(
     """
     size = _size(made[0].image)
     shown = resize(images.read(original, max_pixels=max_pixels).pixels, size)
-    labels = [f"{each.name} ({each.loss:.2%} off)" for each in made]
+    labels = [f"{each.name} ({100 * each.loss:.2g} % off)" for each in made]
     cells = [
         labelled(_pil(picture), label, text=_TEXT)
         for picture, label in zip((shown, *(each.image for each in made)), ("original", *labels), strict=True)
