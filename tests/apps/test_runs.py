@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,7 @@ def test_a_strength_is_measured_once_and_can_be_changed(impasto: Command, folder
         ((*QUICK, "--run", "new", "--save-every", "-1"), "--save-every"),
         ((*QUICK, "--run", "new", "--memory", "100MB"), "needs"),
         ((*PAIR, "--run", "new", "--size", "3"), "size"),
+        ((*PAIR, "-o", "out.png", "--tensorboard"), "--tensorboard: expected together with --run"),
     ],
 )
 def test_what_is_refused(
@@ -194,3 +196,25 @@ def test_the_summary_names_a_note_once(
     assert summary is not None
     assert summary.notes == ("note 1", "note 2")
     assert [event["notes"] for event in read_events(Path("run"))] == [["note 1"], ["note 2"]]
+
+
+def test_tensorboard_is_written_when_asked_for(impasto: Command, folder: Path, thin: None) -> None:
+    pytest.importorskip("tensorboard")
+    assert impasto(*QUICK, "--run", "with", "--tensorboard").code == 0
+    assert impasto(*QUICK, "--run", "without").code == 0
+    assert len(list(Path("with/tensorboard").glob("events.out.tfevents.*"))) == 1
+    assert not Path("without/tensorboard").exists()
+    assert Path("with/result.png").read_bytes() == Path("without/result.png").read_bytes()
+    Path("with/run.json").unlink()
+    assert impasto("resume", "with", "-q", "--tensorboard").code == 0
+    assert len(list(Path("with/tensorboard").glob("events.out.tfevents.*"))) == 2
+
+
+def test_without_tensorboard_nothing_is_begun(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    run = impasto(*QUICK, "--run", "new", "--tensorboard")
+    assert run.code == 2
+    assert "--tensorboard needs an optional package: pip install 'impasto[tensorboard]'" in run.complaint()
+    assert not Path("new").exists()

@@ -33,7 +33,7 @@ from impasto.runs.folder import (
     read_summary,
     status,
 )
-from impasto.runs.recipe import Recipe
+from impasto.runs.recipe import Input, Recipe
 
 MAX_PIXELS = 1_000_000_000
 """Pictures that were painted are shown, whatever their size."""
@@ -167,12 +167,7 @@ def varying(exhibits: Sequence[Exhibit]) -> list[str]:
 
 def setting(recipe: Recipe, name: str) -> str:
     """A setting in a few words: pictures by the names of their files."""
-    value = getattr(recipe, name)
-    if name == "content":
-        return one_line(Path(value.path).name) if value else ""
-    if name == "styles":
-        return one_line(", ".join(Path(each.path).name for each in value))
-    return _words(value)
+    return _words(getattr(recipe, name))
 
 
 def _words(value: Any) -> str:
@@ -181,6 +176,8 @@ def _words(value: Any) -> str:
             return ""
         case float():
             return f"{value:g}"
+        case Input():
+            return one_line(Path(value.path).name)
         case dict():
             return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
         case tuple() | list():

@@ -30,6 +30,7 @@ from impasto.runs.folder import (
     read_summary,
 )
 from impasto.runs.recipe import STARTS
+from impasto.runs.tensorboard import Board, require
 
 SaveEvery = int | Literal["log"]
 """Iterations between two pictures kept; "log" keeps ever fewer, each after √2 times as many iterations; 0 none."""
@@ -54,12 +55,14 @@ class Recording:
         save_every: which pictures are kept.
         checkpoint_seconds: between two checkpoints; 0 writes one after each step, None takes
             :data:`CHECKPOINT_SECONDS`.
+        tensorboard: also write what TensorBoard shows (:mod:`impasto.runs.tensorboard`).
 
     Attributes:
         notes: what there is to say about the folder.
         last: the newest step; whoever iterates may have an older one, if Ctrl-C came while this one was written down.
 
     Raises:
+        MissingExtraError: what writes TensorBoard's files is not installed.
         OutputError: the folder cannot be written to.
     """
 
@@ -70,7 +73,10 @@ class Recording:
         *,
         save_every: SaveEvery = 0,
         checkpoint_seconds: float | None = None,
+        tensorboard: bool = False,
     ) -> None:
+        if tensorboard:
+            require()
         self.session, self.folder = session, folder
         self._save_every = save_every
         self._checkpoint_seconds = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
@@ -108,6 +114,7 @@ class Recording:
             )
         folder.forget_events_after(self._summary.done)
         folder.write_summary(self._summary)
+        self._board = Board(folder.path, done=self._summary.done) if tensorboard else None
 
     def __iter__(self) -> Iterator[Step]:
         written, cost = time.monotonic(), 0.0
@@ -116,7 +123,12 @@ class Recording:
             self.last = step
             now = time.monotonic()
             self._sum_up(step)
-            self.folder.append(self._event(step))
+            event = self._event(step)
+            self.folder.append(event)
+            if self._board is not None:
+                self._board.add(event)
+                if due(step.done, "log"):
+                    self._board.show(step.done, step.image)
             if due(step.done, self._save_every):
                 path = self.folder.path / f"step-{step.done:06d}.png"
                 images.write(path, step.image, metadata=self.session.recipe.to_toml())
@@ -180,6 +192,10 @@ class Recording:
             losses=dict(result.losses),
             peak_memory=result.peak_memory,
         )
+        if self._board is not None:
+            if not due(result.steps, "log"):
+                self._board.show(result.steps, result.image)
+            self._board.close()
         if not result.stopped:
             self.folder.remove_checkpoints()
         return path
@@ -188,6 +204,8 @@ class Recording:
         """Say in the summary that painting ended in an error, if that can be written."""
         try:
             self._end("failed", notes=(*self._summary.notes, " ".join(str(error).split())))
+            if self._board is not None:
+                self._board.close()
         except OutputError:
             return  # the error at hand is the one to tell
 
@@ -235,6 +253,7 @@ def stylize(
     style: Source | Sequence[Source],
     *,
     save_every: SaveEvery = 0,
+    tensorboard: bool = False,
     on_step: Callable[[Step], object] | None = None,
     **options: Any,
 ) -> Result:
@@ -245,16 +264,19 @@ def stylize(
         content, style: as there. Pictures that are no files are written into the folder, 8 bits if they are uint8
             and 16 if not, and what is painted is what was written.
         save_every: iterations between two pictures kept; "log" for ever fewer.
+        tensorboard: also write what TensorBoard shows.
         on_step: called with each :class:`impasto.Step`.
         options: as there.
 
     Raises:
         ParameterError: there is a run in the folder already.
-        InputError: anything given cannot be used.
+        InputError: anything given cannot be used, or what writes TensorBoard's files is not installed.
         OutputError: the folder cannot be written to, or another process has it.
     """
     path = Path(run)
     check_new(path)
+    if tensorboard:  # before pictures are written into the folder
+        require()
     styles = style if isinstance(style, list | tuple) else [style]
     if callable(options.get("encoder")):
         raise ParameterError(
@@ -272,13 +294,14 @@ def stylize(
         options,
     )
     with RunFolder(path) as folder:
-        return _finished(Recording(session, folder, save_every=save_every), on_step)
+        return _finished(Recording(session, folder, save_every=save_every, tensorboard=tensorboard), on_step)
 
 
 def go_on(
     run: str | os.PathLike[str],
     *,
     save_every: SaveEvery = 0,
+    tensorboard: bool = False,
     on_step: Callable[[Step], object] | None = None,
 ) -> Result:
     """Go on with a run that was stopped; the picture is that of an uninterrupted one.
@@ -289,7 +312,7 @@ def go_on(
     """
     session, folder = resume(Path(run))
     with folder:
-        return _finished(Recording(session, folder, save_every=save_every), on_step)
+        return _finished(Recording(session, folder, save_every=save_every, tensorboard=tensorboard), on_step)
 
 
 def _finished(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:

@@ -32,9 +32,9 @@ from impasto.runs.sheet import fitted
 BUDGET = 10_500_000
 """Bytes that all pictures of a page may have; as text they are a third more."""
 
-_SIDES = {"result": 1280, "content": 1280, "style": 400, "step": 640}
+_SIDES = {"result": 1280, "content": 1280, "style": 400, "palette": 400, "step": 640}
 # Shares of the budget, to each other.
-_SHARES = {"result": 1.0, "content": 1.0, "style": 0.2, "step": 0.15}
+_SHARES = {"result": 1.0, "content": 1.0, "style": 0.2, "palette": 0.2, "step": 0.15}
 _STEPS = 240  # on a page, at most
 _STEPS_OF_A_RUN = 16
 
@@ -166,11 +166,8 @@ class _Album:
 
 def _inputs(exhibit: Exhibit) -> Mapping[tuple[str, str], Input]:
     """(kind, what tells it from others) -> the picture."""
-    if exhibit.recipe is None:
-        return {}
-    content = [] if exhibit.recipe.content is None else [exhibit.recipe.content]
-    named = [*(("content", each) for each in content), *(("style", each) for each in exhibit.recipe.styles)]
-    return {(kind, each.sha256 or each.path): each for kind, each in named}
+    inputs = exhibit.recipe.inputs if exhibit.recipe else ()
+    return {(kind, each.sha256 or each.path): each for kind, each in inputs}
 
 
 def _chosen(exhibit: Exhibit, runs: int) -> dict[int, Path]:

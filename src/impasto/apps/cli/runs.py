@@ -27,6 +27,7 @@ def resume(
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     save_every: str = "0",
+    tensorboard: Annotated[bool, Parameter(negative=())] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
 ) -> int:
@@ -40,6 +41,8 @@ def resume(
         Also write the result here.
     save_every
         Also save the picture so far every N iterations, or, with log, ever more rarely.
+    tensorboard
+        Also write losses, memory and pictures for TensorBoard into the run's folder.
     as_json
         Print one JSON object at the end, and nothing else.
     quiet
@@ -56,7 +59,7 @@ def resume(
     with reporter(quiet=quiet or as_json) as report:
         session, folder = record.resume(run, progress=None if as_json else report.download)
         with folder:
-            recording = record.Recording(session, folder, save_every=every)
+            recording = record.Recording(session, folder, save_every=every, tensorboard=tensorboard)
             return paint(session, report, recording, output, as_json=as_json)
 
 

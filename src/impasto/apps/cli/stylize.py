@@ -35,6 +35,7 @@ def stylize(
     output: Annotated[Path | None, Parameter(alias="-o", group=_OUTPUT)] = None,
     run: Annotated[Path | None, Parameter(group=_OUTPUT)] = None,
     save_every: Annotated[str, Parameter(group=_OUTPUT)] = "0",
+    tensorboard: Annotated[bool, Parameter(group=_OUTPUT, negative=())] = False,
     bits: Annotated[Literal[8, 16], Parameter(group=_OUTPUT)] = 8,
     as_json: Annotated[bool, Parameter(name="--json", group=_OUTPUT, negative=())] = False,
     quiet: Annotated[bool, Parameter(alias="-q", group=_OUTPUT, negative=())] = False,
@@ -58,6 +59,9 @@ def stylize(
     save_every
         Also save the picture so far every N iterations, or, with log, ever more rarely: as OUT-000N.png, or in the
         run's folder.
+    tensorboard
+        Also write losses, memory and pictures for TensorBoard into the run's folder, while it is painted. Needs --run
+        and impasto[tensorboard]; look with: tensorboard --logdir RUN.
     bits
         Bits per channel; 16 for PNG and TIFF.
     as_json
@@ -66,6 +70,8 @@ def stylize(
         No progress.
     """
     every = parse_save_every(save_every)
+    if tensorboard and run is None:
+        raise ParameterError("--tensorboard: expected together with --run, the folder that it writes into")
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
     if output is None and run is None:
@@ -78,9 +84,12 @@ def stylize(
     from impasto.runs.folder import RunFolder, check_new
     from impasto.runs.recipe import STARTS
     from impasto.runs.record import Recording
+    from impasto.runs.tensorboard import require
 
     if output is not None:
         images.check_output(output, bits=bits)
+    if tensorboard:
+        require()
     if run is not None:
         check_new(run)
         # The folder shall be good from wherever it is opened.
@@ -98,7 +107,9 @@ def stylize(
         )
         recording = None
         if run is not None:
-            recording = Recording(session, held.enter_context(RunFolder(run)), save_every=every)
+            recording = Recording(
+                session, held.enter_context(RunFolder(run)), save_every=every, tensorboard=tensorboard
+            )
         return paint(session, report, recording, output, save_every=every, bits=bits, as_json=as_json)
 
 
