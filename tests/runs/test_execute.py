@@ -169,6 +169,33 @@ def test_any_network_can_be_the_encoder(pictures: tuple[Path, Path]) -> None:
         impasto.stylize(*pictures, encoder=encoder, **{**options, "style_layers": {"relu1_1": 1.0}})
 
 
+def test_a_style_is_turned_and_flipped(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    content, style = pictures
+    by_hand = tmp_path / "turned.png"
+    with PIL.Image.open(style) as opened:
+        flipped = opened.crop((0, 0, 40, 56)).transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
+        opened.crop((0, 0, 40, 56)).save(style.with_name("narrow.png"))
+        flipped.transpose(PIL.Image.Transpose.ROTATE_270).save(by_hand)  # Pillow turns the other way
+    wanted = impasto.stylize(content, by_hand, **OPTIONS)
+    turned = {"style_rotate": (90,), "style_flip": ("horizontal",)}
+    found = impasto.stylize(content, style.with_name("narrow.png"), **turned, **OPTIONS)
+    assert torch.equal(found.image, wanted.image)
+
+
+def test_each_style_has_its_own_scale(pictures: tuple[Path, Path]) -> None:
+    content, style = pictures
+    both = impasto.stylize(content, [style, style], style_scales=(2.0, 0.75), **OPTIONS)
+    assert not torch.equal(both.image, impasto.stylize(content, [style, style], **OPTIONS).image)
+    one = impasto.stylize(content, style, style_scales=(1.5,), **OPTIONS)
+    assert torch.equal(one.image, impasto.stylize(content, style, style_scale=1.5, **OPTIONS).image)
+    with pytest.raises(
+        impasto.ParameterError, match="style_scales: expected one, or one for each of 1 styles"
+    ):
+        impasto.stylize(content, style, style_scales=(1.5, 2.0), **OPTIONS)
+    with pytest.raises(impasto.ParameterError, match=r"style_rotate.*expected 0, 90, 180 or 270, got 45"):
+        impasto.stylize(content, style, style_rotate=(45,), **OPTIONS)
+
+
 def test_results_beyond_the_pixel_limit_are_refused(pictures: tuple[Path, Path]) -> None:
     with pytest.raises(impasto.ParameterError, match=r"size: a result of 60000x45000 has 2700000000 pixels"):
         impasto.stylize(*pictures, size=60_000)

@@ -42,6 +42,7 @@ def loaded_once(monkeypatch: pytest.MonkeyPatch, convolutions: Convolutions) -> 
         {"preset": "gatys", "faithful": True, "size": 40},
         {"preset": "seed", "faithful": True, "size": 33},
         {"style_size": 40, "size": 34},
+        {"style_rotate": (90,), "color": "match"},
         {"precision": "bf16"},
     ],
     ids=str,

@@ -182,7 +182,8 @@ def build_levels(
         Level(
             size,
             tuple(
-                style_size(recipe, style, size, share=max(size) / max(final), least=least) for style in styles
+                style_size(recipe, number, style, size, share=max(size) / max(final), least=least)
+                for number, style in enumerate(styles)
             ),
             count,
         )
@@ -190,21 +191,34 @@ def build_levels(
     ]
 
 
-def style_size(recipe: Recipe, style: Size, picture: Size, *, share: float, least: int) -> Size:
+def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]:
+    """The style pictures, (1, 3, H, W) each, flipped and then rotated as the recipe says."""
+    found = []
+    for number, style in enumerate(styles):
+        degrees, flip = recipe.turn_of(number)
+        if flip != "no":
+            style = style.flip(3 if flip == "horizontal" else 2)
+        found.append(torch.rot90(style, -degrees // 90, (2, 3)).contiguous())
+    return found
+
+
+def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share: float, least: int) -> Size:
     """How large a style picture is at a level.
 
     Args:
+        number: of the style, from 0.
         style: its size as it came.
         picture: the level's.
         share: the level's long side, of the final one's.
         least: pixels the network needs on each side.
     """
+    scale = recipe.scale_of(number)
     if recipe.style_size is None:
-        pixels = measure(picture, recipe.style_fit) * recipe.style_scale
+        pixels = measure(picture, recipe.style_fit) * scale
     elif recipe.style_size == 0:
-        pixels = max(style) * recipe.style_scale * share
+        pixels = max(style) * scale * share
     else:
-        pixels = recipe.style_size * recipe.style_scale * share
+        pixels = recipe.style_size * scale * share
     how = recipe.style_fit if recipe.style_size is None else "long"
     size = fit(style, pixels, how, enlarge=recipe.style_enlarge)
     # A narrow style is enlarged rather than refused: all that is lost is a little of its scale.

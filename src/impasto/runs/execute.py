@@ -136,10 +136,7 @@ class Session:
             raise ParameterError(f"max_pixels: expected 1 or more, got {max_pixels!r}")
         if not styles:
             raise ParameterError("style: expected at least one picture, got none")
-        if recipe.style_weights and len(recipe.style_weights) != len(styles):
-            raise ParameterError(
-                f"style_weights: expected one for each of {len(styles)} styles, got {len(recipe.style_weights)}"
-            )
+        recipe.check_styles(len(styles))
         if encoder is None and recipe.encoder == "custom":
             raise ParameterError(
                 "encoder: the recipe was made with a network that is not in it; pass it as encoder="
@@ -170,7 +167,10 @@ class Session:
         )
         photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
         self.content, self.styles, self._finish = recolored(
-            self.recipe, photo, paintings, None if colors is None else colors.pixels.to(self.device)
+            self.recipe,
+            photo,
+            assemble.turned(recipe, paintings),
+            None if colors is None else colors.pixels.to(self.device),
         )
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.

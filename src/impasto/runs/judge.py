@@ -14,16 +14,18 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from impasto import images
+from impasto import color, images
 from impasto.engine.evaluation import Evaluate
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
 from impasto.losses.objective import layers, style_layers
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
+from impasto.runs.colors import recolored
 from impasto.runs.execute import Source, choose_device, choose_precision
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Recipe
+from impasto.runs.shared import smallest
 
 _DISTORTED = 0.02
 """How much a result's proportions may differ from the content's, beside a pixel of rounding."""
@@ -118,14 +120,15 @@ class Judge:
         self.device = choose_device(self.recipe.device)
         dtype, self.precision = choose_precision(self.recipe.precision, self.device, exact=True)
         styles = cast(Sequence[Source], style if isinstance(style, list | tuple) else [style])
-        if self.recipe.style_weights and len(self.recipe.style_weights) != len(styles):
-            raise ParameterError(
-                f"style_weights: expected one for each of {len(styles)} styles, "
-                f"got {len(self.recipe.style_weights)}"
-            )
+        self.recipe.check_styles(len(styles))
         pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
         self.notes = tuple(f"{picture.name}: {note}" for picture in pictures for note in picture.notes)
-        self._content, *self._styles = (picture.pixels.to(self.device) for picture in pictures)
+        photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
+        aim = None
+        if self.recipe.palette is not None:
+            aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
+        paintings = assemble.turned(self.recipe, paintings)
+        self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
         self._shares = (
             self.recipe.style_shares if self.recipe.style_weights else (1 / len(styles),) * len(styles)
         )
@@ -154,7 +157,7 @@ class Judge:
         at = fit(own, size)
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
-            resize(picture.pixels.to(self.device), at, self.recipe.resample), slope=False
+            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False
         )
         weights = {term.name: term.weight for term in self.objective}
         return Judgement(
@@ -167,6 +170,10 @@ class Judge:
             ),
             tuple(f"{picture.name}: {note}" for note in picture.notes),
         )
+
+    def _seen(self, result: Tensor) -> Tensor:
+        """A result as the losses saw it: without the colours that came back at the end."""
+        return color.grey(result) if self.recipe.color == "keep" else result
 
     def _check(self, name: str, own: Size, at: Size) -> None:
         expected = _size(self._content)
@@ -184,8 +191,8 @@ class Judge:
     def _evaluate(self, at: Size, share: float) -> Evaluate:
         """The objective at a size; kept, since pictures of one size tend to come one after the other."""
         sizes = [
-            assemble.style_size(self.recipe, _size(style), at, share=share, least=self._least)
-            for style in self._styles
+            assemble.style_size(self.recipe, number, _size(style), at, share=share, least=self._least)
+            for number, style in enumerate(self._styles)
         ]
         key = (at, sizes)
         if self._ready is None or self._ready[0] != key:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,6 +24,7 @@ Quality = Literal["standard", "draft"]
 StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"]
 ContentLossName = Literal["mean", "half-sum", "share"]
 Color = Literal["style", "keep", "match", "palette"]
+Flip = Literal["no", "horizontal", "vertical"]
 ColorMatch = Literal["covariance", "histogram"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 
@@ -32,10 +34,14 @@ STARTS = ("content", "style", "noise")
 # The upper ends keep products and powers of these within float32.
 Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
+Scale = Annotated[float, Field(gt=0.0, le=16.0)]
 Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 LayerWeights = dict[str, Weight]
 Name = Annotated[str, Field(min_length=1)]
+
+
+T = TypeVar("T")
 
 
 def _storable(path: str) -> str:
@@ -61,6 +67,9 @@ class Recipe(BaseModel):
     content: Input | None = None
     styles: tuple[Input, ...] = ()
     style_weights: tuple[Weight, ...] = ()
+    style_scales: tuple[Scale, ...] = ()  # beside style_scale
+    style_rotate: tuple[Literal[0, 90, 180, 270], ...] = ()  # degrees, clockwise
+    style_flip: tuple[Flip, ...] = ()
     palette: Input | None = None
 
     # Whose colours it has: impasto.runs.colors.
@@ -99,7 +108,7 @@ class Recipe(BaseModel):
     fit: Literal["long", "short", "height", "area"] = "long"
     style_size: Pixels | None = None
     style_fit: Literal["long", "short", "height", "area"] = "long"
-    style_scale: Annotated[float, Field(gt=0.0, le=16.0)] = 1.0
+    style_scale: Scale = 1.0
     style_enlarge: bool = True
     resample: Literal["bicubic", "bilinear"] = "bicubic"
     init: Name = "content"
@@ -146,11 +155,8 @@ class Recipe(BaseModel):
             raise ValueError("strength: expected a content and a style to balance, got one of weight 0")
         if self.style_weights and not any(self.style_weights):
             raise ValueError("style_weights: expected one above 0, got only zeros")
-        if self.styles and self.style_weights and len(self.styles) != len(self.style_weights):
-            raise ValueError(
-                f"style_weights: expected one for each of {len(self.styles)} styles, "
-                f"got {len(self.style_weights)}"
-            )
+        if self.styles and (wrong := self._wrong_count(len(self.styles))):
+            raise ValueError(wrong)
         if (self.color == "palette") != (self.palette is not None):
             given = "a palette picture" if self.palette else "none"
             raise ValueError(
@@ -160,6 +166,34 @@ class Recipe(BaseModel):
         if unknown:
             raise ValueError(f"style_target_layers: {', '.join(sorted(unknown))} is not in style_layers")
         return self
+
+    def _wrong_count(self, styles: int) -> str | None:
+        """What is wrong with settings that have a value for each style, if something is."""
+        for name in ("style_weights", "style_scales", "style_rotate", "style_flip"):
+            given = len(getattr(self, name))
+            one_will_do = name != "style_weights"
+            if given not in (0, styles) and not (one_will_do and given == 1):
+                one = "one, or " if one_will_do else ""
+                return f"{name}: expected {one}one for each of {styles} styles, got {given}"
+        return None
+
+    def check_styles(self, count: int) -> None:
+        """Refuse a number of styles that there are not as many values for.
+
+        Raises:
+            ParameterError: a setting has another number of values.
+        """
+        if wrong := self._wrong_count(count):
+            raise ParameterError(wrong)
+
+    def scale_of(self, style: int) -> float:
+        """How large the strokes of a style shall be, by its number."""
+        return self.style_scale * _each(self.style_scales, style, 1.0)
+
+    def turn_of(self, style: int) -> tuple[int, Flip]:
+        """How a style is turned: degrees clockwise, and flipped before."""
+        no: Flip = "no"
+        return _each(self.style_rotate, style, 0), _each(self.style_flip, style, no)
 
     @property
     def inputs(self) -> tuple[tuple[str, Input], ...]:
@@ -191,6 +225,11 @@ class Recipe(BaseModel):
             ParameterError: not TOML, an unknown field, or a value out of range.
         """
         return recipe_from(read_toml(text, name=name), name=name)
+
+
+def _each(values: Sequence[T], number: int, default: T) -> T:
+    """A style's own value, the one for all, or the default."""
+    return values[number if len(values) > 1 else 0] if values else default
 
 
 def read_toml(text: str, *, name: str) -> dict[str, Any]:
@@ -257,6 +296,23 @@ def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ParameterError(f"{option}: expected numbers between commas, got {text!r}") from None
+
+
+def parse_turns(text: str, *, option: str) -> tuple[int, ...]:
+    """``0,90`` as whole numbers.
+
+    Raises:
+        ParameterError: not of that form.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ParameterError(f"{option}: expected 0, 90, 180 or 270 between commas, got {text!r}") from None
+
+
+def parse_names(text: str, *, option: str) -> tuple[str, ...]:
+    """``horizontal,no`` as names; which ones there may be is the recipe's to say."""
+    return tuple(part.strip() for part in text.split(","))
 
 
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}

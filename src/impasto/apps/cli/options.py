@@ -20,6 +20,8 @@ from impasto.runs.recipe import (
     StyleLossName,
     parse_layers,
     parse_memory,
+    parse_names,
+    parse_turns,
     parse_weights,
 )
 
@@ -118,6 +120,12 @@ class ObjectiveOptions(NetworkOptions):
         Long side of the style pictures in pixels; 0 keeps theirs. Without it they follow the result's size.
     style_scale
         Makes the style's strokes larger (2) or smaller (0.5).
+    style_scales
+        The same for each of several styles, such as 2,0.5; beside style_scale.
+    style_rotate
+        Turns the style by 90, 180 or 270 degrees clockwise, strokes and all; or each of several, such as 0,90.
+    style_flip
+        Mirrors the style before: horizontal, vertical or no; or each of several, such as horizontal,no.
     faithful
         Follow the preset's tool to the letter: its size, start, optimiser and iterations.
     recipe
@@ -134,6 +142,9 @@ class ObjectiveOptions(NetworkOptions):
     style_layers: Annotated[str | None, _OBJECTIVE] = None
     style_size: Annotated[int | None, _SIZE, _WHOLE] = None
     style_scale: Annotated[float | None, _SIZE] = None
+    style_scales: Annotated[str | None, _SIZE] = None
+    style_rotate: Annotated[str | None, _SIZE] = None
+    style_flip: Annotated[str | None, _SIZE] = None
     faithful: Annotated[bool | None, _SOLVER, _FLAG] = None
     recipe: Annotated[Path | None, _SOLVER] = None
 
@@ -218,6 +229,9 @@ class Options(ObjectiveOptions):
 _PARSERS: dict[str, Any] = {
     "palette": lambda path, option: {"path": str(path)},
     "style_weights": parse_weights,
+    "style_scales": parse_weights,
+    "style_rotate": parse_turns,
+    "style_flip": parse_names,
     "content_layers": parse_layers,
     "style_layers": parse_layers,
 }
@@ -256,8 +270,5 @@ def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tupl
         raise ParameterError("CONTENT: expected the picture to paint, got none")
     if not styles:
         raise ParameterError("STYLE: expected at least one picture whose style to take, got none")
-    if settings.style_weights and len(settings.style_weights) != len(styles):
-        raise ParameterError(
-            f"--style-weights: expected one for each of {len(styles)} styles, got {len(settings.style_weights)}"
-        )
+    settings.check_styles(len(styles))
     return content, styles
