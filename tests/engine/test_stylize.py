@@ -16,6 +16,7 @@ from impasto.engine.evaluation import Evaluation, whole
 from impasto.engine.pyramid import Level, carry_up, resize
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
 from impasto.engine.start import cover, noise
+from impasto.engine.state import own
 from impasto.engine.stylize import Step, iterate
 from impasto.engine.watchdog import Rough, Watchdog
 from impasto.errors import DivergedError
@@ -144,6 +145,21 @@ def test_a_state_is_a_flat_dict_of_tensors(network: TinyNetwork, tmp_path: Path)
     steps = _iterate(MAKERS["adam"](), network)
     next(steps)
     assert torch.equal(next(resumed).image, next(steps).image)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_live_state_is_the_state_until_the_next_step(network: TinyNetwork, name: str) -> None:
+    steps = _iterate(MAKERS[name](), network)
+    for _ in range(3):
+        step = next(steps)
+    live, state = step.live_state(), step.state()
+    assert live.keys() == state.keys()
+    assert all(torch.equal(own(live[key]), state[key]) for key in state)
+    assert live["x"].data_ptr() == step._painting.x.data_ptr()
+    next(steps)
+    assert not torch.equal(own(live["x"]), state["x"])
+    with pytest.raises(RuntimeError, match="before the next step"):
+        step.live_state()
 
 
 def test_a_steps_picture_is_had_before_the_next_step(network: TinyNetwork) -> None:

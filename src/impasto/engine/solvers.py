@@ -2,8 +2,8 @@
 
 A solver takes one step at a time. It is given a point and a way to evaluate it, moves the point, and returns the
 evaluation of where it was. All work is done in place or in bands: of a picture of 100 million pixels every copy is
-more than a gigabyte. Its state is a flat dict of tensors, so it can be written to a file that holds nothing but
-tensors.
+more than a gigabyte. Its state is a flat dict of tensors as they are at the moment, no copies, so it can be written
+to a file that holds nothing but tensors.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.line_search import strong_wolfe
 from impasto.engine.pyramid import Size
 from impasto.engine.spectrum import LARGEST, Spectrum
+from impasto.engine.state import Chunked, State, own
 from impasto.engine.vectors import Storage, Vectors
-
-State = Mapping[str, Tensor]
 
 _BAND = 1 << 22  # values that elementwise work is done on at a time
 
@@ -63,7 +62,9 @@ class Solver(Protocol):
         """Go on at another (height, width); called before the picture is there, so that memory is free for it."""
         ...
 
-    def state(self) -> dict[str, Tensor]: ...
+    def state(self) -> dict[str, Tensor | Chunked]:
+        """All there is to it: the tensors themselves, good until the next step."""
+        ...
 
     def restore(self, state: State, x: Tensor) -> None:
         """Go on from ``state`` with the iterate ``x``."""
@@ -311,7 +312,7 @@ class LBFGS:
             return self.first_move * math.sqrt(direction.numel()) / float(direction.norm())
         return self.learning_rate
 
-    def state(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor | Chunked]:
         if self._vectors is None:
             return {}
         newest = [] if self._newest is None else [self._newest]
@@ -319,8 +320,8 @@ class LBFGS:
         return {
             **self._vectors.state(1 + 2 * (1 + max([*self._pairs, *newest], default=-1))),
             "places": torch.tensor([*self._pairs, *newest]),
-            "sy": self._sy.clone(),
-            "yy": self._yy.clone(),
+            "sy": self._sy,
+            "yy": self._yy,
         }
 
     def restore(self, state: State, x: Tensor) -> None:
@@ -329,9 +330,9 @@ class LBFGS:
             return
         self._begin(x)
         assert self._vectors is not None
-        self._vectors.restore(state["values"], state["scales"])
-        self._sy, self._yy = state["sy"].clone(), state["yy"].clone()
-        places = state["places"].tolist()
+        self._vectors.restore(state["values"], own(state["scales"]))
+        self._sy, self._yy = own(state["sy"]), own(state["yy"])
+        places = own(state["places"]).tolist()
         self._pairs, newest = places[: len(self._sy)], places[len(self._sy) :]
         self._newest = newest[0] if newest else None
 
@@ -429,20 +430,18 @@ class Adam:
         share = 1.0 - self.averaging
         self._average = (total.lerp_(x, share), weight + share * (1.0 - weight))
 
-    def state(self) -> dict[str, Tensor]:
-        state = {"steps": torch.tensor(self._steps)}
+    def state(self) -> dict[str, Tensor | Chunked]:
+        state: dict[str, Tensor | Chunked] = {"steps": torch.tensor(self._steps)}
         if self._moments is not None:
             state |= {"m": self._moments[0], "v": self._moments[1]}
         if self._average is not None:
-            state |= {
-                "average": self._average[0],
-                "average_weight": torch.tensor(self._average[1], dtype=torch.float64),
-            }
-        return {name: tensor.detach().clone() for name, tensor in state.items()}
+            total, weight = self._average
+            state |= {"average": total, "average_weight": torch.tensor(weight, dtype=torch.float64)}
+        return state
 
     def restore(self, state: State, x: Tensor) -> None:
-        self._steps = int(state["steps"])
-        self._moments = (state["m"].clone(), state["v"].clone()) if "m" in state else None
-        self._average = (
-            (state["average"].clone(), float(state["average_weight"])) if "average" in state else None
-        )
+        self._steps = int(own(state["steps"]))
+        self._moments = (own(state["m"]).to(x.device), own(state["v"]).to(x.device)) if "m" in state else None
+        self._average = None
+        if "average" in state:
+            self._average = own(state["average"]).to(x.device), float(own(state["average_weight"]))

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize
-from impasto.engine.solvers import Adam, Solver, State, Update
+from impasto.engine.solvers import Adam, Solver, Update
+from impasto.engine.state import State, own
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
 
@@ -93,9 +94,17 @@ class Step:
         Raises:
             RuntimeError: the next step has been asked for.
         """
+        return {name: own(tensor) for name, tensor in self.live_state().items()}
+
+    def live_state(self) -> State:
+        """The same without a copy of it being made: good until the next step is asked for.
+
+        Raises:
+            RuntimeError: it has been asked for.
+        """
         painting = self._now()
         return (
-            {"position": torch.tensor(painting.position), "x": painting.x.detach().clone()}
+            {"position": torch.tensor(painting.position), "x": painting.x}
             | {f"solver.{name}": tensor for name, tensor in painting.solver.state().items()}
             | {f"watchdog.{name}": tensor for name, tensor in painting.watchdog.state().items()}
         )
@@ -168,6 +177,7 @@ def iterate(
     )
     if resume is not None:
         _restore(painting, resume)
+        resume = None  # it may be as large as all that is painted with
     first, done_here, done = painting.position
     planned = sum(level.iterations for level in levels)
     skipped = sum(level.iterations for level in levels[:first]) + done_here - done
@@ -215,9 +225,9 @@ def _unprepared(x: Tensor, *, slope: bool = True) -> Evaluation:
 
 
 def _restore(painting: _Painting, state: State) -> None:
-    level, done_here, done = (int(value) for value in state["position"])
+    level, done_here, done = own(state["position"]).tolist()
     painting.position = (level, done_here, done)
-    painting.x = state["x"].to(painting.x.device, copy=True)
+    painting.x = own(state["x"]).to(painting.x.device)
     painting.watchdog.restore(_part(state, "watchdog."))
     if painting.watchdog.switched:
         painting.solver = _fallback(painting.unit)
@@ -263,5 +273,5 @@ def _fallback(unit: float) -> Adam:
     return Adam(learning_rate=0.01 * unit, betas=(0.9, 0.99), bounds=(0.0, unit))
 
 
-def _part(state: State, prefix: str) -> dict[str, Tensor]:
+def _part(state: State, prefix: str) -> State:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

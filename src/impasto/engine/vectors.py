@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import tempfile
 import weakref
+from collections.abc import Iterator
 from typing import IO, Literal
 
 import torch
 from torch import Tensor
 
+from impasto.engine.state import Chunked, flat
 from impasto.errors import OutputError
 
 Storage = Literal["full", "half", "file"]
@@ -86,10 +88,10 @@ class Vectors:
                 "and history_memory = 0 in a recipe keeps it in memory"
             ) from None
 
-    def _from_file(self, file: IO[bytes], band: int, rows: int) -> Tensor:
+    def _from_file(self, file: IO[bytes], band: int, rows: int, *, first: int = 0) -> Tensor:
         length = self.bands[band].stop - self.bands[band].start
         values = torch.zeros(rows, length, dtype=self._kept)
-        file.seek(self._offset(band, 0))
+        file.seek(self._offset(band, first))
         file.readinto(values.numpy().data)  # type: ignore[attr-defined]  # every file of bytes has it
         return values
 
@@ -97,20 +99,43 @@ class Vectors:
         length = self.bands[band].stop - self.bands[band].start
         return (self.bands[band].start * self.rows + row * length) * self._kept.itemsize
 
-    def state(self, rows: int) -> dict[str, Tensor]:
-        """The first ``rows`` rows as they are kept, for :meth:`restore`."""
-        values = [
-            self._values[band][:rows] if self._file is None else self._from_file(self._file, band, rows)
-            for band in range(len(self.bands))
-        ]
-        return {"values": torch.cat(values, 1), "scales": self._scales[:, :rows].clone()}
+    def state(self, rows: int) -> dict[str, Tensor | Chunked]:
+        """The first ``rows`` rows as they are kept now, (rows, values), for :meth:`restore`."""
+        return {"values": _Rows(self, rows), "scales": self._scales[:, :rows]}
 
-    def restore(self, values: Tensor, scales: Tensor) -> None:
+    def restore(self, values: Tensor | Chunked, scales: Tensor) -> None:
         """Take back what :meth:`state` gave."""
         self._scales[:, : scales.shape[1]] = scales
-        for number, band in enumerate(self.bands):
-            for row, own in enumerate(values[:, band]):
+        source, (rows, length) = flat(values), values.shape
+        for row in range(rows):
+            for number, band in enumerate(self.bands):
+                kept = source[row * length + band.start : row * length + band.stop]
                 if self._file is None:
-                    self._values[number][row] = own
+                    self._values[number][row] = kept
                 else:
-                    self._to_file(self._file, number, row, own)
+                    self._to_file(self._file, number, row, kept)
+
+
+class _Rows:
+    """The first rows of vectors as one matrix, :class:`Chunked` as they lie: for each row, each band."""
+
+    def __init__(self, vectors: Vectors, rows: int) -> None:
+        self._vectors = vectors
+        self.shape = torch.Size((rows, vectors.bands[-1].stop))
+        self.dtype = vectors._kept
+
+    def chunks(self) -> Iterator[slice]:
+        length = self.shape[1]
+        for row in range(self.shape[0]):
+            for band in self._vectors.bands:
+                yield slice(row * length + band.start, row * length + band.stop)
+
+    def __getitem__(self, stretch: slice, /) -> Tensor:
+        vectors = self._vectors
+        row, first = divmod(stretch.start, self.shape[1])
+        band = first // vectors.bands[0].stop
+        if vectors._file is None:
+            values: Tensor = vectors._values[band][row]
+        else:
+            values = vectors._from_file(vectors._file, band, 1, first=row)[0]
+        return values

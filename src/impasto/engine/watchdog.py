@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
-from impasto.engine.solvers import State, Update
+from impasto.engine.solvers import Update
+from impasto.engine.state import State, own
 
 Remedy = Literal["go on", "restart", "switch", "next level", "give up"]
 
@@ -106,6 +107,7 @@ class Watchdog:
         return Verdict("restart", reason)
 
     def state(self) -> dict[str, Tensor]:
+        """All there is to it, good until the next evaluation."""
         state = {
             "best": torch.tensor(self._best, dtype=torch.float64),
             "lows": torch.tensor(list(self._lows), dtype=torch.float64),
@@ -114,10 +116,10 @@ class Watchdog:
         return state if self._best_x is None else state | self._best_x.state()
 
     def restore(self, state: State) -> None:
-        self._best = float(state["best"])
+        self._best = float(own(state["best"]))
         self._lows.clear()
-        self._lows.extend(state["lows"].tolist())
-        self._high, self._since_trouble, switched = (int(count) for count in state["counts"])
+        self._lows.extend(own(state["lows"]).tolist())
+        self._high, self._since_trouble, switched = own(state["counts"]).tolist()
         self.switched = bool(switched)
         self._best_x = Rough.restored(state) if "best_x" in state else None
 
@@ -141,13 +143,13 @@ class Rough:
         low, high = (float(value) for value in x.aminmax())
         self._low, self._step = low, (high - low) / 255.0 or 1.0
         self._values = torch.empty_like(x, dtype=torch.uint8) if into is None else into._values
-        for own, band in self._bands(x):
-            own.copy_(((band - self._low) / self._step).round_())
+        for rough, band in self._bands(x):
+            rough.copy_(((band - self._low) / self._step).round_())
 
     def copy_to(self, x: Tensor) -> None:
         """Make ``x`` the picture."""
-        for own, band in self._bands(x):
-            band.copy_(own.to(x.dtype).mul_(self._step).add_(self._low))
+        for rough, band in self._bands(x):
+            band.copy_(rough.to(x.dtype).mul_(self._step).add_(self._low))
 
     def _bands(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         return zip(
@@ -157,12 +159,12 @@ class Rough:
     def state(self) -> dict[str, Tensor]:
         """All there is to it, for :meth:`restored`."""
         scale = torch.tensor([self._low, self._step], dtype=torch.float64)
-        return {"best_x": self._values.clone(), "best_scale": scale}
+        return {"best_x": self._values, "best_scale": scale}
 
     @classmethod
-    def restored(cls, state: Mapping[str, Tensor]) -> Rough:
+    def restored(cls, state: State) -> Rough:
         """What :meth:`state` gave."""
         rough = cls.__new__(cls)
-        rough._values = state["best_x"].clone()
-        rough._low, rough._step = state["best_scale"].tolist()
+        rough._values = own(state["best_x"])
+        rough._low, rough._step = own(state["best_scale"]).tolist()
         return rough

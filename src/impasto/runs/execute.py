@@ -21,7 +21,7 @@ from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Prepare
 from impasto.engine.pyramid import Level, Size, resize
-from impasto.engine.solvers import State
+from impasto.engine.state import State
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
 from impasto.losses.objective import Objective, layers, style_layers

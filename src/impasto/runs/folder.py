@@ -14,24 +14,20 @@ power cut tore is cut off when the folder is opened. Docs: ``docs/run-folder.md`
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import filelock
-import safetensors
-import safetensors.torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor
 
 from impasto.errors import OutputError, ParameterError
 from impasto.files import PARTIAL, replacing
 from impasto.images.opening import one_line
+from impasto.runs.checkpoint import Checkpoint, read_from, write_to
 from impasto.runs.recipe import Input, Recipe, read_toml, recipe_from
 
 VERSION = 1
@@ -78,21 +74,6 @@ class Summary(BaseModel):
     threads: int
     peak_memory: int = 0
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where to go on.
-
-    Attributes:
-        state: what :meth:`impasto.engine.stylize.Step.state` gave.
-        done: iterations done.
-        seconds: spent on them.
-    """
-
-    state: Mapping[str, Tensor]
-    done: int
-    seconds: float
 
 
 class RunFolder:
@@ -170,17 +151,9 @@ class RunFolder:
             OutputError: it cannot be written. Those that are there stay.
         """
         newest, before = (self.path / name for name in CHECKPOINTS)
-        # What safetensors does not say is whether the bytes are those that were written.
-        about = {
-            "version": str(VERSION),
-            "done": str(checkpoint.done),
-            "seconds": repr(checkpoint.seconds),
-            "blake2b": _digest(checkpoint.state),
-        }
-        contiguous = {name: tensor.contiguous() for name, tensor in checkpoint.state.items()}
         try:
             with replacing(newest, keep=before) as file:
-                file.write(safetensors.torch.save(contiguous, about))
+                write_to(file, checkpoint)
         except OSError as error:
             raise _unwritable(newest, error) from None
 
@@ -192,8 +165,8 @@ class RunFolder:
             if not path.exists():
                 continue
             try:
-                return _read(path), notes
-            except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+                return read_from(path), notes
+            except (OSError, ValueError) as error:
                 path.replace(path.with_suffix(".damaged"))
                 notes.append(f"{name} is damaged, it is set aside: {one_line(error, limit=100)}")
         return None, notes
@@ -244,25 +217,6 @@ class RunFolder:
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
                 file.truncate(whole)
-
-
-def _read(path: Path) -> Checkpoint:
-    with safetensors.safe_open(path, framework="pt") as file:
-        about = file.metadata() or {}
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    if int(about["version"]) != VERSION:
-        raise ValueError(f"expected version {VERSION}, got {about['version']}")
-    if _digest(state) != about["blake2b"]:
-        raise ValueError("its bytes are not those that were written")
-    return Checkpoint(state, int(about["done"]), float(about["seconds"]))
-
-
-def _digest(state: Mapping[str, Tensor]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(state.items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).numpy().data)
-    return digest.hexdigest()
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

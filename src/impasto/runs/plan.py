@@ -2,8 +2,8 @@
 
 The memory is counted tensor by tensor as the engine holds them, level by level. What cannot be counted, the holes
 that the C library's allocator keeps between them, is fitted to the points of `benchmarks/memory.py`, so that no
-estimate is below what was measured. Time is the convolutions' arithmetic divided by what this machine shows in a
-tenth of a second.
+estimate is below what was measured. Checkpoints need no count: they are written in pieces. Time is the
+convolutions' arithmetic divided by what this machine shows in a tenth of a second.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ import impasto
 from impasto import images
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError, ParameterError
+from impasto.runs.checkpoint import Checkpoint
 from impasto.runs.execute import Result, Session, Source, make_session, peak_memory
 from impasto.runs.folder import (
     RECIPE,
     RESULT,
-    Checkpoint,
     RunFolder,
     Status,
     Summary,
@@ -119,7 +119,9 @@ class Recording:
     def __iter__(self) -> Iterator[Step]:
         written, cost = time.monotonic(), 0.0
         self._began = written - self._summary.seconds
-        for step in self.session.steps(None if self._from is None else self._from.state):
+        steps = self.session.steps(None if self._from is None else self._from.state)
+        self._from = None  # its file is let go of once it has been read
+        for step in steps:
             self.last = step
             now = time.monotonic()
             self._sum_up(step)
@@ -135,7 +137,7 @@ class Recording:
             # Never after the last one: who resumes has a step to do, and with it a picture to show.
             pause = self._checkpoint_seconds and max(self._checkpoint_seconds, 20.0 * cost)
             if step.done < step.planned and now - written >= pause:
-                self.folder.write_checkpoint(Checkpoint(step.state(), step.done, self._summary.seconds))
+                self.folder.write_checkpoint(Checkpoint(step.live_state(), step.done, self._summary.seconds))
                 self.folder.write_summary(self._summary)
                 written = time.monotonic()
                 cost = written - now
