@@ -21,9 +21,8 @@ from safetensors import safe_open
 
 import impasto
 from impasto import images
-from impasto.encoders.weights import Convolutions
 from impasto.errors import OutputError, ParameterError
-from impasto.runs import assemble, record
+from impasto.runs import assemble, plan, record
 from impasto.runs.folder import (
     CHECKPOINTS,
     RunFolder,
@@ -39,6 +38,7 @@ from impasto.runs.folder import (
 )
 from impasto.runs.record import due
 from impasto.swatches import paint
+from tests.runs.killing import thin
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +82,7 @@ def test_killed_at_random_moments(quick_folder: Path, seed: int) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.parametrize("kind", ["kill", "full", "broken"])
 def test_at_every_write_of_a_run(quick_folder: Path, kind: str) -> None:
-    """Recipe, events, summary, checkpoints, pictures, result: each call that makes, writes, syncs, renames, deletes."""
+    """Recipe, events, summary, checkpoints, pictures, result: at each call that changes a file."""
     found = _run(quick_folder, "writes", kind)
     assert len(found) > 80
     assert {each["call"] for each in found} == {"open", "append", "write", "fsync", "replace", "unlink"}
@@ -126,10 +126,9 @@ class PowerCutError(Exception):
 
 
 @pytest.fixture
-def pictures(
-    tmp_path: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Path, Path]:
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    monkeypatch.setattr(assemble, "load", thin)
+    monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
     monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)

@@ -2,7 +2,7 @@
 
 ``opening`` gets at a file's bytes and header safely, ``reading`` turns any picture into a tensor,
 ``writing`` turns a tensor into a file or leaves everything as it was, ``metadata`` is the text that
-travels inside a written picture.
+travels inside a written picture, ``animation`` turns many frames into a film.
 """
 
 from __future__ import annotations

@@ -88,7 +88,17 @@ def check_output(path: str | os.PathLike[str], *, bits: int = 8) -> None:
     if bits == 16 and kind not in _DEEP:
         deep = ", ".join(suffix for suffix, format in WRITABLE.items() if format in _DEEP)
         raise ParameterError(f"{name}: {kind} has 8 bits per channel only; 16 are for {deep}")
-    target = _target(path)
+    check_place(path)
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Says whether a file of any kind could be written there.
+
+    Raises:
+        OutputError: the folder is missing or not writable, or something that is not a file is there.
+    """
+    name = display_name(path)
+    target = target_of(path)
     try:
         if not target.parent.is_dir():
             raise OutputError(f"{name}: there is no folder {one_line(target.parent)}")
@@ -97,7 +107,7 @@ def check_output(path: str | os.PathLike[str], *, bits: int = 8) -> None:
                 f"{name}: expected a file to write, there is something else ({one_line(target)})"
             )
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{name}: permission to write in {one_line(target.parent)} is missing")
 
@@ -125,7 +135,7 @@ def write(
             file system refuses (no space, no permission, ...).
     """
     check_output(path, bits=bits)
-    name, kind, target = display_name(path), _format(path), _target(path)
+    name, kind, target = display_name(path), _format(path), target_of(path)
     if not 1 <= quality <= 100:
         raise ParameterError(f"{name}: expected a quality from 1 to 100, came {quality}")
     if metadata is not None:
@@ -140,7 +150,7 @@ def write(
         with replacing(target) as file:
             _encode(file, raster, kind, metadata, quality)
     except Exception as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def _format(path: str | os.PathLike[str]) -> str:
@@ -152,14 +162,16 @@ def _format(path: str | os.PathLike[str]) -> str:
     return WRITABLE[suffix]
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def target_of(path: str | os.PathLike[str]) -> Path:
+    """Where the file itself is, if ``path`` is a link to it."""
     try:
         return Path(os.path.realpath(path))  # replacing a link would leave the file it points to untouched
     except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
-def _unwritable(path: str | os.PathLike[str], error: Exception) -> OutputError:
+def unwritable(path: str | os.PathLike[str], error: Exception, *, what: str = "picture") -> OutputError:
+    """The error that says why a picture or a film was not written."""
     if isinstance(error, OutputError):
         return error
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -168,7 +180,7 @@ def _unwritable(path: str | os.PathLike[str], error: Exception) -> OutputError:
         reason = one_line(error.strerror)
     else:
         reason = one_line(error) or type(error).__name__
-    return OutputError(f"{display_name(path)}: cannot write the picture: {reason}")
+    return OutputError(f"{display_name(path)}: cannot write the {what}: {reason}")
 
 
 def _raster(name: str, pixels: torch.Tensor, bits: int) -> _Raster:

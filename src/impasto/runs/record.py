@@ -177,7 +177,7 @@ class Recording:
     def keep(self, step: Step) -> None:
         """Write a checkpoint at ``step``, so that going on repeats nothing. No further step may have been begun."""
         if step.done < step.planned:
-            self.folder.write_checkpoint(Checkpoint(step.state(), step.done, self._summary.seconds))
+            self.folder.write_checkpoint(Checkpoint(step.live_state(), step.done, self._summary.seconds))
 
     def finish(self, result: Result, *, bits: Literal[8, 16] = 8) -> Path:
         """Write the result; the run is done, and its checkpoints are no longer needed."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import impasto
+from impasto.apps.cli.animate import animate
 from impasto.apps.cli.inside import features, reconstruct
 from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
 from impasto.apps.cli.losses import losses
@@ -46,6 +47,7 @@ for command in (
     compare,
     report,
     rerun,
+    animate,
     recipe,
     losses,
     features,

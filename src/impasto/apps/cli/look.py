@@ -185,6 +185,7 @@ def doctor() -> int:
         ("pillow-heif", "heif"),
         ("scikit-image", "demo"),
         ("torchvision", "torchvision"),
+        ("av", "video"),
     ):
         try:
             _say(f"  {package} {importlib.metadata.version(package)}")

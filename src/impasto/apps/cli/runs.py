@@ -202,6 +202,7 @@ def rerun(
     options: Options = UNCHANGED,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     run: Path | None = None,
+    save_every: str = "0",
     quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
 ) -> int:
     """Paint a picture again, from the picture or from its run, with what is given changed.
@@ -217,6 +218,8 @@ def rerun(
         Where the result goes.
     run
         A folder to keep everything in.
+    save_every
+        Also save the picture so far every N iterations, or, with log, ever more rarely: what `impasto animate` needs.
     quiet
         No progress.
     """
@@ -227,7 +230,9 @@ def rerun(
     if options.recipe is not None:
         raise ParameterError(f"--recipe: not together with {shlex.quote(str(source))}, which is one")
     recipe = source / RECIPE if source.is_dir() else source
-    return stylize(options=replace(options, recipe=recipe), output=output, run=run, quiet=quiet)
+    return stylize(
+        options=replace(options, recipe=recipe), output=output, run=run, save_every=save_every, quiet=quiet
+    )
 
 
 def _preset(recipe: Recipe) -> Recipe:

@@ -173,7 +173,7 @@ def _iterate(
 
     last: Step | None = None
     notes: list[str] = []
-    with _interruptible():
+    with interruptible():
         try:
             for last in steps:
                 notes += last.notes
@@ -232,7 +232,7 @@ def _failing(recording: Recording | None) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """A polite kill saves the picture so far, as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:

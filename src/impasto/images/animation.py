@@ -1,0 +1,258 @@
+"""Frames into a film: MP4 and WebM through PyAV, GIF and WebP through Pillow; wholly, or not at all.
+
+Frames come one at a time and are forgotten once they are encoded, so a long film takes no more memory than a short
+one. Only GIF asks to see the pictures first, for its one palette: with a palette for each frame the colours of what
+stands still would flicker.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import GifImagePlugin, Image
+
+from impasto.errors import ImpastoError, MissingExtraError, ParameterError
+from impasto.files import replacing
+from impasto.images.opening import display_name, one_line
+from impasto.images.writing import check_place, target_of, unwritable
+
+Frame = npt.NDArray[np.uint8]
+"""(H, W, 3), sRGB."""
+
+FILMS = {".mp4": "MP4", ".webm": "WebM", ".gif": "GIF", ".webp": "WebP"}
+"""Suffix (lower case) -> format."""
+
+_CODECS = {
+    "MP4": {"libx264": {"crf": "17", "preset": "medium"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}},
+    "WebM": {"libvpx-vp9": {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}, "libvpx": {"crf": "10"}},
+}
+"""Format -> encoders in the order of preference, and what to tell them."""
+
+_LONGEST_SIDE = {"MP4": 16_384, "WebM": 16_384, "GIF": 65_535, "WebP": 16_383}
+_COLOURS = 255  # of a GIF's palette; the last place is for what did not change
+_GRAIN = 20.0  # how far dithering moves a value, between neighbours in the pattern
+_THUMBNAIL = 96  # side of the pictures that a palette is made from
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a format makes of what was asked for.
+
+    Attributes:
+        size: (width, height): even for MP4 and WebM, which keep colours at half the resolution.
+        rate: frames a second: GIF counts hundredths of a second.
+    """
+
+    size: tuple[int, int]
+    rate: Fraction
+
+
+def check_film(path: str | os.PathLike[str], size: tuple[int, int], rate: float) -> Shape:
+    """Says before any work whether :func:`write_film` could write there, and what the film will be like.
+
+    Args:
+        path: where it should go; an existing file will be replaced.
+        size: (width, height).
+        rate: frames a second.
+
+    Raises:
+        ParameterError: the suffix is not one of :data:`FILMS`, or the format has no such size or rate.
+        MissingExtraError: PyAV is not installed.
+        OutputError: the folder is missing or not writable.
+    """
+    name, kind = display_name(path), _format(path)
+    check_place(path)
+    if max(size) > _LONGEST_SIDE[kind]:
+        raise ParameterError(
+            f"{name}: {kind} is at most {_LONGEST_SIDE[kind]} pixels a side, the film has {max(size)}"
+        )
+    exact = Fraction(rate).limit_denominator(1001)
+    if kind == "GIF":
+        exact = Fraction(100, max(2, round(100 / exact)))
+    if kind in _CODECS:
+        _codec(name, kind)
+        size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
+    return Shape(size, exact)
+
+
+def write_film(
+    path: str | os.PathLike[str],
+    frames: Iterable[Frame],
+    count: int,
+    shape: Shape,
+    *,
+    colours: Sequence[Frame] = (),
+) -> str:
+    """Writes a film in one step: afterwards there is the whole file, or what was there before.
+
+    Args:
+        path: the suffix decides the format, see :data:`FILMS`.
+        frames: ``count`` of them, all of ``shape.size``; they are asked for one at a time.
+        shape: what :func:`check_film` said.
+        colours: for GIF: pictures of any size whose colours the palette is made from.
+
+    Returns:
+        the name of the encoder.
+
+    Raises:
+        OutputError: the file system refuses.
+    """
+    kind, target = _format(path), target_of(path)
+    try:
+        with replacing(target) as file:
+            if kind == "GIF":
+                _write_gif(file, frames, shape, _palette(colours))
+                return "gif"
+            if kind == "WebP":
+                _write_webp(file, frames, count, shape)
+                return "webp"
+            return _write_video(file, frames, shape, kind, display_name(path))
+    except ImpastoError:
+        raise  # of the frames
+    except Exception as error:
+        raise unwritable(path, error, what="film") from error
+
+
+def _format(path: str | os.PathLike[str]) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in FILMS:
+        came = repr(one_line(suffix)) if suffix else "none"
+        raise ParameterError(
+            f"{display_name(path)}: expected a suffix out of {', '.join(FILMS)}, came {came}"
+        )
+    return FILMS[suffix]
+
+
+# --- MP4 and WebM -------------------------------------------------------------------------------------------------
+
+
+def _codec(name: str, kind: str) -> str:
+    try:
+        import av
+    except ImportError:
+        raise MissingExtraError(f"{name}: writing {kind}", extra="video") from None
+    for codec in _CODECS[kind]:
+        try:
+            av.codec.Codec(codec, "w")
+        except av.codec.codec.UnknownCodecError:
+            continue
+        return codec
+    raise ParameterError(
+        f"{name}: the PyAV that is installed has no encoder for {kind} ({', '.join(_CODECS[kind])}); .gif needs none"
+    )
+
+
+def _write_video(file: IO[bytes], frames: Iterable[Frame], shape: Shape, kind: str, name: str) -> str:
+    import av
+
+    codec = _codec(name, kind)
+    with av.open(file, "w", format=kind.lower()) as container:
+        stream: Any = container.add_stream(codec, rate=shape.rate, options=_CODECS[kind][codec])
+        stream.width, stream.height = shape.size
+        stream.pix_fmt = "yuv420p"
+        # Said in the file, or players guess: BT.709 (ITU-R), from 16 to 235.
+        about = stream.codec_context
+        about.colorspace, about.color_primaries, about.color_trc, about.color_range = 1, 1, 1, 1
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            converted = picture.reformat(
+                format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG"
+            )
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode())
+    return codec
+
+
+# --- GIF ----------------------------------------------------------------------------------------------------------
+
+
+def _palette(colours: Sequence[Frame]) -> Image.Image:
+    """The palette that is best for all these pictures together, as a picture to quantize with."""
+    thumbnails = [Image.fromarray(each).resize((_THUMBNAIL, _THUMBNAIL)) for each in colours]
+    strip = Image.new("RGB", (_THUMBNAIL * len(thumbnails), _THUMBNAIL))
+    for number, thumbnail in enumerate(thumbnails):
+        strip.paste(thumbnail, (number * _THUMBNAIL, 0))
+    return strip.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2)
+
+
+def _write_gif(file: IO[bytes], frames: Iterable[Frame], shape: Shape, palette: Image.Image) -> None:
+    """GIF89a; of each frame only the pixels that changed, within the rectangle they are in."""
+    width, height = shape.size
+    table = bytes(palette.getpalette() or b"")[: 3 * _COLOURS].ljust(768, b"\0")
+    file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + table)
+    file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # for ever
+    pause = int(1000 / shape.rate)  # milliseconds
+    before: Frame | None = None
+    kept: tuple[Image.Image, tuple[int, int]] | None = None
+    shown = 0  # how long what is kept stays
+    for indices in _indexed(frames, palette):
+        changed = np.ones(indices.shape, bool) if before is None else indices != before
+        if kept is not None and not changed.any():
+            shown += pause
+            continue
+        if kept is not None:
+            _write_gif_frame(file, *kept, shown)
+        rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+        part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        picture = Image.fromarray(np.where(changed[part], indices[part], np.uint8(_COLOURS)), "P")
+        picture.putpalette(table)
+        kept, shown, before = (picture, (int(columns[0]), int(rows[0]))), pause, indices
+    if kept is not None:
+        _write_gif_frame(file, *kept, shown)
+    file.write(b";")
+
+
+def _write_gif_frame(file: IO[bytes], picture: Image.Image, corner: tuple[int, int], pause: int) -> None:
+    # 1: what is shown stays, and the next frame is laid over it.
+    for block in GifImagePlugin.getdata(picture, corner, duration=pause, transparency=_COLOURS, disposal=1):
+        file.write(block)
+
+
+def _indexed(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
+    """Frames as places in the palette.
+
+    Dithered with a fixed pattern (Bayer 1973): where a picture stands still so does its grain, which diffusing the
+    error would let swim.
+    """
+    pattern = np.zeros((1, 1))
+    for _ in range(3):
+        pattern = np.block([[4 * pattern, 4 * pattern + 2], [4 * pattern + 3, 4 * pattern + 1]])
+    grain = ((pattern + 0.5) / 64.0 - 0.5)[..., None] * _GRAIN
+    for frame in frames:
+        height, width = frame.shape[:2]
+        tiled = np.tile(grain, (-(-height // 8), -(-width // 8), 1))[:height, :width]
+        dithered = (frame + tiled).round().clip(0, 255).astype(np.uint8)
+        yield np.asarray(Image.fromarray(dithered).quantize(palette=palette, dither=Image.Dither.NONE))
+
+
+# --- WebP ---------------------------------------------------------------------------------------------------------
+
+
+def _write_webp(file: IO[bytes], frames: Iterable[Frame], count: int, shape: Shape) -> None:
+    reel = _Reel(frames, count)
+    options: dict[str, Any] = {"duration": float(1000 / shape.rate), "loop": 0, "quality": 82, "method": 4}
+    reel.first.save(file, format="WEBP", save_all=True, append_images=[reel], **options)
+
+
+class _Reel:
+    """What Pillow needs of a picture of several frames, which is to have them one by one; it is given a list else."""
+
+    def __init__(self, frames: Iterable[Frame], count: int) -> None:
+        self._frames = iter(frames)
+        self.first = Image.fromarray(next(self._frames))
+        self.mode = self.first.mode
+        self.n_frames = count - 1
+
+    def seek(self, number: int) -> None:
+        self._now = Image.fromarray(next(self._frames))
+
+    def getim(self) -> object:
+        return self._now.getim()
