@@ -59,7 +59,9 @@ def check(run: Path) -> None:
         "loss/content_relu4_2": lambda event: event["losses"]["content relu4_2"],
     }.items():
         assert [each.step for each in found.Scalars(tag)] == steps
-        assert [each.value for each in found.Scalars(tag)] == pytest.approx([value(event) for event in events])
+        assert [each.value for each in found.Scalars(tag)] == pytest.approx(
+            [value(event) for event in events]
+        )
 
 
 def _cut_at(number: int) -> Any:
