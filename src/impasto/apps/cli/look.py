@@ -184,6 +184,7 @@ def doctor() -> int:
         ("h5py", "keras"),
         ("pillow-heif", "heif"),
         ("scikit-image", "demo"),
+        ("tensorboard", "tensorboard"),
         ("torchvision", "torchvision"),
         ("av", "video"),
     ):
