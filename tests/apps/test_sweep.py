@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def test_a_grid(impasto: Command, folder: Path, thin: None) -> None:
     again = impasto(*PAIR, *GRID)
     assert (again.code, again.err) == (0, "")
     assert "4 of 4 pictures done, 4 of them before" in again.out
+
+
+def test_tensorboard_of_each_run(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    assert impasto(*PAIR, "--grid", "style_weight=5,50", "--tensorboard", "-q").code == 0
+    assert len(list(Path("out").glob("*/*/tensorboard/events.out.tfevents.*"))) == 2
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    run = impasto(*PAIR, "--grid", "style_weight=7", "--tensorboard")
+    assert run.code == 2
+    assert "impasto[tensorboard]" in run.complaint()
+    assert not Path("out/content-style/style_weight=7").exists()
 
 
 def test_a_run_is_that_of_stylize(impasto: Command, folder: Path, thin: None) -> None:

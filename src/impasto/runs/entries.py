@@ -31,12 +31,14 @@ class Limits:
         memory: bytes for each process; None takes what the machine has free.
         save_every: iterations between two pictures kept.
         threads: of each process; None takes torch's own number.
+        tensorboard: also write what TensorBoard shows of each run.
     """
 
     max_pixels: int = MAX_PIXELS
     memory: int | None = None
     save_every: SaveEvery = 0
     threads: int | None = None
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _begun(entry: Entry, limits: Limits, shared: Shared) -> Recording:
         session = _session(entry.variant, limits, shared)
         folder = RunFolder(entry.path)
     try:
-        return Recording(session, folder, save_every=limits.save_every)
+        return Recording(session, folder, save_every=limits.save_every, tensorboard=limits.tensorboard)
     except BaseException:
         folder.close()
         raise

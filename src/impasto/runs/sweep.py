@@ -31,6 +31,7 @@ from impasto.runs.recipe import Recipe, parse_memory
 from impasto.runs.record import SaveEvery
 from impasto.runs.shared import Shared, network
 from impasto.runs.sheet import contact_sheet, fitted
+from impasto.runs.tensorboard import require
 
 SHEET, REPORT = "sheet.png", "report.html"
 
@@ -184,6 +185,7 @@ def paint(
     grid: Mapping[str, Sequence[Any]],
     jobs: int = 1,
     save_every: SaveEvery = 0,
+    tensorboard: bool = False,
     on_moment: Callable[[Moment], object] | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
@@ -196,6 +198,7 @@ def paint(
         jobs: how many to paint at once, each in a process of its own. A script that asks for more than one must
             stand under ``if __name__ == "__main__":``.
         save_every: iterations between two pictures kept; "log" for ever fewer.
+        tensorboard: also write what TensorBoard shows of each run.
         on_moment: called with each :class:`Moment`.
         options: as for :func:`impasto.stylize`, for all runs.
 
@@ -206,12 +209,15 @@ def paint(
         InputError: anything given cannot be used; nothing has been painted then.
         OutputError: the folder cannot be written to, or another process paints in it.
     """
+    if tensorboard:
+        require()
     given = dict(options)
     memory = given.pop("memory", None)
     limits = Limits(
         max_pixels=given.pop("max_pixels", MAX_PIXELS),
         memory=None if memory is None else parse_memory(memory),
         save_every=save_every,
+        tensorboard=tensorboard,
     )
     recipe = given.pop("recipe", None)
     if callable(given.get("encoder")):

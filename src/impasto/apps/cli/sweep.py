@@ -37,6 +37,7 @@ def sweep(
     output: Annotated[Path, Parameter(alias="-o", group=_SWEEP)] = Path("sweep"),
     jobs: Annotated[int, Parameter(group=_SWEEP, converter=whole)] = 1,
     save_every: Annotated[str, Parameter(group=_SWEEP)] = "0",
+    tensorboard: Annotated[bool, Parameter(group=_SWEEP, negative=())] = False,
     dry_run: Annotated[bool, Parameter(group=_SWEEP, negative=())] = False,
     as_json: Annotated[bool, Parameter(name="--json", group=_SWEEP, negative=())] = False,
     quiet: Annotated[bool, Parameter(alias="-q", group=_SWEEP, negative=())] = False,
@@ -74,6 +75,9 @@ def sweep(
         memory. Threads change the last bits of a picture: it is the one that a single job with so many paints.
     save_every
         Also save each picture so far every N iterations, or, with log, ever more rarely.
+    tensorboard
+        Also write losses, memory and pictures for TensorBoard into each run's folder, while it is painted. Needs
+        impasto[tensorboard]; look with: tensorboard --logdir OUTPUT.
     dry_run
         Say which runs there would be, and what time and memory each takes; nothing is written.
     as_json
@@ -101,8 +105,11 @@ def sweep(
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto.runs.entries import Limits
     from impasto.runs.sweep import Sweep
+    from impasto.runs.tensorboard import require
 
-    limits = Limits(max_pixels=options.max_pixels, memory=memory, save_every=every)
+    if tensorboard:
+        require()
+    limits = Limits(max_pixels=options.max_pixels, memory=memory, save_every=every, tensorboard=tensorboard)
     drawn_up = Sweep(output, found, jobs=jobs, limits=limits)
     if dry_run:
         return _say_plans(drawn_up, as_json=as_json)
