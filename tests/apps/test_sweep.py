@@ -145,6 +145,16 @@ def test_stopped_once_and_begun_again(
         assert (other / "result.png").read_bytes() == (path / "result.png").read_bytes()
 
 
+def test_notes_are_said_once(impasto: Command, folder: Path, thin: None) -> None:
+    with PIL.Image.open("content.png") as content:
+        content.convert("RGBA").rotate(20).save("content.png")
+    run = impasto(*PAIR, *GRID)
+    notes = [line for line in run.err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert notes[0].startswith("note: content.png: ")
+    assert "note" not in impasto(*PAIR, *GRID, "-q").err
+
+
 def test_what_failed(impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("out/content-style").mkdir(parents=True)
     Path("out/content-style/style_weight=5").write_text("in the way")

@@ -328,6 +328,18 @@ def test_the_sheet(pictures: Pictures, thin: None, monkeypatch: pytest.MonkeyPat
         assert (np.asarray(shown["rows"][row][column]) == _pixels(entry.path / "result.png")).all()
 
 
+def test_the_sheet_without_the_photograph(pictures: Pictures, thin: None) -> None:  # noqa: F811
+    made = _sweep(pictures[:2], {"style_weight": [5.0, 6.0]})
+    list(made.paint())
+    whole = made.sheet()
+    pictures[0].unlink()
+    (made.entries[0].path / "result.png").write_bytes(b"no picture")
+    damaged = made.sheet()
+    assert whole is not None and damaged is not None
+    assert damaged.width <= whole.width
+    assert damaged.tobytes() != whole.tobytes()
+
+
 # --- several processes, with the real network: a process of its own knows no other ------------------------------
 
 SMALL: dict[str, Any] = {**OPTIONS, "size": 32, "steps": 3}

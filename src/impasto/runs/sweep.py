@@ -21,7 +21,7 @@ from impasto.files import replacing
 from impasto.runs import report
 from impasto.runs.entries import MAX_PIXELS, Entry, Limits, Moment, drawn_up, is_done, painted
 from impasto.runs.execute import choose_device
-from impasto.runs.exhibit import picture
+from impasto.runs.exhibit import picture_or_note
 from impasto.runs.folder import RECIPE, RESULT, is_held, read_summary, status
 from impasto.runs.grid import Variant, check_grid, shown, variants
 from impasto.runs.plan import available
@@ -121,13 +121,11 @@ class Sweep:
         values of the other settings are rows.
         """
         results = {
-            entry.path: fitted(picture(entry.path / RESULT), _CELL)
-            for entry in self.entries
-            if is_done(entry.path)
+            entry.path: _shown(entry.path / RESULT, _CELL) for entry in self.entries if is_done(entry.path)
         }
-        if not results:
+        cell = max((max(each.size) for each in results.values() if each), default=0)
+        if not cell:
             return None
-        cell = max(max(each.size) for each in results.values())
         axes = list(dict.fromkeys(name for entry in self.entries for name in entry.variant.settings))
         columns = list(dict.fromkeys(_at(entry, axes[:1]) for entry in self.entries))
         rows: dict[tuple[Path, Path, str], list[PIL.Image.Image | None]] = {}
@@ -136,7 +134,7 @@ class Sweep:
             pair = entry.variant.content, entry.variant.style
             row = rows.setdefault((*pair, _at(entry, axes[1:])), [None] * (2 + len(columns)))
             if pair not in pairs:
-                row[:2] = [fitted(picture(path), cell) for path in pair]
+                row[:2] = [_shown(path, cell) for path in pair]
                 pairs.add(pair)
             row[2 + columns.index(_at(entry, axes[:1]))] = results.get(entry.path)
         return contact_sheet(
@@ -238,6 +236,12 @@ def paint(
     sweep.write_sheet()
     sweep.write_report()
     return sweep.overview()
+
+
+def _shown(path: Path, side: int) -> PIL.Image.Image | None:
+    """The picture for a sheet; None if it cannot be read any more, which shall not keep others from being shown."""
+    found = picture_or_note(path)
+    return None if isinstance(found, str) else fitted(found, side)
 
 
 def _at(entry: Entry, axes: Sequence[str]) -> str:

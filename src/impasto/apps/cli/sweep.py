@@ -111,6 +111,9 @@ def sweep(
         require()
     limits = Limits(max_pixels=options.max_pixels, memory=memory, save_every=every, tensorboard=tensorboard)
     drawn_up = Sweep(output, found, jobs=jobs, limits=limits)
+    if not (quiet or as_json):
+        for note in dict.fromkeys(note for entry in drawn_up.entries for note in entry.notes):
+            sys.stderr.write(f"note: {note}\n")
     if dry_run:
         return _say_plans(drawn_up, as_json=as_json)
     return _paint(drawn_up, as_json=as_json, quiet=quiet)
