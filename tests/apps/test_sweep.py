@@ -12,8 +12,7 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from impasto.runs.folder import find, status
-from impasto.runs.record import Recording
+from impasto.runs.folder import RunFolder, find, status
 from tests.apps.conftest import Command
 
 QUICK = ("--size", "32", "--steps", "4", "--device", "cpu", "--precision", "fp32")
@@ -110,17 +109,17 @@ def test_a_dry_run_writes_nothing(impasto: Command, folder: Path, thin: None) ->
 def test_stopped_once_and_begun_again(
     impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    event = Recording._event
+    append = RunFolder.append
     steps = 0
 
-    def stopping(recording: Recording, step: Any) -> Any:
+    def stopping(folder: RunFolder, event: Any) -> None:
         nonlocal steps
         steps += 1
         if steps == 6:  # the second picture's second iteration
             os.kill(os.getpid(), number)
-        return event(recording, step)
+        append(folder, event)
 
-    monkeypatch.setattr(Recording, "_event", stopping)
+    monkeypatch.setattr(RunFolder, "append", stopping)
     before = signal.getsignal(number)
     stopped = impasto(*PAIR, *GRID)
     assert stopped.code == 1

@@ -47,6 +47,7 @@ def test_every_setting_of_a_recipe_is_an_axis() -> None:
     assert set(AXES) == set(Recipe.model_fields) - {
         "content",
         "styles",
+        "palette",
         "style_weights",
         "measured_for",
     } | {"quality"}

@@ -71,6 +71,7 @@ def test_equal_to_the_last_bit(
         return middle(*given)
 
     monkeypatch.setattr(strength, "_middle", counted_middle)
+    monkeypatch.setattr(strength, "SIDE", 32)
     together = [_painted(options, *paths, shared) for options, *paths in runs]
     assert len(measured) == 2  # once for each pair of pictures
     assert loaded == ["vgg19"] * 3  # the poolings' change, there and back

@@ -20,7 +20,7 @@ from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.engine import tiles
 from impasto.errors import DivergedError, OutputError, ParameterError
-from impasto.runs import assemble, sweep
+from impasto.runs import assemble, strength, sweep
 from impasto.runs.entries import Limits, Moment
 from impasto.runs.execute import Session
 from impasto.runs.folder import RunFolder, find, read_events, read_summary, status
@@ -40,6 +40,7 @@ Pictures = tuple[Path, ...]
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pictures:
     """photo.png (64 x 48), glass.png and waves.png; the working folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(strength, "SIDE", 32)
     PIL.Image.fromarray(swatch("points", size=64)[:48]).save("photo.png")
     for name in ("glass", "waves"):
         PIL.Image.fromarray(swatch(name, size=56)).save(f"{name}.png")
@@ -88,6 +89,7 @@ def test_other_networks_presets_and_starts(pictures: Pictures, thin: None) -> No
         {"preset": ["impasto", "gatys"], "pooling": ["max", "average"]},
         {"init": ["noise", start], "strength": [0.3]},
         {"tile": [0, 32], "optimizer": ["adam"]},
+        {"color": ["keep", "match"]},
     ):
         found = paint("out", content, style, grid=grid, **OPTIONS)
         assert [run["status"] for run in found] == ["done"] * len(found)
@@ -338,6 +340,14 @@ def test_the_sheet_without_the_photograph(pictures: Pictures, thin: None) -> Non
     assert whole is not None and damaged is not None
     assert damaged.width <= whole.width
     assert damaged.tobytes() != whole.tobytes()
+
+
+def test_the_colours_of_a_third_picture(pictures: Pictures, thin: None) -> None:  # noqa: F811
+    content, style, palette = pictures
+    grid = {"color_match": ["covariance", "histogram"]}
+    options: dict[str, Any] = {"color": "palette", "palette": palette}
+    found = paint("out", content, style, grid=grid, **OPTIONS, **options)
+    _check_alone(found, **options)
 
 
 # --- several processes, with the real network: a process of its own knows no other ------------------------------

@@ -27,7 +27,7 @@ Build = Callable[[Mapping[str, Any]], Recipe]
 
 # What is painted is given as pictures; a style's share means nothing where each style is painted alone; and what a
 # strength was measured for is for the measurement to say.
-_NO_AXES = ("content", "styles", "style_weights", "measured_for")
+_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for")
 AXES: dict[str, Any] = {
     **{
         name: field.rebuild_annotation()
@@ -152,10 +152,14 @@ def variants(
 
 
 def _anywhere(recipe: Recipe) -> Recipe:
-    """The recipe, its start found from any folder if it is a file."""
-    if recipe.init in STARTS:
-        return recipe
-    return recipe.model_copy(update={"init": str(Path(recipe.init).resolve())})
+    """The recipe with files that are found from any folder."""
+    found: dict[str, object] = {}
+    if recipe.init not in STARTS:
+        found["init"] = str(Path(recipe.init).resolve())
+    if recipe.palette is not None:
+        path = str(Path(recipe.palette.path).resolve())
+        found["palette"] = recipe.palette.model_copy(update={"path": path})
+    return recipe.model_copy(update=found)
 
 
 def _pairs(contents: Sequence[Path], styles: Sequence[Path]) -> list[tuple[str, Path, Path]]:

@@ -27,7 +27,7 @@ from impasto.runs.grid import Variant, check_grid, shown, variants
 from impasto.runs.plan import available
 from impasto.runs.presets import change, resolve
 from impasto.runs.processes import painted_together
-from impasto.runs.recipe import Recipe, parse_memory
+from impasto.runs.recipe import Input, Recipe, parse_memory
 from impasto.runs.record import SaveEvery
 from impasto.runs.shared import Shared, network
 from impasto.runs.sheet import contact_sheet, fitted
@@ -222,6 +222,8 @@ def paint(
         raise ParameterError(
             "encoder: expected a name, a network of your own cannot be kept in a run's folder"
         )
+    if isinstance(given.get("palette"), str | os.PathLike):
+        given["palette"] = Input(path=os.fspath(given["palette"]))
 
     def build(settings: Mapping[str, Any]) -> Recipe:
         together = {**given, **settings}
