@@ -9,6 +9,7 @@ from typing import Literal
 
 from impasto.engine.stylize import Step
 from impasto.errors import ImpastoError, ParameterError
+from impasto.runs.assemble import Progress
 from impasto.runs.execute import Session
 from impasto.runs.folder import RECIPE, RESULT, RunFolder, differences, read_recipe, read_summary, status
 from impasto.runs.grid import Variant
@@ -99,11 +100,17 @@ def drawn_up(variant: Variant, path: Path, limits: Limits, shared: Shared) -> En
     return Entry(variant, path, state, session.plan, session.notes)
 
 
-def painted(entry: Entry, limits: Limits, shared: Shared) -> Generator[Moment, None, None]:
-    """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it."""
+def painted(
+    entry: Entry, limits: Limits, shared: Shared, *, download: Progress | None = None
+) -> Generator[Moment, None, None]:
+    """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it.
+
+    Args:
+        download: called with (bytes done, bytes in all) while weights are downloaded.
+    """
     name = entry.variant.name
     try:
-        recording = _begun(entry, limits, shared)
+        recording = _begun(entry, limits, shared, download)
     except ImpastoError as error:
         yield Moment(name, "failed", notes=(str(error),))
         return
@@ -136,11 +143,11 @@ def painted(entry: Entry, limits: Limits, shared: Shared) -> Generator[Moment, N
     yield Moment(name, "done", last.done, last.planned, result.loss)
 
 
-def _begun(entry: Entry, limits: Limits, shared: Shared) -> Recording:
+def _begun(entry: Entry, limits: Limits, shared: Shared, download: Progress | None) -> Recording:
     if (entry.path / RECIPE).exists():
-        session, folder = resume(entry.path, max_pixels=limits.max_pixels, shared=shared)
+        session, folder = resume(entry.path, max_pixels=limits.max_pixels, shared=shared, progress=download)
     else:
-        session = _session(entry.variant, limits, shared)
+        session = _session(entry.variant, limits, shared, download)
         folder = RunFolder(entry.path)
     try:
         return Recording(session, folder, save_every=limits.save_every, tensorboard=limits.tensorboard)
@@ -149,7 +156,7 @@ def _begun(entry: Entry, limits: Limits, shared: Shared) -> Recording:
         raise
 
 
-def _session(variant: Variant, limits: Limits, shared: Shared) -> Session:
+def _session(variant: Variant, limits: Limits, shared: Shared, download: Progress | None = None) -> Session:
     return Session(
         variant.recipe,
         variant.content,
@@ -157,6 +164,7 @@ def _session(variant: Variant, limits: Limits, shared: Shared) -> Session:
         max_pixels=limits.max_pixels,
         memory=limits.memory,
         shared=shared,
+        progress=download,
     )
 
 

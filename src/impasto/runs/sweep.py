@@ -19,6 +19,7 @@ import torch
 from impasto.errors import OutputError, ParameterError
 from impasto.files import replacing
 from impasto.runs import report
+from impasto.runs.assemble import Progress
 from impasto.runs.entries import MAX_PIXELS, Entry, Limits, Moment, drawn_up, is_done, painted
 from impasto.runs.execute import choose_device
 from impasto.runs.exhibit import picture_or_note
@@ -73,10 +74,14 @@ class Sweep:
             drawn_up(variant, folder / variant.name, self.limits, self._shared) for variant in grid
         )
 
-    def paint(self) -> Generator[Moment, None, None]:
+    def paint(self, *, download: Progress | None = None) -> Generator[Moment, None, None]:
         """Paint what is not done yet. Closing the iterator stops what is being painted, and keeps it.
 
         A run that fails is said to have failed, and the next one is begun.
+
+        Args:
+            download: called with (bytes done, bytes in all) while weights are downloaded, if that is done here and
+                not in several processes.
 
         Raises:
             OutputError: another process paints in one of the folders.
@@ -90,7 +95,7 @@ class Sweep:
         left.sort(key=lambda entry: networks.index(network(entry.variant.recipe)))
         if self.jobs == 1:
             for entry in left:
-                yield from painted(entry, self.limits, self._shared)
+                yield from painted(entry, self.limits, self._shared, download=download)
             return
         yield from painted_together(left, jobs=self.jobs, limits=self.limits)
 

@@ -177,6 +177,8 @@ class Live:
 class SweepReporter(Protocol):
     """Watches the runs of a sweep."""
 
+    def download(self, done: int, total: int | None) -> None: ...
+
     def moment(self, moment: Moment) -> None: ...
 
 
@@ -199,6 +201,8 @@ def sweep_reporter(names: Sequence[str], *, quiet: bool) -> Iterator[SweepReport
 class SilentSweep:
     """Says nothing but what failed."""
 
+    def download(self, done: int, total: int | None) -> None: ...
+
     def moment(self, moment: Moment) -> None:
         if moment.status == "failed":
             sys.stderr.write(f"failed: {moment.name}: {'; '.join(moment.notes)}\n")
@@ -212,6 +216,12 @@ class PlainSweep:
     def __init__(self, names: Sequence[str]) -> None:
         self._places = {name: place for place, name in enumerate(names, start=1)}
         self._spoke = 0.0
+
+    def download(self, done: int, total: int | None) -> None:
+        if time.monotonic() - self._spoke > self.every or done == total:
+            self._spoke = time.monotonic()
+            of = f" of {total / 1e6:.0f} MB" if total else ""
+            sys.stderr.write(f"downloading weights: {done / 1e6:.0f} MB{of}\n")
 
     def moment(self, moment: Moment) -> None:
         if moment.status == "painting" and time.monotonic() - self._spoke < self.every and not moment.notes:
@@ -244,6 +254,11 @@ class LiveSweep:
 
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
+
+    def download(self, done: int, total: int | None) -> None:
+        of = f" of {total / 1e6:.0f} MB" if total else ""
+        status = "" if done == total else f"downloading weights: {done / 1e6:.0f} MB{of}"
+        self._bars.update(self._all, status=status)
 
     def moment(self, moment: Moment) -> None:
         if moment.ended:

@@ -128,7 +128,7 @@ def _paint(drawn_up: Sweep, *, as_json: bool, quiet: bool) -> int:
     with _stoppable() as stopped:
         with (
             sweep_reporter(names, quiet=quiet or as_json) as report,
-            closing(drawn_up.paint()) as moments,
+            closing(drawn_up.paint(download=report.download)) as moments,
         ):
             for moment in moments:
                 report.moment(moment)
