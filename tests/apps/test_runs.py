@@ -129,6 +129,18 @@ def test_a_damaged_summary_hides_nothing(impasto: Command, folder: Path, thin: N
     assert impasto("runs").code == impasto("show", "run").code == 0
 
 
+def test_a_damaged_recipe_hides_no_other_run(impasto: Command, folder: Path, thin: None) -> None:
+    impasto(*QUICK, "--run", "a")
+    impasto(*QUICK, "--run", "b")
+    Path("a/recipe.toml").write_bytes(b"size = 3\xff2")
+    assert [line.split()[:2] for line in impasto("runs").out.splitlines()[1:]] == [
+        ["a", "damaged"],
+        ["b", "done"],
+    ]
+    assert [each["status"] for each in json.loads(impasto("runs", "--json").out)] == ["damaged", "done"]
+    assert "a: expected the folder of a run" in impasto("show", "a").complaint()
+
+
 @pytest.mark.parametrize("moment", ["before the event", "after the event", "picture", "checkpoint"])
 def test_ctrl_c_while_a_step_is_written_down(
     impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch, moment: str

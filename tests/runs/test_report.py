@@ -251,6 +251,20 @@ def test_pictures_that_have_moved_away(make: Make, tmp_path: Path) -> None:
     assert "data-before" not in page.one("article").one("figure", data_name="run").attributes
 
 
+def test_a_palette_is_among_what_went_in(make: Make, tmp_path: Path) -> None:
+    names = ("one", "two")
+    for number, name in enumerate(names):
+        pattern(number).save(tmp_path / f"{name}.png")
+    palettes = [Input(path=str(tmp_path / f"{name}.png"), sha256=name) for name in names]
+    runs = [make(f"runs/{each.sha256}", color="palette", palette=each) for each in palettes]
+    report.write(tmp_path / "report.html", runs, title="Palettes")
+    page = parsed(tmp_path / "report.html")
+    captions = [each.text for each in page.one("div", class_="inputs").all("figcaption")]
+    assert captions == ["content: photo.png", "style: painting.png", "palette: one.png", "palette: two.png"]
+    cells = [[cell.text for cell in row.all("td")] for row in page.one("tbody").all("tr")]
+    assert [row[1] for row in cells] == ["one.png", "two.png"]
+
+
 def test_pictures_share_a_budget(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "BUDGET", 200_000)
     monkeypatch.setattr(report, "_STEPS", 12)

@@ -329,17 +329,26 @@ def find(folder: Path) -> list[Path]:
 
 
 def overview(path: Path) -> dict[str, Any]:
-    """A run in short: what lists and tables show of it."""
-    recipe, summary = read_recipe(path), read_summary(path)
-    inputs = [each for each in (recipe.content, *recipe.styles) if each is not None]
+    """A run in short: what lists and tables show of it. Its status is "damaged" where its recipe is.
+
+    Raises:
+        ParameterError: it is no run's folder.
+    """
+    recipe, summary = None, read_summary(path)
+    try:
+        recipe = read_recipe(path)
+    except ParameterError:
+        if not (path / RECIPE).is_file():
+            raise
+    inputs = [each for each in (recipe.content, *recipe.styles) if each is not None] if recipe else []
     return {
         "run": str(path),
-        "status": status(path),
-        "preset": recipe.preset,
+        "status": status(path) if recipe else "damaged",
+        "preset": recipe.preset if recipe else None,
         "pictures": " x ".join(Path(each.path).stem for each in inputs),
         "size": list(summary.size) if summary else None,
         "done": summary.done if summary else 0,
-        "planned": summary.planned if summary else recipe.steps,
+        "planned": summary.planned if summary else recipe.steps if recipe else 0,
         "loss": summary.loss if summary else None,
         "seconds": summary.seconds if summary else 0.0,
         "started": summary.started if summary else None,

@@ -391,5 +391,10 @@ def _details(exhibit: Exhibit, album: _Album, runs: int) -> ET.Element:
         legend = [_element("li", curve.name, class_=style_of(at)) for at, curve in enumerate(chart.curves)]
         parts += [_element("h4", "Loss"), svg(chart), _element("ul", *legend, class_="legend")]
     if exhibit.recipe is not None:
-        parts += [_element("h4", "Recipe"), _element("pre", exhibit.recipe.to_toml(), tabindex=0)]
+        parts += [_element("h4", "Recipe"), _recipe(exhibit.name, exhibit.recipe)]
     return _element("details", *parts)
+
+
+def _recipe(name: str, recipe: Recipe) -> ET.Element:
+    # What scrolls must be reachable by keyboard, and then it needs a name.
+    return _element("pre", recipe.to_toml(), tabindex=0, role="region", aria_label=f"Recipe of {name}")
