@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.runs import assemble
 from impasto.runs.presets import PRESETS, resolve
-from impasto.runs.recipe import Recipe
+from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
 from impasto.swatches import SWATCHES
 from tests.apps.conftest import Command
 
@@ -137,6 +138,7 @@ def test_every_option_reaches_the_recipe(impasto: Command, folder: Path, thin: N
         "style_weight": 7.0,
         "tv_weight": 0.5,
         "style_loss": "gram-elements",
+        "content_loss": "half-sum",
         "size": 33,
         "style_size": 34,
         "style_scale": 0.75,
@@ -161,6 +163,31 @@ def test_every_option_reaches_the_recipe(impasto: Command, folder: Path, thin: N
     assert recipe["content_layers"] == {"relu2_2": 0.5, "relu3_1": 1.0}
     assert recipe["style_layers"] == {"relu1_1": 1.0}
     assert recipe["faithful"] is True
+
+
+def test_style_losses_by_layer(impasto: Command, folder: Path, thin: None) -> None:
+    losses = "relu1_1=gram-share:0.2,relu2_1=histogram+patches:0.5"
+    run = impasto(*QUICK, "--style-loss", losses, "--json", "-o", "out.png")
+    assert run.code == 0
+    summary = json.loads(run.out)
+    recipe = summary["recipe"]
+    assert recipe["style_layers"] == {"relu1_1": 1.0, "relu2_1": 1.0}
+    assert recipe["style_losses"] == {
+        "relu1_1": {"gram-share": 0.2},
+        "relu2_1": {"histogram": 1.0, "patches": 0.5},
+    }
+    assert (
+        impasto("stylize", "--recipe", "out.png", "--style-loss", "mean-deviation", "-o", "again.png").code
+        == 0
+    )
+    assert impasto("stylize", "--recipe", "out.png", "--seed", "3", "-o", "same.png").code == 0
+    assert np.array_equal(_pixels("out.png"), _pixels("same.png"))
+
+
+def test_help_names_every_loss(impasto: Command) -> None:
+    said = impasto("stylize", "--help").out
+    for name in (*get_args(StyleLossName), *get_args(ContentLossName)):
+        assert name in said.replace("\n", " "), name
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (940, 2)])

@@ -22,7 +22,10 @@ from impasto.engine.watchdog import Rough, Watchdog
 from impasto.errors import DivergedError
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, SmoothnessTerm, StyleTerm
+from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm, WholeTerm
+from impasto.losses.relaxed import RelaxedTransport
+from impasto.losses.selfsimilarity import SelfSimilarity
+from impasto.losses.sliced import SlicedWasserstein
 from impasto.losses.smoothness import nine_point
 from tests.conftest import TinyNetwork
 
@@ -31,6 +34,11 @@ OBJECTIVE = (
     StyleTerm("relu1", Gram(), 5.0, "relu1"),
     StyleTerm("relu2", Gram(), 5.0, "relu2"),
     SmoothnessTerm(nine_point, 0.1),
+)
+DRAWING = (
+    WholeTerm("relu1", SelfSimilarity(most=20), 1.0, "relu1", of="content"),
+    WholeTerm("relu1", SlicedWasserstein(), 1.0, "relu1"),
+    WholeTerm("relu2", RelaxedTransport(most=12), 0.3, "relu2"),
 )
 LEVELS = (Level((10, 14), ((8, 8),), 6), Level((15, 21), ((12, 12),), 7), Level((20, 28), ((16, 16),), 5))
 
@@ -41,13 +49,17 @@ def _picture(height: int, width: int, seed: int) -> Tensor:
 
 
 def _iterate(
-    solver: Solver, network: Any, levels: Sequence[Level] = LEVELS, **options: Any
+    solver: Solver,
+    network: Any,
+    levels: Sequence[Level] = LEVELS,
+    objective: Objective = OBJECTIVE,
+    **options: Any,
 ) -> Iterator[Step]:
     content = _picture(20, 28, 1)
     return iterate(
         content=content,
         styles=[_picture(16, 16, 2)],
-        prepare=whole(network, OBJECTIVE, [1.0], options.get("unit", 1.0)),
+        prepare=whole(network, objective, [1.0], options.get("unit", 1.0)),
         levels=levels,
         start=resize(content, levels[0].size),
         solver=solver,
@@ -103,6 +115,54 @@ def test_resumed_is_uninterrupted(network: TinyNetwork, name: str, cut: int) -> 
     assert [step.done for step in resumed] == list(range(cut + 1, 19))
     assert [step.loss for step in resumed] == [step.loss for step in whole[cut:]]
     assert torch.equal(resumed[-1].image, whole[-1].image)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 6, 7, 16])
+def test_resumed_is_uninterrupted_where_losses_draw_samples(
+    network: TinyNetwork, name: str, cut: int
+) -> None:
+    """Before, at and after the iteration where another sample is drawn."""
+    whole_run = list(_iterate(MAKERS[name](), network, objective=DRAWING, redraw=3))
+    steps = _iterate(MAKERS[name](), network, objective=DRAWING, redraw=3)
+    for _ in range(cut):
+        stopped = next(steps)
+    state = stopped.state()
+    resumed = list(_iterate(MAKERS[name](), network, objective=DRAWING, redraw=3, resume=state))
+    assert [step.loss for step in resumed] == [step.loss for step in whole_run[cut:]]
+    assert torch.equal(resumed[-1].image, whole_run[-1].image)
+
+
+def test_another_sample_is_drawn_every_so_often(network: TinyNetwork) -> None:
+    turns: list[int] = []
+
+    def prepare(content: object, styles: object) -> Any:
+        def evaluate(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
+            turns.append(turn)
+            loss = (x - 0.5).square().sum()
+            return Evaluation(float(loss), 2.0 * (x - 0.5), {"f": float(loss)})
+
+        return evaluate
+
+    picture = _picture(8, 8, 0)
+    levels = (Level((8, 8), ((8, 8),), 7), Level((16, 16), ((16, 16),), 5))
+    options: dict[str, Any] = {"content": picture, "styles": [picture], "prepare": prepare}
+    for redraw, wanted in ((0, [0] * 12), (3, [0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 1, 1])):
+        turns.clear()
+        steps = iterate(levels=levels, start=picture, solver=MAKERS["adam"](), redraw=redraw, **options)
+        last = list(steps)[-1]
+        assert turns == wanted
+    last.judge(_picture(16, 16, 0), white=1.0)
+    assert turns[-1] == 0  # what is judged is comparable
+
+
+def test_a_step_across_two_samples_teaches_nothing(network: TinyNetwork) -> None:
+    """Every pair that L-BFGS remembers is of one loss: its y is that loss's change of gradient along its s."""
+    solver = LBFGS(first_move=0.02)
+    steps = list(_iterate(solver, network, LEVELS[:1], objective=DRAWING, redraw=2))
+    assert len(steps) == 6
+    # Six steps, of which each second one ends where another sample is drawn, and the last has no y yet.
+    assert len(solver._pairs) == 3
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "adam"])

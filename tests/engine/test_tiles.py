@@ -10,11 +10,18 @@ from impasto.encoders.vgg import VGG, Padding, Pooling, layer_names
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
 from impasto.engine import tiles
 from impasto.engine.evaluation import whole
-from impasto.engine.tiles import Streaming, cut, tiled
+from impasto.engine.tiles import Streaming, tiled
 from impasto.errors import ParameterError
 from impasto.losses.content import half_sum, mean, share
+from impasto.losses.deviation import MeanDeviation
+from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
+from impasto.losses.histogram import Histogram
+from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm, WholeLoss, WholeTerm
+from impasto.losses.patches import Patches
+from impasto.losses.relaxed import RelaxedTransport
+from impasto.losses.selfsimilarity import SelfSimilarity
+from impasto.losses.sliced import SlicedWasserstein
 from impasto.losses.smoothness import TotalVariation, absolute_mean, absolute_sum, nine_point
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
 
@@ -118,6 +125,8 @@ def test_every_pooling_and_padding(thin: Convolutions, pooling: Pooling, padding
     [
         _objective(NewtonSchulzWasserstein()),
         _objective(Gram(divide="nothing", reduce="sum")),
+        _objective(MeanDeviation()),
+        _objective(Gaussian()),
         # Layers before ReLU, pooled ones, two terms at one layer, a style that follows another layer.
         (
             ContentTerm("conv3_2", mean, 1.0),
@@ -131,7 +140,7 @@ def test_every_pooling_and_padding(thin: Convolutions, pooling: Pooling, padding
         (StyleTerm("relu1_1", Gram(), 1.0, "relu1_1"), SmoothnessTerm(absolute_mean, 1.0)),
         (SmoothnessTerm(nine_point, 1.0),),
     ],
-    ids=["wasserstein", "sums", "odd-layers", "content", "shallow", "smoothness"],
+    ids=["newton-schulz", "sums", "deviation", "gaussian", "odd-layers", "content", "shallow", "smoothness"],
 )
 def test_every_kind_of_term(thin: Convolutions, objective: Objective) -> None:
     widths = {**thin.kernels}
@@ -140,6 +149,52 @@ def test_every_kind_of_term(thin: Convolutions, objective: Objective) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     for strip, tile in ((0, 0), (1, 0), (1, 48)):
         _same(network, Stripped(network, strip), objective, (101, 90), tile=tile)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SlicedWasserstein(),
+        Histogram(),
+        Patches(),
+        Patches(most=40),
+        RelaxedTransport(),
+        RelaxedTransport(most=30),
+    ],
+    ids=["sliced", "histogram", "patches", "few-patches", "relaxed", "relaxed-grid"],
+)
+def test_losses_of_whole_maps(thin: Convolutions, loss: WholeLoss) -> None:
+    """Beside losses with summaries, at layers before and behind a pooling; two at one layer; content's too."""
+    network = VGG(thin).to(dtype=torch.float64)
+    objective = (
+        ContentTerm("relu3_1", share, 1.0),
+        WholeTerm("relu3_2", SelfSimilarity(most=50), 0.5, "relu3_2", of="content"),
+        StyleTerm("relu2_1", Gram(reduce="share"), 0.3, "relu2_1", "gram"),
+        WholeTerm("relu2_1", loss, 0.3, "relu2_1"),
+        WholeTerm("relu3_1", loss, 0.3, "relu3_1"),
+        WholeTerm("relu3_1", Histogram(), 0.1, "relu3_1", label="too"),
+        WholeTerm("pool2", loss, 0.2, "conv2_1"),
+        SmoothnessTerm(nine_point, 0.1),
+    )
+    for size, strip, tile, count in (((101, 90), 0, 0, 1), ((101, 90), 1, 48, 1), ((70, 133), 4000, 64, 2)):
+        _same(network, Stripped(network, strip), objective, size, tile=tile, count=count)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", [SlicedWasserstein(), RelaxedTransport(most=30), SelfSimilarity(most=30)])
+def test_samples_are_the_same_however_it_is_cut(thin: Convolutions, loss: WholeLoss) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    x, content, style = _picture(70, 90, 1), _picture(70, 90, 3), _picture(60, 80, 2)
+    of = "content" if isinstance(loss, SelfSimilarity) else "style"
+    objective = (WholeTerm("relu2_1", loss, 1.0, "relu2_1", of=of),)  # type: ignore[arg-type]
+    plain = whole(network, objective, [1.0])(lambda: content, [lambda: style])
+    ours = tiled(network, objective, [1.0], tile=32)(lambda: content, [lambda: style])
+    losses = [plain(x, turn=turn).loss for turn in range(4)]
+    assert len(set(losses)) == 4
+    for turn, loss_then in enumerate(losses):
+        again = ours(x, turn=turn)
+        assert again.loss == pytest.approx(loss_then, rel=1e-12)
+        gradient = plain(x, turn=turn).gradient
+        assert float((again.gradient - gradient).abs().max()) < 1e-12 * float(gradient.abs().max())
 
 
 @pytest.mark.parametrize("tile", [0, 48])
@@ -221,17 +276,6 @@ def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions) ->
 
 def _off(a: Tensor, b: Tensor) -> float:
     return float((a - b).norm() / b.norm())
-
-
-def test_the_cut_covers_every_pixel_once() -> None:
-    for size in ((64, 64), (65, 131), (1000, 17)):
-        for side in (0, 16, 50, 4000):
-            count = torch.zeros(size)
-            for piece in cut(size, side, reach=70, stride=16):
-                piece.core.of(count).add_(1)
-                assert piece.outer.top % 16 == 0 and piece.outer.left % 16 == 0
-                assert piece.outer.top in (0, piece.core.top - 80) or piece.outer.top == 0
-            assert bool((count == 1).all())
 
 
 def test_reach_is_the_receptive_field(thin: Convolutions) -> None:

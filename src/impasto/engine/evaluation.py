@@ -47,10 +47,16 @@ class Evaluate(Protocol):
         ...
 
 
+class EvaluateAtTurn(Evaluate, Protocol):
+    """An evaluation whose losses may look at a random sample: another one each turn, the same when asked again."""
+
+    def __call__(self, x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation: ...
+
+
 Later = Callable[[], Tensor]
 """A picture that is made when it is wanted, since large ones need not all be there at once."""
 
-Prepare = Callable[[Later, Sequence[Later]], Evaluate]
+Prepare = Callable[[Later, Sequence[Later]], EvaluateAtTurn]
 """(content, styles), all at a level's size -> the evaluation of pictures of the content's size."""
 
 
@@ -66,7 +72,7 @@ def whole(
         unit: what white is.
     """
 
-    def prepare(content: Later, styles: Sequence[Later]) -> Evaluate:
+    def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
         shown = [style() for style in styles]
         wanted = level_targets(content(), shown, style_weights, extract=extract, objective=objective)
         return evaluator(extract, objective, wanted, unit)
@@ -93,7 +99,7 @@ def level_targets(
         )
 
 
-def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: float) -> Evaluate:
+def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: float) -> EvaluateAtTurn:
     """The evaluation of an objective at pictures stored in [0, unit].
 
     Args:
@@ -102,11 +108,11 @@ def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: fl
     """
     needed = layers(objective)
 
-    def evaluate_at(x: Tensor, *, slope: bool = True) -> Evaluation:
+    def evaluate_at(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
         x = x.detach().requires_grad_(slope)
         with torch.set_grad_enabled(slope):
             image = x / unit
-            terms = evaluate(objective, targets, image, extract(image, needed) if needed else {})
+            terms = evaluate(objective, targets, image, extract(image, needed) if needed else {}, turn)
             total = torch.stack(list(terms.values())).sum()
         gradient = torch.autograd.grad(total, x)[0] if slope else x.new_empty(0)
         return Evaluation(

@@ -58,6 +58,10 @@ class Solver(Protocol):
         """Forget everything, as if new."""
         ...
 
+    def redrawn(self) -> None:
+        """The loss is another sample of the same from here on: no two of its values may be compared across."""
+        ...
+
     def resize(self, size: Size) -> None:
         """Go on at another (height, width); called before the picture is there, so that memory is free for it."""
         ...
@@ -126,6 +130,12 @@ class LBFGS:
         self._sy = torch.zeros(0, 0, dtype=torch.float64)  # dot products of the pairs, in the order of _pairs
         self._yy = torch.zeros(0, 0, dtype=torch.float64)
         self._known: Evaluation | None = None  # at the current x, when the line search already has it
+
+    def redrawn(self) -> None:
+        # What is known of the curvature is as good as before, but along the newest step the gradient would go from
+        # one loss's to another's.
+        self._newest = None
+        self._known = None
 
     def resize(self, size: Size) -> None:
         # Curvature does not carry over: the pairs belong to another space.
@@ -384,6 +394,8 @@ class Adam:
         self._steps = 0
         self._moments: tuple[Tensor, Tensor] | None = None
         self._average: tuple[Tensor, float] | None = None  # and how much weight it has gathered, up to 1
+
+    def redrawn(self) -> None: ...
 
     def resize(self, size: Size) -> None:
         self._average = None

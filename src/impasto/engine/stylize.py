@@ -9,12 +9,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
+from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prepare
 from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize
 from impasto.engine.solvers import Adam, Solver, Update
 from impasto.engine.state import State, own
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
+
+REDRAW = 10
+"""Iterations between two random samples, for losses that look at one: enough for L-BFGS to learn from each."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class _Painting:
     watchdog: Watchdog
     unit: float  # what white is in x; 1 while going up a level, so that Ctrl-C then leaves a picture too
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
-    evaluate: Evaluate
+    evaluate: EvaluateAtTurn
     finish: Callable[[Tensor], Tensor]
     taken: bool = False
 
@@ -143,6 +146,7 @@ def iterate(
     unit: float = 1.0,
     detail: float = 0.0,
     least_fall: float = 0.0,
+    redraw: int = 0,
     resample: Resample = "bicubic",
     resume: State | None = None,
     finish: Callable[[Tensor], Tensor] = lambda picture: picture,
@@ -159,6 +163,7 @@ def iterate(
         unit: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
         detail: share of the content's detail added when going up a level (see :func:`carry_up`).
         least_fall: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
+        redraw: iterations after which losses that look at a random sample look at another; 0 where none do.
         resample: how content and styles are brought to a level's size.
         resume: what :meth:`Step.state` gave; ``start`` is ignored then.
         finish: what becomes of a picture in [0, 1] when it is looked at.
@@ -198,7 +203,7 @@ def iterate(
         while done_here < level.iterations:
             if painting.taken:
                 raise RuntimeError("the next step: expected none after the picture has been taken")
-            update, notes, over = _advance(painting)
+            update, notes, over = _advance(painting, redraw)
             iteration, done = done_here + 1, done + 1
             # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
             done_here = level.iterations if over else iteration
@@ -220,7 +225,7 @@ def iterate(
             yield step
 
 
-def _unprepared(x: Tensor, *, slope: bool = True) -> Evaluation:
+def _unprepared(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
     raise RuntimeError("the losses: expected a level that has begun")
 
 
@@ -247,9 +252,15 @@ def _go_up(
     painting.x, painting.unit = larger.mul_(unit), unit
 
 
-def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
+def _advance(painting: _Painting, redraw: int) -> tuple[Update, tuple[str, ...], bool]:
     """One step, and what the watchdog makes of it: the update, notes, whether the level is over."""
-    update = painting.solver.step(painting.x, painting.watchdog.watching(painting.evaluate))
+    evaluate: Evaluate = painting.evaluate
+    if redraw:
+        _, done_here, _ = painting.position
+        if done_here % redraw == 0:
+            painting.solver.redrawn()
+        evaluate = partial(painting.evaluate, turn=done_here // redraw)
+    update = painting.solver.step(painting.x, painting.watchdog.watching(evaluate))
     verdict = painting.watchdog.judge(update)
     match verdict.remedy:
         case "go on":

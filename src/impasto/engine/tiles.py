@@ -1,9 +1,10 @@
 """The exact gradient of a whole picture, tile by tile.
 
-Every style loss sees the picture through sums over its pixels, and the content loss is such a sum itself. So one
+Most style losses see the picture through sums over its pixels, and the content loss is such a sum itself. So one
 pass over the tiles adds up the sums; the distances are differentiated at the small matrices; a second pass carries
-that gradient back through each tile. Tiles are cut on the network's coarsest grid and are given as many pixels
-around as a feature can see, so the result is the whole picture's to rounding, without a seam.
+that gradient back through each tile. Losses that need a layer's whole map get it: the first pass puts it together,
+and the gradient at the map is carried back in the same way. Tiles are cut on the network's coarsest grid and are
+given as many pixels around as a feature can see, so the result is the whole picture's to rounding, without a seam.
 
 One tile that is the whole picture needs the network forward only once; the pieces it is worked through in are then
 those of :mod:`impasto.encoders.streaming` alone.
@@ -20,18 +21,21 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.streaming import Tape
-from impasto.engine.evaluation import Evaluate, Evaluation, Later, Prepare
+from impasto.engine.cuts import Tile, cut
+from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare
 from impasto.engine.kept import Kept, digest
+from impasto.engine.maps import Maps, gathered
 from impasto.engine.pyramid import Size
-from impasto.errors import ParameterError
 from impasto.losses.content import energy
 from impasto.losses.moments import Moments, blend
 from impasto.losses.objective import (
+    Compared,
     ContentTerm,
     Objective,
     SmoothnessTerm,
     StyleTerm,
-    content_layers,
+    WholeTerm,
+    check_channels,
     layers,
     style_layers,
 )
@@ -61,76 +65,6 @@ class Streaming(Protocol):
     def stream(self, layers: Collection[str]) -> Pieces: ...
 
 
-@dataclass(frozen=True)
-class Box:
-    """Rows top … bottom and columns left … right of a picture, the second of each not included."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def of(self, picture: Tensor) -> Tensor:
-        return picture[..., self.top : self.bottom, self.left : self.right]
-
-    def at(self, stride: int) -> Box:
-        """The same region of a layer."""
-        return Box(self.top // stride, self.bottom // stride, self.left // stride, self.right // stride)
-
-    def clip(self, first: int, rows: int) -> Box:
-        """The part of it within ``rows`` rows from ``first``, counted from there."""
-        top = min(max(self.top - first, 0), rows)
-        return Box(top, max(top, min(self.bottom - first, rows)), self.left, self.right)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """``core`` is this tile's own; ``outer`` is what the network has to be shown for it."""
-
-    core: Box
-    outer: Box
-
-    def inside(self, stride: int) -> Box:
-        """The core at a layer, counted from the corner of ``outer``."""
-        core, outer = self.core.at(stride), self.outer.at(stride)
-        return Box(
-            core.top - outer.top, core.bottom - outer.top, core.left - outer.left, core.right - outer.left
-        )
-
-
-def cut(size: Size, side: int, *, reach: int, stride: int) -> list[Tile]:
-    """Tiles of about ``side`` pixels that together are a picture of ``size``; 0 cuts nothing.
-
-    Args:
-        reach: pixels the network sees beyond a tile.
-        stride: of the deepest layer: origins are multiples of it.
-    """
-    height, width = size
-    margin = -(-reach // stride) * stride
-    rows, columns = _cuts(height, side, stride), _cuts(width, side, stride)
-    return [
-        Tile(
-            Box(top, bottom, left, right),
-            Box(
-                max(0, top - margin),
-                min(height, bottom + margin),
-                max(0, left - margin),
-                min(width, right + margin),
-            ),
-        )
-        for top, bottom in rows
-        for left, right in columns
-    ]
-
-
-def _cuts(length: int, side: int, stride: int) -> list[tuple[int, int]]:
-    if not side or length <= side:
-        return [(0, length)]
-    count = -(-length // side)
-    step = -(-length // (count * stride)) * stride
-    return [(first, min(first + step, length)) for first in range(0, length, step)]
-
-
 _SMOOTH_BAND = 1 << 18  # pixels
 CONTENT_BYTES = 1_000_000_000
 _SMALLEST_TILE = 128  # smaller ones would be little but margin
@@ -156,7 +90,7 @@ def tiled(
 
     Args:
         encoder: the network.
-        objective: its style losses work on moments, its content losses on squares.
+        objective: what to evaluate.
         style_weights: a share for each style; they sum to 1.
         unit: what white is.
         tile: side of the tiles in pixels; 0 cuts nothing.
@@ -165,7 +99,7 @@ def tiled(
         kept: what the pictures are compared with, for others of this encoder that need the same.
     """
 
-    def prepare(content: Later, styles: Sequence[Later]) -> Evaluate:
+    def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
         with torch.no_grad():
             style_targets = _style_targets(encoder, objective, styles, style_weights, tile, kept)
             picture = content()
@@ -200,32 +134,36 @@ def _style_targets(
     weights: Sequence[float],
     tile: int,
     kept: Kept | None,
-) -> dict[str, Moments]:
+) -> dict[str, Moments | Compared]:
     """Term name -> what the term compares with."""
     needed = style_layers(objective)
     if not needed:
         return {}
     stream = encoder.stream(needed)
     terms = {term.name: (term, term.target_layer) for term in objective if isinstance(term, StyleTerm)}
+    wholes = [term for term in objective if isinstance(term, WholeTerm) and term.of == "style"]
     summed = tuple((name, term.loss, layer) for name, (term, layer) in terms.items())
-    sums = []
+    needs = (*summed, *((term.name, term.loss, term.target_layer) for term in wholes))
+    found = []
     for style in styles:
         picture = style()
 
-        def summarise(side: int, picture: Tensor = picture) -> Sums:
+        def look(side: int, picture: Tensor = picture) -> _Style:
             tiles = cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride)
             return _once(
                 kept,
                 picture,
-                (encoder, "style", summed, tuple(tiles)),
-                lambda: _sums(stream, terms, picture, tiles),
-                lambda sums: sum(each.first.nbytes + each.second.nbytes for each in sums.values()),
+                (encoder, "style", needs, tuple(tiles)),
+                lambda: _style(stream, terms, wholes, picture, tiles),
+                _Style.bytes,
             )
 
-        found, _ = _fitting(summarise, tile, picture)
-        sums.append(found)
+        found.append(_fitting(look, tile, picture)[0])
         del picture
-    return {name: blend([each[name] for each in sums], weights) for name in terms}
+    blended = {name: blend([each.sums[name] for each in found], weights) for name in terms}
+    return blended | {
+        term.name: Compared.together([each.compared[term.name] for each in found], weights) for term in wholes
+    }
 
 
 def _once(
@@ -239,14 +177,32 @@ def _once(
     return make() if kept is None else kept.get((digest(picture), *settings), make, size)
 
 
-def _sums(
-    stream: Pieces, terms: Mapping[str, tuple[StyleTerm, str]], image: Tensor, tiles: Sequence[Tile]
-) -> Sums:
-    """The summaries of ``image`` for terms at layers, over all tiles."""
+@dataclass(frozen=True)
+class _Style:
+    """What terms compare with, by name: summaries, and what is kept of whole maps."""
+
+    sums: Sums
+    compared: dict[str, Compared]
+
+    def bytes(self) -> int:
+        kept = [picture for each in self.compared.values() for picture in each.pictures]
+        sums = [moment for each in self.sums.values() for moment in (each.first, each.second)]
+        return sum(tensor.nbytes for tensor in (*kept, *sums))
+
+
+def _style(
+    stream: Pieces,
+    terms: Mapping[str, tuple[StyleTerm, str]],
+    wholes: Sequence[WholeTerm],
+    image: Tensor,
+    tiles: Sequence[Tile],
+) -> _Style:
+    """The summaries of ``image`` for terms at layers, and what is kept of its whole maps, over all tiles."""
     sums: Sums = {}
+    maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
     for piece in tiles:
-        stream.forward(piece.outer.of(image), _adder(stream, terms, piece, sums))
-    return sums
+        stream.forward(piece.outer.of(image), maps.observing(piece, _adder(stream, terms, piece, sums)))
+    return _Style(sums, {term.name: term.keep(maps.of[term.target_layer]) for term in wholes})
 
 
 def _adder(
@@ -293,7 +249,7 @@ class _Tiled:
         encoder: Streaming,
         objective: Objective,
         content: Tensor,
-        style_targets: Mapping[str, Moments],
+        style_targets: Mapping[str, Moments | Compared],
         unit: float,
         tile: int,
         content_bytes: int,
@@ -301,18 +257,20 @@ class _Tiled:
     ) -> None:
         self._encoder = encoder
         self._objective = objective
-        self._targets = style_targets
+        self._targets = {**style_targets}
         self._unit = unit
         self._content = [term for term in objective if isinstance(term, ContentTerm)]
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
+        self._whole = [term for term in objective if isinstance(term, WholeTerm)]
         needed = layers(objective)
         self._stream = encoder.stream(needed) if needed else None
         self._side = tile
         self._scales: dict[str, Tensor] = {}
         self._features: Mapping[str, Tensor] = {}  # of the content, by layer
         self._picture = content
+        self._keep_maps(encoder)
         if self._content:
-            self._content_stream = encoder.stream(content_layers(objective))
+            self._content_stream = encoder.stream(self._content_layers)
             self._take_content(content_bytes, kept)
         else:
             self._picture = content.new_empty(0, 3, *_size(content))
@@ -324,9 +282,22 @@ class _Tiled:
         stream = self._stream
         return cut(_size(self._picture), self._side, reach=stream.reach, stride=stream.deepest_stride)
 
+    def _keep_maps(self, encoder: Streaming) -> None:
+        """Finds what is compared with by losses of the content's whole maps."""
+        terms = [term for term in self._whole if term.of == "content"]
+        if not terms:
+            return
+        found = {term.layer for term in terms}
+        maps = gathered(encoder.stream(found), found, self._picture, self._tiles)
+        self._targets |= {term.name: term.keep(maps[term.layer]) for term in terms}
+
+    @property
+    def _content_layers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(term.layer for term in self._content))
+
     def _take_content(self, content_bytes: int, kept: Kept | None) -> None:
         """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
-        wanted = (content_layers(self._objective), tuple(self._tiles), content_bytes)
+        wanted = (self._content_layers, tuple(self._tiles), content_bytes)
         content = _once(
             kept,
             self._picture,
@@ -385,25 +356,32 @@ class _Tiled:
         stream.forward(outer.to(torch.promote_types(outer.dtype, torch.float32)), observe)
         return {layer: torch.cat(parts, 2) for layer, parts in strips.items()}
 
-    def __call__(self, x: Tensor, *, slope: bool = True) -> Evaluation:
+    def __call__(self, x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
         with torch.no_grad():
-            evaluation, self._side = _fitting(lambda side: self._at(x.detach(), side, slope), self._side, x)
+            evaluation, self._side = _fitting(
+                lambda side: self._at(x.detach(), side, slope, turn), self._side, x
+            )
         return evaluation
 
-    def _at(self, x: Tensor, side: int, slope: bool) -> Evaluation:
+    def _at(self, x: Tensor, side: int, slope: bool, turn: int) -> Evaluation:
         self._side = side
         gradient = torch.zeros_like(x) if slope else x.new_empty(0)
         values: dict[str, Tensor] = {}
         if self._stream is not None and slope:
-            tape, sums = self._summed(self._stream, x)
+            tape, sums, maps = self._summed(self._stream, x)
             slopes = self._distances(sums, values)
+            beside = self._differentiated(maps, values, turn)
             for piece in self._tiles:
                 tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
-                more = self._stream.backward(tape, self._injector(self._stream, piece, slopes, values))
+                inject = self._injector(self._stream, piece, slopes, beside, values)
+                more = self._stream.backward(tape, inject)
                 piece.outer.of(gradient).add_(more, alpha=1.0 / self._unit)
                 tape = None
         elif self._stream is not None:
-            self._distances(self._values(self._stream, x, values), values)
+            sums, maps = self._values(self._stream, x, values)
+            self._distances(sums, values)
+            for term in self._whole:
+                values[term.name] = term.value(maps[term.layer], self._compared(term), turn)
         self._smooth(x, gradient if slope else None, values)
         terms = {term.name: float(values[term.name].sum()) for term in self._objective}
         total = float(torch.stack([values[term.name].sum() for term in self._objective]).sum())
@@ -420,21 +398,26 @@ class _Tiled:
     ) -> Tape:
         return stream.forward(piece.outer.of(x) / self._unit, observe, way_back=way_back)
 
-    def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums]:
-        """The summaries of the picture and, if it is one tile, what its backward pass needs."""
-        sums: Sums = {}
-        if len(self._tiles) == 1:
-            observe = _adder(stream, self._style, self._tiles[0], sums)
-            return self._forward(stream, x, self._tiles[0], observe, way_back=True), sums
-        for piece in self._tiles if self._style else ():
-            self._forward(stream, x, piece, _adder(stream, self._style, piece, sums))
-        return None, sums
+    def _maps(self, stream: Pieces) -> Maps:
+        return Maps(stream, {term.layer for term in self._whole}, _size(self._picture))
 
-    def _values(self, stream: Pieces, x: Tensor, values: dict[str, Tensor]) -> Sums:
-        """The summaries of the picture; adds up the content terms, in one pass."""
+    def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums, dict[str, Tensor]]:
+        """The summaries and whole maps of the picture and, if it is one tile, what its backward pass needs."""
         sums: Sums = {}
+        maps = self._maps(stream)
+        tiles = self._tiles
+        tape: Tape | None = None
+        for piece in tiles if self._style or self._whole or len(tiles) == 1 else ():
+            observe = maps.observing(piece, _adder(stream, self._style, piece, sums))
+            tape = self._forward(stream, x, piece, observe, way_back=len(tiles) == 1)
+        return tape if len(tiles) == 1 else None, sums, maps.of
+
+    def _values(self, stream: Pieces, x: Tensor, values: dict[str, Tensor]) -> tuple[Sums, dict[str, Tensor]]:
+        """The summaries and whole maps of the picture; adds up the content terms, in one pass."""
+        sums: Sums = {}
+        maps = self._maps(stream)
         for piece in self._tiles:
-            add = _adder(stream, self._style, piece, sums)
+            add = maps.observing(piece, _adder(stream, self._style, piece, sums))
             wanted = self._content_features(piece) if self._content else {}
 
             def observe(
@@ -454,7 +437,7 @@ class _Tiled:
                         self._differ(term, own, wanted[layer], first + box.top - inside.top, values)
 
             self._forward(stream, x, piece, observe)
-        return sums
+        return sums, maps.of
 
     def _differ(
         self, term: ContentTerm, features: Tensor, wanted: Tensor, row: int, values: dict[str, Tensor]
@@ -471,11 +454,8 @@ class _Tiled:
         slopes: dict[str, list[Slopes]] = {}
         for name, (term, layer) in self._style.items():
             at, target = sums[name], self._targets[name]
-            if at.first.shape[-1] != target.first.shape[-1]:
-                raise ParameterError(
-                    f"{name}: expected a target layer with {at.first.shape[-1]} channels, "
-                    f"got {term.target_layer} with {target.first.shape[-1]}"
-                )
+            assert isinstance(target, Moments)
+            check_channels(term, at.first.shape[-1], target.first.shape[-1])
             with torch.enable_grad():
                 first, second = at.first.detach().requires_grad_(), at.second.detach().requires_grad_()
                 value = term.weight * term.loss.distance(Moments(at.count, first, second), target)
@@ -484,11 +464,34 @@ class _Tiled:
             slopes.setdefault(layer, []).append((by_first, by_second))
         return slopes
 
+    def _compared(self, term: WholeTerm) -> Compared:
+        found = self._targets[term.name]
+        assert isinstance(found, Compared)
+        return found
+
+    def _differentiated(
+        self, maps: dict[str, Tensor], values: dict[str, Tensor], turn: int
+    ) -> dict[str, Tensor]:
+        """Layer -> the derivative by its whole map; fills in the terms' values. The maps are used up."""
+        slopes: dict[str, Tensor] = {}
+        for layer in list(maps):
+            with torch.enable_grad():
+                at = maps.pop(layer).requires_grad_()
+                for term in self._whole:
+                    if term.layer != layer:
+                        continue
+                    value = term.value(at, self._compared(term), turn)
+                    (slope,) = torch.autograd.grad(value.sum(), at)
+                    slopes[layer] = slopes[layer] + slope if layer in slopes else slope
+                    values[term.name] = value.detach()
+        return slopes
+
     def _injector(
         self,
         stream: Pieces,
         piece: Tile,
         slopes: Mapping[str, list[Slopes]],
+        beside: Mapping[str, Tensor],
         values: dict[str, Tensor],
     ) -> Callable[[str, Tensor, int, Tensor | None], Tensor]:
         """Adds each layer's gradient within a tile's core, and the content terms' values."""
@@ -510,6 +513,10 @@ class _Tiled:
         def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:
             for by_first, by_second in slopes.get(layer, ()):
                 gradient = _moments_gradient(features, by_first, by_second, gradient)
+            if layer in beside:
+                core = piece.core.at(stream.stride(layer)).of(beside[layer])
+                more = core[:, :, row : row + features.shape[2]]
+                gradient = more if gradient is None else gradient + more
             for term in self._content:
                 if term.layer != layer:
                     continue

@@ -7,24 +7,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from impasto.errors import ParameterError
 from impasto.losses.content import SquaredError
+from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments, blend
 from impasto.losses.smoothness import TotalVariation
 
 Features = Mapping[str, Tensor]
 
 
+@runtime_checkable
 class StyleLoss(Protocol):
     """A loss between summaries of feature maps; summaries of two pieces add up to the whole's."""
 
     def summarise(self, features: Tensor) -> Moments: ...
 
     def distance(self, summary: Moments, target: Moments) -> Tensor: ...
+
+
+class WholeLoss(Protocol):
+    """A loss between feature maps that needs all pixels at once, since it has no summary that pieces add up to.
+
+    Attributes:
+        smallest: pixels that a map needs on each side.
+        draws: whether it looks at a random sample, another one each turn.
+    """
+
+    @property
+    def smallest(self) -> int: ...
+
+    @property
+    def draws(self) -> bool: ...
+
+    def keep(self, features: Tensor) -> Tensor:
+        """What is kept of the features (1, C, H, W) that others are compared with."""
+        ...
+
+    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+        """(N,), at least float32, of (N, C, H, W).
+
+        Args:
+            turn: which sample is drawn.
+        """
+        ...
+
+    def cost(self, channels: int, pixels: int, others: int) -> Cost:
+        """What it takes for a map of so many pixels, against one of so many others."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,10 +85,71 @@ class StyleTerm:
     loss: StyleLoss
     weight: float
     target_layer: str
+    label: str = ""  # tells terms at one layer apart
 
     @property
     def name(self) -> str:
-        return f"style {self.layer}"
+        return " ".join(("style", self.layer, self.label)).rstrip()
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+class Compared:
+    """What a loss of whole maps compares with: what is kept of each picture, and each picture's share.
+
+    Such a loss has no statistics to blend, so the loss towards several styles is the sum of those towards each, by
+    their shares.
+    """
+
+    pictures: tuple[Tensor, ...]
+    shares: tuple[float, ...]
+    channels: int
+
+    @classmethod
+    def together(cls, each: Sequence[Compared], shares: Sequence[float]) -> Compared:
+        """Several, each of one picture, with a share for each."""
+        pictures = tuple(picture for one in each for picture in one.pictures)
+        return cls(pictures, tuple(shares), each[0].channels)
+
+
+@dataclass(frozen=True)
+class WholeTerm:
+    """``loss`` between the whole map at ``layer`` and those of the styles, or the content, at ``target_layer``."""
+
+    layer: str
+    loss: WholeLoss
+    weight: float
+    target_layer: str
+    of: Literal["style", "content"] = "style"
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        return " ".join((self.of, self.layer, self.label)).rstrip()
+
+    def keep(self, features: Tensor) -> Compared:
+        """What is compared with, of a picture's map at ``target_layer``, alone.
+
+        Raises:
+            ParameterError: the map is too small for the loss.
+        """
+        height, width = features.shape[-2:]
+        if min(height, width) < self.loss.smallest:
+            raise ParameterError(
+                f"{self.name}: expected feature maps of at least {self.loss.smallest} pixels on each side, "
+                f"got {width}x{height}; take a larger picture or a layer less deep"
+            )
+        return Compared((self.loss.keep(features),), (1.0,), features.shape[1])
+
+    def value(self, features: Tensor, compared: Compared, turn: int = 0) -> Tensor:
+        """(N,), weighted, of (N, C, H, W).
+
+        Raises:
+            ParameterError: what is compared with has another number of channels.
+        """
+        check_channels(self, features.shape[1], compared.channels)
+        pairs = zip(compared.shares, compared.pictures, strict=True)
+        each = [share * self.loss(features, picture, turn) for share, picture in pairs if share]
+        return self.weight * torch.stack(each).sum(0)
 
 
 @dataclass(frozen=True)
@@ -66,25 +161,42 @@ class SmoothnessTerm:
     name: str = "tv"
 
 
-Term = ContentTerm | StyleTerm | SmoothnessTerm
+Term = ContentTerm | StyleTerm | WholeTerm | SmoothnessTerm
 Objective = tuple[Term, ...]
-Targets = tuple[Tensor | Moments | None, ...]
+Targets = tuple[Tensor | Moments | Compared | None, ...]
 """What each term of an objective is compared with, in the same order."""
 
 
 def content_layers(objective: Objective) -> tuple[str, ...]:
     """Layers whose features of the content picture are needed."""
-    return tuple(dict.fromkeys(t.layer for t in objective if isinstance(t, ContentTerm)))
+    return tuple(
+        dict.fromkeys(
+            t.layer
+            for t in objective
+            if isinstance(t, ContentTerm) or (isinstance(t, WholeTerm) and t.of == "content")
+        )
+    )
 
 
 def style_layers(objective: Objective) -> tuple[str, ...]:
     """Layers whose features of the style pictures are needed."""
-    return tuple(dict.fromkeys(t.target_layer for t in objective if isinstance(t, StyleTerm)))
+    return tuple(
+        dict.fromkeys(
+            t.target_layer
+            for t in objective
+            if isinstance(t, StyleTerm) or (isinstance(t, WholeTerm) and t.of == "style")
+        )
+    )
 
 
 def layers(objective: Objective) -> tuple[str, ...]:
     """Layers whose features of the picture itself are needed."""
     return tuple(dict.fromkeys(t.layer for t in objective if not isinstance(t, SmoothnessTerm)))
+
+
+def draws(objective: Objective) -> bool:
+    """Whether any loss looks at a random sample."""
+    return any(isinstance(t, WholeTerm) and t.loss.draws for t in objective)
 
 
 def targets(
@@ -98,25 +210,34 @@ def targets(
         style_weights: a share for each style picture; they sum to 1.
     """
 
-    def target(term: Term) -> Tensor | Moments | None:
+    def target(term: Term) -> Tensor | Moments | Compared | None:
         match term:
             case ContentTerm():
                 return content[term.layer]
             case StyleTerm():
                 summaries = [term.loss.summarise(style[term.target_layer]) for style in styles]
                 return blend(summaries, style_weights)
+            case WholeTerm(of="content"):
+                return term.keep(content[term.layer])
+            case WholeTerm():
+                return Compared.together(
+                    [term.keep(style[term.target_layer]) for style in styles], style_weights
+                )
             case SmoothnessTerm():
                 return None
 
     return tuple(target(term) for term in objective)
 
 
-def evaluate(objective: Objective, targets: Targets, image: Tensor, features: Features) -> dict[str, Tensor]:
+def evaluate(
+    objective: Objective, targets: Targets, image: Tensor, features: Features, turn: int = 0
+) -> dict[str, Tensor]:
     """The weighted terms, by name; their sum is the total.
 
     Args:
         image: (N, 3, H, W), RGB in [0, 1].
         features: features of ``image`` at ``layers(objective)``.
+        turn: which sample is drawn by losses that draw one.
 
     Returns:
         term name -> (N,).
@@ -128,18 +249,28 @@ def evaluate(objective: Objective, targets: Targets, image: Tensor, features: Fe
     for term, target in zip(objective, targets, strict=True):
         match term, target:
             case ContentTerm(), Tensor():
-                value = term.loss(features[term.layer], target)
+                value = term.weight * term.loss(features[term.layer], target)
             case StyleTerm(), Moments():
                 summary = term.loss.summarise(features[term.layer])
-                if summary.first.shape[-1] != target.first.shape[-1]:
-                    raise ParameterError(
-                        f"{term.name}: expected a target layer with {summary.first.shape[-1]} channels, "
-                        f"got {term.target_layer} with {target.first.shape[-1]}"
-                    )
-                value = term.loss.distance(summary, target)
+                check_channels(term, summary.first.shape[-1], target.first.shape[-1])
+                value = term.weight * term.loss.distance(summary, target)
+            case WholeTerm(), Compared():
+                value = term.value(features[term.layer], target, turn)
             case SmoothnessTerm(), None:
-                value = term.loss(image)
+                value = term.weight * term.loss(image)
             case _:
                 raise TypeError(f"{term.name}: no such target {type(target).__name__}")
-        values[term.name] = term.weight * value
+        values[term.name] = value
     return values
+
+
+def check_channels(term: StyleTerm | WholeTerm, own: int, target: int) -> None:
+    """Refuse a target layer with another number of channels.
+
+    Raises:
+        ParameterError: it has.
+    """
+    if own != target:
+        raise ParameterError(
+            f"{term.name}: expected a target layer with {own} channels, got {term.target_layer} with {target}"
+        )

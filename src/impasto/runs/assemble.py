@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -19,22 +19,66 @@ from impasto.engine.solvers import LBFGS, Adam, Solver
 from impasto.engine.start import cover, noise
 from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError, unknown_name
-from impasto.losses.content import CONTENT_LOSSES
+from impasto.losses import content
+from impasto.losses.content import SquaredError
+from impasto.losses.deviation import MeanDeviation
+from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleLoss, StyleTerm, Term
+from impasto.losses.histogram import Histogram
+from impasto.losses.objective import (
+    ContentTerm,
+    Objective,
+    SmoothnessTerm,
+    StyleLoss,
+    StyleTerm,
+    Term,
+    WholeLoss,
+    WholeTerm,
+    layers,
+    style_layers,
+)
+from impasto.losses.patches import Patches
+from impasto.losses.relaxed import RelaxedTransport
+from impasto.losses.selfsimilarity import SelfSimilarity
+from impasto.losses.sliced import SlicedWasserstein
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
-from impasto.runs.recipe import Recipe, StyleLossName
+from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
 
 Progress = Callable[[int, int | None], None]
 
-STYLE_LOSSES: dict[StyleLossName, StyleLoss] = {
+STYLE_LOSSES: dict[StyleLossName, StyleLoss | WholeLoss] = {
+    "gram-share": Gram(divide="pixels", reduce="share"),
+    "mean-deviation": MeanDeviation(),
+    "wasserstein": Gaussian(),
+    "sliced-wasserstein": SlicedWasserstein(),
+    "histogram": Histogram(),
+    "patches": Patches(),
+    "relaxed-transport": RelaxedTransport(),
     "gram": Gram(divide="pixels", reduce="mean"),
     "gram-elements": Gram(divide="elements", reduce="mean"),
-    "gram-share": Gram(divide="pixels", reduce="share"),
     "gram-sums": Gram(divide="nothing", reduce="sum"),
     "wasserstein-newton-schulz": NewtonSchulzWasserstein(),
 }
+
+CONTENT_LOSSES: dict[ContentLossName, SquaredError | WholeLoss] = {
+    "share": content.share,
+    "mean": content.mean,
+    "half-sum": content.half_sum,
+    "self-similarity": SelfSimilarity(),
+}
+
+BALANCE: dict[StyleLossName | ContentLossName, float] = {
+    "mean-deviation": 3.0,
+    "wasserstein": 0.87,
+    "sliced-wasserstein": 4.5,
+    "histogram": 2.2,
+    "patches": 0.37,
+    "relaxed-transport": 0.23,
+    "self-similarity": 4.3,
+}
+"""What a loss is multiplied by, so that at the same weight it gives about as much style as the default one, or keeps
+about as much content: docs/style-losses.md says how it was measured. 1 for what other tools define."""
 
 
 class Encoder(Protocol):
@@ -99,12 +143,12 @@ def check_layers(recipe: Recipe, known: tuple[str, ...]) -> None:
     Raises:
         ParameterError: with a suggestion.
     """
-    for option, layers in (
+    for option, named in (
         ("content-layers", recipe.content_layers),
         ("style-layers", recipe.style_layers),
         ("style-target-layers", list(recipe.style_target_layers.values())),
     ):
-        for layer in layers:
+        for layer in named:
             if layer not in known:
                 raise unknown_name(f"--{option}: layer of {recipe.encoder}", layer, known)
 
@@ -116,22 +160,58 @@ def build_encoder(recipe: Recipe, *, progress: Progress | None = None) -> Encode
 
 def build_objective(recipe: Recipe) -> Objective:
     """The terms, every weight multiplied in. Terms of weight 0 are left out."""
-    content_loss = CONTENT_LOSSES[recipe.content_loss]
-    style_loss = STYLE_LOSSES[recipe.style_loss]
     terms: list[Term] = [
         *(
-            ContentTerm(layer, content_loss, recipe.content_weight * weight)
+            _content_term(recipe, layer, recipe.content_weight * weight)
             for layer, weight in recipe.content_layers.items()
         ),
         *(
-            StyleTerm(
-                layer, style_loss, recipe.style_weight * weight, recipe.style_target_layers.get(layer, layer)
-            )
+            _style_term(recipe, layer, name, recipe.style_weight * weight * part)
             for layer, weight in recipe.style_layers.items()
+            for name, part in recipe.losses_at(layer).items()
         ),
         SmoothnessTerm(SMOOTHNESS_LOSSES[recipe.tv_loss], recipe.tv_weight),
     ]
     return tuple(term for term in terms if term.weight)
+
+
+def _content_term(recipe: Recipe, layer: str, weight: float) -> ContentTerm | WholeTerm:
+    loss = CONTENT_LOSSES[recipe.content_loss]
+    weight *= BALANCE.get(recipe.content_loss, 1.0)
+    if isinstance(loss, SquaredError):
+        return ContentTerm(layer, loss, weight)
+    return WholeTerm(layer, _seeded(loss, recipe.seed), weight, layer, of="content")
+
+
+def _style_term(recipe: Recipe, layer: str, name: StyleLossName, weight: float) -> StyleTerm | WholeTerm:
+    loss = STYLE_LOSSES[name]
+    weight *= BALANCE.get(name, 1.0)
+    target = recipe.style_target_layers.get(layer, layer)
+    label = name if layer in recipe.style_losses else ""
+    if isinstance(loss, StyleLoss):
+        return StyleTerm(layer, loss, weight, target, label)
+    return WholeTerm(layer, _seeded(loss, recipe.seed), weight, target, label=label)
+
+
+def _seeded(loss: WholeLoss, seed: int) -> WholeLoss:
+    """The loss, drawing its samples from that seed if it draws any."""
+    if isinstance(loss, SlicedWasserstein | RelaxedTransport | SelfSimilarity):
+        return replace(loss, seed=seed)
+    return loss
+
+
+def least_side(recipe: Recipe, objective: Objective) -> int:
+    """Pixels a picture needs on each side for the layers, and for the losses that need more than one pixel there."""
+    network = ENCODERS[recipe.encoder]
+    needed = {*layers(objective), *style_layers(objective)}
+    sides = [network.smallest_side(needed)] if needed else [1]
+    for term in objective:
+        if isinstance(term, WholeTerm):
+            sides += [
+                term.loss.smallest * network.smallest_side([layer])
+                for layer in (term.layer, term.target_layer)
+            ]
+    return max(sides)
 
 
 def build_evaluation(

@@ -24,7 +24,7 @@ from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.state import State
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
-from impasto.losses.objective import Objective, layers, style_layers
+from impasto.losses.objective import Objective, draws
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
@@ -252,8 +252,7 @@ class Session:
         )
 
     def _smallest_side(self) -> int:
-        needed = {*layers(self.objective), *style_layers(self.objective)}
-        return ENCODERS[self.recipe.encoder].smallest_side(needed) if needed else 1
+        return assemble.least_side(self.recipe, self.objective)
 
     def _levels(self, least: int) -> list[Level]:
         return assemble.build_levels(
@@ -287,6 +286,7 @@ class Session:
             unit=float(self.recipe.unit),
             detail=self.recipe.detail,
             least_fall=self.recipe.least_fall,
+            redraw=engine.REDRAW if draws(self.objective) else 0,
             resample=self.recipe.resample,
             resume=resume,
             finish=self._finish,

@@ -9,9 +9,10 @@ convolutions' arithmetic divided by what this machine shows in a tenth of a seco
 from __future__ import annotations
 
 import functools
+import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,9 @@ from impasto.engine.pyramid import Level, Size
 from impasto.engine.solvers import LBFGS
 from impasto.engine.tiles import CONTENT_BYTES
 from impasto.errors import ParameterError
-from impasto.runs.assemble import build_solver
+from impasto.losses.cost import Cost
+from impasto.losses.objective import WholeTerm
+from impasto.runs.assemble import build_objective, build_solver
 from impasto.runs.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
@@ -39,6 +42,9 @@ _PICTURE_HOLES = 2.0
 _PASSES = {2: 7.0, 4: 3.3}
 _PASSES_WINOGRAD = {2: 2.75, 4: 3.3}
 _FORWARD = 0.33  # of an evaluation
+_PRODUCTS = 6.0  # of a loss of whole maps, with what is beside them, as arithmetic at the network's rate
+_ORDERING = 60e-9  # seconds to bring one number of many into order
+_EIGENVALUES = 60  # as many products as those take the time of
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
 _SOURCE = 12  # of the pictures as they came, while they are read
@@ -171,17 +177,19 @@ def peak(
     for number, level in enumerate(levels):
         picture = _PICTURE * _pixels(level.size)
         solver, kept = _solver_bytes(recipe, level), _content_bytes(recipe, level, itemsize)
+        maps, whole = _whole_bytes(recipe, level, itemsize)
+        kept += whole
         network = _network_bytes(recipe, level.size, itemsize)
         shown = max(_PICTURE * _pixels(size) for size in level.styles)
         styling = max(_network_bytes(recipe, size, itemsize) for size in level.styles)
         below = _PICTURE * _pixels(levels[number - 1].size) if number else 0.0
         most = max(
             most,
-            2.25 * picture + solver + kept + network,  # x, the gradient, the best x in 8 bits
-            picture + shown + styling,  # x, a style
+            2.25 * picture + solver + kept + 2 * maps + network,  # x, the gradient, the best x in 8 bits
+            picture + shown + styling + maps + whole,  # x, a style
             2 * picture + kept + network,  # x, the content
             3 * below + 2.5 * picture,  # going up: three pictures of the level below, x, the content
-            3 * picture + kept + network,  # the result, rounded
+            3 * picture + kept + maps + network,  # the result, rounded
         )
     if device.type != "cpu":
         return 1.1 * (40e6 * itemsize + pictures + most)
@@ -219,6 +227,32 @@ def _content_bytes(recipe: Recipe, level: Level, itemsize: int) -> float:
             block, stride = _place(layer)
             features += _CHANNELS[block - 1] * _pixels(level.size) / stride**2 * itemsize
     return features if features <= CONTENT_BYTES else _PICTURE / 2 * _pixels(level.size)
+
+
+def _whole_bytes(recipe: Recipe, level: Level, itemsize: int) -> tuple[float, float]:
+    """For losses that need whole maps: the largest picture's maps; what is kept of others and the most work."""
+    maps: dict[tuple[str, Size], float] = {}
+    kept = work = 0.0
+    for term, size, cost in _whole_costs(recipe, level):
+        channels, stride = _CHANNELS[_place(term.layer)[0] - 1], _place(term.layer)[1]
+        for at in (size, level.size):
+            maps[term.layer, at] = channels * _pixels(at) / stride**2 * itemsize
+        kept += cost.kept
+        work = max(work, cost.work)
+    sizes = {at for _, at in maps}
+    return max(
+        (sum(b for (_, at), b in maps.items() if at == each) for each in sizes), default=0.0
+    ), kept + work
+
+
+def _whole_costs(recipe: Recipe, level: Level) -> Iterator[tuple[WholeTerm, Size, Cost]]:
+    """Each term that needs whole maps, with each picture's size that it is compared with."""
+    for term in build_objective(recipe):
+        if isinstance(term, WholeTerm):
+            block, stride = _place(term.layer)
+            for size in level.styles if term.of == "style" else (level.size,):
+                pixels, others = (math.ceil(_pixels(each) / stride**2) for each in (level.size, size))
+                yield term, size, term.loss.cost(_CHANNELS[block - 1], pixels, others)
 
 
 def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
@@ -266,10 +300,18 @@ def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, d
         if _content_bytes(recipe, level, dtype.itemsize) == _PICTURE / 2 * _pixels(level.size):
             forward += level.iterations
         seconds += level.iterations * evaluation + _FORWARD * (forward * evaluation + beside)
-    if recipe.style_loss.startswith("wasserstein"):
-        # Twelve steps of three products of C x C matrices, and twice as many back.
-        products = 12 * 3 * 3 * sum(2 * channels**3 for channels in _CHANNELS)
-        seconds += sum(level.iterations for level in levels) * products / _probe(device, torch.float32)
+    # By iteration: twelve steps of three products of C x C matrices, and twice as many back; eigenvalues in float64.
+    matrices = {"wasserstein-newton-schulz": 12 * 3 * 3, "wasserstein": _EIGENVALUES}
+    products = 2 * sum(
+        part_of * _CHANNELS[_place(layer)[0] - 1] ** 3
+        for layer in recipe.style_layers
+        for name in recipe.losses_at(layer)
+        if (part_of := matrices.get(name, 0))
+    )
+    seconds += sum(level.iterations for level in levels) * products / _probe(device, torch.float32)
+    for level in levels:
+        for _, _, cost in _whole_costs(recipe, level):
+            seconds += level.iterations * (_PRODUCTS * cost.products / rate + _ORDERING * cost.ordered)
     return seconds
 
 

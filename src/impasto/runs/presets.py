@@ -300,6 +300,8 @@ def _settled(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
         given = {"color": "palette"} | given
     elif given.get("color", "palette") != "palette":
         ended = (*ended, "palette")
+    if "style_loss" in given:  # of all layers
+        ended = (*ended, "style_losses")
     return {name: value for name, value in before.items() if name not in ended} | given
 
 

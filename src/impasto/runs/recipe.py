@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from impasto.errors import ParameterError
+from impasto.errors import ParameterError, unknown_name
 
 # Spelled once; the command, the errors and the documentation derive from these.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
@@ -21,8 +21,21 @@ EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
 Quality = Literal["standard", "draft"]
-StyleLossName = Literal["gram", "gram-elements", "gram-sums", "gram-share", "wasserstein-newton-schulz"]
-ContentLossName = Literal["mean", "half-sum", "share"]
+StyleLossName = Literal[
+    "gram-share",
+    "mean-deviation",
+    "wasserstein",
+    "sliced-wasserstein",
+    "histogram",
+    "patches",
+    "relaxed-transport",
+    # What other tools and papers divide by; their presets' weights are made for these.
+    "gram",
+    "gram-elements",
+    "gram-sums",
+    "wasserstein-newton-schulz",
+]
+ContentLossName = Literal["mean", "half-sum", "share", "self-similarity"]
 Color = Literal["style", "keep", "match", "palette"]
 Flip = Literal["no", "horizontal", "vertical"]
 ColorMatch = Literal["covariance", "histogram"]
@@ -38,6 +51,7 @@ Scale = Annotated[float, Field(gt=0.0, le=16.0)]
 Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 LayerWeights = dict[str, Weight]
+Mix = Annotated[dict[StyleLossName, Weight], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -94,6 +108,7 @@ class Recipe(BaseModel):
     style_target_layers: dict[str, str] = {}
     content_loss: ContentLossName = "share"
     style_loss: StyleLossName = "gram-share"
+    style_losses: dict[str, Mix] = {}  # of single layers, in place of style_loss
     tv_loss: SmoothnessLossName = "absolute-mean"
 
     # The network.
@@ -162,9 +177,10 @@ class Recipe(BaseModel):
             raise ValueError(
                 f"color, palette: expected a picture just when color is palette, got {given} and {self.color}"
             )
-        unknown = set(self.style_target_layers) - set(self.style_layers)
-        if unknown:
-            raise ValueError(f"style_target_layers: {', '.join(sorted(unknown))} is not in style_layers")
+        for name in ("style_target_layers", "style_losses"):
+            unknown = set(getattr(self, name)) - set(self.style_layers)
+            if unknown:
+                raise ValueError(f"{name}: {', '.join(sorted(unknown))} is not in style_layers")
         return self
 
     def _wrong_count(self, styles: int) -> str | None:
@@ -194,6 +210,10 @@ class Recipe(BaseModel):
         """How a style is turned: degrees clockwise, and flipped before."""
         no: Flip = "no"
         return _each(self.style_rotate, style, 0), _each(self.style_flip, style, no)
+
+    def losses_at(self, layer: str) -> dict[StyleLossName, float]:
+        """Style loss -> its share of a style layer's weight."""
+        return self.style_losses.get(layer) or {self.style_loss: 1.0}
 
     @property
     def inputs(self) -> tuple[tuple[str, Input], ...]:
@@ -284,6 +304,45 @@ def parse_layers(text: str, *, option: str) -> dict[str, float]:
         except ValueError:
             raise ParameterError(f"{option}: expected a number after {layer}=, got {weight!r}") from None
     return layers
+
+
+def parse_style_loss(text: str, *, option: str) -> dict[str, Any]:
+    """``patches``, or ``relu1_1=gram-share:0.2,relu4_1=patches+histogram:0.5``, as fields of a recipe.
+
+    A name alone is the loss of all style layers. Otherwise the layers named are the style layers, and each has one
+    loss or several with a weight each, 1 where none is given.
+
+    Raises:
+        ParameterError: not of that form, an unknown loss, a weight that is no number, or something named twice.
+    """
+    if "=" not in text:
+        return {"style_loss": _style_loss(text.strip(), option), "style_losses": {}}
+    losses: dict[str, dict[str, float]] = {}
+    for part in text.split(","):
+        layer, _, mix = (each.strip() for each in part.partition("="))
+        if not layer or not mix:
+            raise ParameterError(f"{option}: expected LAYER=LOSS:WEIGHT between commas, got {part!r}")
+        if layer in losses:
+            raise ParameterError(f"{option}: expected each layer once, got {layer} twice")
+        losses[layer] = {}
+        for each in mix.split("+"):
+            name, colon, weight = (piece.strip() for piece in each.partition(":"))
+            if _style_loss(name, f"{option}: {layer}") in losses[layer]:
+                raise ParameterError(f"{option}: expected each loss of {layer} once, got {name} twice")
+            try:
+                losses[layer][name] = float(weight) if colon else 1.0
+            except ValueError:
+                raise ParameterError(
+                    f"{option}: expected a number after {layer}={name}:, got {weight!r}"
+                ) from None
+    return {"style_layers": dict.fromkeys(losses, 1.0), "style_losses": losses}
+
+
+def _style_loss(name: str, what: str) -> str:
+    known = get_args(StyleLossName)
+    if name not in known:
+        raise unknown_name(what, name, known)
+    return name
 
 
 def parse_weights(text: str, *, option: str) -> tuple[float, ...]:

@@ -29,7 +29,7 @@ from impasto.engine.solvers import LBFGS
 from impasto.errors import ParameterError
 from impasto.losses.objective import Objective
 from impasto.runs.assemble import build_levels, build_objective
-from impasto.runs.recipe import Recipe
+from impasto.runs.recipe import Recipe, StyleLossName
 
 SIDE = 128
 """Long side of the pictures that are measured at, whatever the size of the result."""
@@ -90,7 +90,7 @@ def balanced(
     key = ("strength", _digest(recipe.model_copy(update={"strength": None}), level, size), recipe.tile)
     middle = measure() if kept is None else kept.get(key, measure, lambda _: 8)
     pixels = (size[0] * size[1]) / (level.size[0] * level.size[1])
-    growth = _GROWTH.get(recipe.content_loss, 0) - _GROWTH.get(recipe.style_loss, 0)
+    growth = _GROWTH.get(recipe.content_loss, 0) - _style_growth(recipe)
     weight = middle * odds(recipe.strength) * pixels**growth
     if not 0.0 < weight < math.inf:
         raise ParameterError(
@@ -100,6 +100,25 @@ def balanced(
     # To three digits: it is not known better, and shall be read. A recipe holds no more than 1e15.
     weight = min(float(f"{weight:.3g}"), 1e15)
     return recipe.model_copy(update={"style_weight": weight, "measured_for": digest})
+
+
+def _style_losses(recipe: Recipe) -> set[StyleLossName]:
+    """Those of any layer."""
+    return {name for layer in recipe.style_layers for name in recipe.losses_at(layer)}
+
+
+def _style_growth(recipe: Recipe) -> int:
+    """The power of the number of pixels that the style's loss grows with.
+
+    Raises:
+        ParameterError: one loss grows and another does not.
+    """
+    powers = {_GROWTH.get(name, 0) for name in _style_losses(recipe)}
+    if len(powers) > 1:
+        raise ParameterError(
+            "strength: expected style losses that a picture's size changes alike, got gram-sums beside others"
+        )
+    return powers.pop()
 
 
 def odds(strength: float) -> float:
@@ -147,7 +166,9 @@ def _digest(recipe: Recipe, level: Level, size: Size) -> str:
             "resample",
         },
     )
-    grows = size if {recipe.content_loss, recipe.style_loss} & _GROWTH.keys() else None
+    if recipe.style_losses:  # so that what was measured before there was such a setting stays measured
+        settings["style_losses"] = recipe.style_losses
+    grows = size if {recipe.content_loss, *_style_losses(recipe)} & _GROWTH.keys() else None
     shares = recipe.style_shares
     everything = (pictures, shares, settings, level.size, level.styles, grows)
     return hashlib.blake2b(repr(everything).encode(), digest_size=8).hexdigest()

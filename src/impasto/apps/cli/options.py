@@ -12,15 +12,16 @@ from cyclopts import Group, Parameter, Token
 from impasto.errors import ParameterError
 from impasto.runs.recipe import (
     ColorMatch,
+    ContentLossName,
     Device,
     EncoderName,
     Optimizer,
     Precision,
     Quality,
-    StyleLossName,
     parse_layers,
     parse_memory,
     parse_names,
+    parse_style_loss,
     parse_turns,
     parse_weights,
 )
@@ -111,7 +112,11 @@ class ObjectiveOptions(NetworkOptions):
     style_weights
         Shares of several styles, such as 0.7,0.3.
     style_loss
-        How two styles are compared.
+        How two styles are compared: gram-share, mean-deviation, wasserstein, sliced-wasserstein, histogram, patches,
+        relaxed-transport, or other tools' gram, gram-elements, gram-sums and wasserstein-newton-schulz. By layer:
+        relu1_1=gram-share:0.2,relu4_1=patches:1, or several at one: relu4_1=gram-share:0.2+patches.
+    content_loss
+        How the content is compared: share, self-similarity, or other tools' mean and half-sum.
     content_layers
         Layers to compare the content at, such as relu4_2 or relu3_2=0.5,relu4_2.
     style_layers
@@ -137,7 +142,8 @@ class ObjectiveOptions(NetworkOptions):
     style_weight: Annotated[float | None, _OBJECTIVE] = None
     tv_weight: Annotated[float | None, _OBJECTIVE] = None
     style_weights: Annotated[str | None, _OBJECTIVE] = None
-    style_loss: Annotated[StyleLossName | None, _OBJECTIVE] = None
+    style_loss: Annotated[str | None, _OBJECTIVE] = None
+    content_loss: Annotated[ContentLossName | None, _OBJECTIVE] = None
     content_layers: Annotated[str | None, _OBJECTIVE] = None
     style_layers: Annotated[str | None, _OBJECTIVE] = None
     style_size: Annotated[int | None, _SIZE, _WHOLE] = None
@@ -163,6 +169,11 @@ class ObjectiveOptions(NetworkOptions):
         for name, parse in _PARSERS.items():
             if values.get(name) is not None:
                 values[name] = parse(values[name], option=f"--{name.replace('_', '-')}")
+        if values.get("style_loss") is not None:
+            losses = parse_style_loss(values.pop("style_loss"), option="--style-loss")
+            if "style_layers" in losses and values["style_layers"] is not None:
+                raise ParameterError("--style-layers: not together with a --style-loss that names the layers")
+            values |= losses
         given = {name: value for name, value in values.items() if value is not None}
         return _build(self.recipe, given | dict(changes or {}))
 

@@ -1,0 +1,22 @@
+"""What a loss of whole maps takes, for who plans a picture before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """For one evaluation at one layer against one picture.
+
+    Attributes:
+        kept: bytes of what is kept of the other picture.
+        work: bytes, beside the maps themselves, while it is evaluated and differentiated.
+        products: multiplications.
+        ordered: numbers that are brought into order.
+    """
+
+    kept: float
+    work: float
+    products: float = 0.0
+    ordered: float = 0.0

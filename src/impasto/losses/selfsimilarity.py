@@ -1,0 +1,63 @@
+"""Content as the pattern of similarities within a picture (Kolkin, Salavon and Shakhnarovich 2019, Style transfer by
+relaxed optimal transport and self-similarity, arXiv:1904.12785, section 2.3; after Shechtman and Irani 2007).
+
+What counts is not what the features are but which places are alike, so that the picture is free to change its colours
+and textures everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.losses.cost import Cost
+from impasto.losses.relaxed import grid
+
+
+@dataclass(frozen=True)
+class SelfSimilarity:
+    """1/n Σ |D_ij / Σ_i D_ij − the content's|, with D the cosine distances between n pixels.
+
+    The paper divides by n², which makes it smaller the more pixels are looked at.
+
+    Args:
+        seed: of which pixels are looked at.
+        most: pixels that are looked at: a grid of them, another one each turn; the paper's number.
+    """
+
+    seed: int = 0
+    most: int = 1024
+
+    smallest = 2
+    draws = True
+
+    def keep(self, features: Tensor) -> Tensor:
+        """The features themselves: every turn looks at other pixels."""
+        return features
+
+    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+        """(N,)."""
+        seed = (self.seed * 1_000_003 + turn) % 2**63
+        # The same pixels of both.
+        own, wanted = (
+            grid(each, self.most, torch.Generator().manual_seed(seed)) for each in (features, kept)
+        )
+        off = _distances(own) - _distances(wanted)
+        return off.abs().sum((1, 2)) / off.shape[-1]
+
+    def cost(self, channels: int, pixels: int, others: int) -> Cost:
+        """What it takes for a map of so many pixels, against one of so many others."""
+        points = min(pixels, self.most)
+        work = 4.0 * (10 * points**2 + 8 * channels * points + 2 * channels * pixels) + 20e6
+        return Cost(4.0 * channels * others, work, products=4.0 * channels * points**2)
+
+
+def _distances(points: Tensor) -> Tensor:
+    """(N, P, C) as (N, P, P): each column's shares of its sum."""
+    wide = points.to(torch.promote_types(points.dtype, torch.float32))
+    directions = F.normalize(wide, dim=-1)
+    apart = 1.0 - directions @ directions.mT
+    return apart / apart.sum(-2, keepdim=True).clamp(min=torch.finfo(apart.dtype).tiny)
