@@ -1,11 +1,13 @@
 """What is each loss multiplied by, so that at the same weight it gives about as much style as the default one?
 
-    python benchmarks/balance.py --images DIR
+    python benchmarks/balance.py --images DIR [--pairs 3]
 
-For each pair of pictures and each style loss: the style weight that gives up half of the content, with nothing
-balanced (as `--strength 0.5` finds it, at 128 pixels). Divided by the default loss's, and the geometric mean over
-the pairs, that is the loss's balance in `impasto.runs.assemble`. A content loss's is the other way round. What is
-measured already is in results/balance.json and is not measured again.
+For each pair of pictures the default preset is painted, and what it gives up of the content is the aim. For each
+loss in its place: a picture of the style alone says how much of the content there is to give up, and the loss's
+balance is corrected from picture to picture until the aim is met, by the rule that a weight w gives up the share
+w / (w + m). The geometric mean over the pairs is the loss's balance in `impasto.runs.assemble`. A content loss is
+balanced the other way round, and judged by the default one. What is measured already is in results/balance.json and
+is not measured again.
 """
 
 from __future__ import annotations
@@ -29,9 +31,7 @@ PAIRS = {
     "city_day_1": "mosaic",
     "hoovertowernight": "the_scream",
 }
-DEFAULT = "gram-share"
 STYLE_LOSSES = (
-    DEFAULT,
     "mean-deviation",
     "wasserstein",
     "sliced-wasserstein",
@@ -40,17 +40,49 @@ STYLE_LOSSES = (
     "relaxed-transport",
 )
 CONTENT_LOSSES = ("self-similarity",)
+CLOSE = 1.15  # of the odds
 
 
-def half(images: Path, content: str, **options: Any) -> float:
-    """The style weight that gives up half of the content."""
-    paths = [
-        next((images / kind).glob(f"{name}.*"))
-        for kind, name in (("content", content), ("style", PAIRS[content]))
-    ]
-    session = make_session(*paths, {"strength": 0.5, "size": 128, **options})
-    session.load()
-    return session.recipe.style_weight
+class Pair:
+    """Two pictures, and how much of the content a recipe gives up."""
+
+    def __init__(self, images: Path, content: str, size: int, steps: int) -> None:
+        self._paths = [
+            next((images / kind).glob(f"{name}.*"))
+            for kind, name in (("content", content), ("style", PAIRS[content]))
+        ]
+        self._given = {"size": size, "steps": steps}
+        self._judge = make_session(*self._paths, self._given).evaluate()
+
+    def given_up(self, balance: float = 1.0, **options: Any) -> float:
+        """The default content loss of a picture painted with a loss multiplied so."""
+        name = options.get("style_loss") or options.get("content_loss")
+        if name is not None:
+            assemble.BALANCE[name] = balance
+        session = make_session(*self._paths, {**self._given, **options})
+        for last in session:  # noqa: B007  # the last one is what is wanted
+            pass
+        judged = self._judge(session.result(last).image.to(session.device), slope=False)
+        return sum(value for name, value in judged.terms.items() if name.startswith("content"))
+
+
+def balanced(pair: Pair, aim: float, **loss: str) -> list[dict[str, float]]:
+    """The balances tried, and what each gave up; the last one is met, or the third."""
+    (name,) = loss.values()
+    sign = -1.0 if name in CONTENT_LOSSES else 1.0
+    alone = pair.given_up(content_weight=0.0, **({} if sign < 0 else loss))
+    balance = START[name]
+    tried = []
+    while True:
+        found = pair.given_up(balance, **loss)
+        odds = (aim / max(alone - aim, 0.02 * alone)) / (found / max(alone - found, 0.02 * alone))
+        tried.append({"balance": balance, "given_up": round(found, 4), "alone": round(alone, 4)})
+        balance *= odds**sign
+        if max(odds, 1.0 / odds) < CLOSE or len(tried) == 3:
+            return [*tried, {"balance": balance}]
+
+
+START = dict(assemble.BALANCE)
 
 
 def main() -> None:
@@ -58,31 +90,48 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=Path, required=True)
-    images = parser.parse_args().images
-    assemble.BALANCE.clear()
-    found: dict[str, dict[str, float]] = {}
+    parser.add_argument("--pairs", type=int, default=len(PAIRS))
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=60)
+    given = parser.parse_args()
+    found: dict[str, Any] = {}
     if RESULTS.exists():
         found = json.loads(RESULTS.read_text())["found"]
-    for content in PAIRS:
+    for content in list(PAIRS)[: given.pairs]:
         row = found.setdefault(content, {})
+        pair = Pair(given.images, content, given.size, given.steps)
+        if "default" not in row:
+            row["default"] = pair.given_up()
         for name, option in (
             *((name, "style_loss") for name in STYLE_LOSSES),
             *((name, "content_loss") for name in CONTENT_LOSSES),
         ):
             if name not in row:
-                row[name] = half(images, content, **{option: name})
-                print(content, name, row[name], flush=True)
+                row[name] = balanced(pair, row["default"], **{option: name})
+                print(content, row["default"], name, row[name], flush=True)
+                save(found, given.size, given.steps)
+
+
+def save(found: dict[str, Any], size: int, steps: int) -> None:
     balance = {}
     for name in (*STYLE_LOSSES, *CONTENT_LOSSES):
-        ratios = [math.log(row[name] / row[DEFAULT]) for row in found.values()]
-        sign = -1.0 if name in CONTENT_LOSSES else 1.0
-        balance[name] = {
-            "balance": float(f"{math.exp(sign * statistics.fmean(ratios)):.2g}"),
-            "furthest_pair": round(math.exp(max(abs(r - statistics.fmean(ratios)) for r in ratios)), 2),
-        }
-    result = {"machine": machine(), "pairs": PAIRS, "found": found, "balance": balance}
+        logs = [math.log(row[name][-1]["balance"]) for row in found.values() if name in row]
+        if logs:
+            mean = statistics.fmean(logs)
+            balance[name] = {
+                "balance": float(f"{math.exp(mean):.2g}"),
+                "furthest_pair": round(math.exp(max(abs(each - mean) for each in logs)), 2),
+                "pairs": len(logs),
+            }
+    result = {
+        "machine": machine(),
+        "size": size,
+        "steps": steps,
+        "pairs": PAIRS,
+        "found": found,
+        "balance": balance,
+    }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(balance, indent=1))
 
 
 if __name__ == "__main__":

@@ -70,11 +70,11 @@ CONTENT_LOSSES: dict[ContentLossName, SquaredError | WholeLoss] = {
 
 BALANCE: dict[StyleLossName | ContentLossName, float] = {
     "mean-deviation": 3.0,
-    "wasserstein": 0.87,
+    "wasserstein": 0.5,
     "sliced-wasserstein": 4.5,
     "histogram": 2.2,
-    "patches": 0.37,
-    "relaxed-transport": 0.23,
+    "patches": 0.2,
+    "relaxed-transport": 0.08,
     "self-similarity": 4.3,
 }
 """What a loss is multiplied by, so that at the same weight it gives about as much style as the default one, or keeps

@@ -18,7 +18,6 @@ from impasto import color, images
 from impasto.engine.evaluation import Evaluate
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
-from impasto.losses.objective import layers, style_layers
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
@@ -216,9 +215,7 @@ def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
             "encoder: the recipe was made with a network that is not in it; pass it as encoder="
         )
     assemble.check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
-    objective = assemble.build_objective(recipe)
-    needed = {*layers(objective), *style_layers(objective)}
-    return 1 if own or not needed else ENCODERS[recipe.encoder].smallest_side(needed)
+    return 1 if own else assemble.least_side(recipe, assemble.build_objective(recipe))
 
 
 def _size(image: Tensor) -> Size:
