@@ -6,6 +6,7 @@ What runs share is read and computed once (:mod:`impasto.runs.shared`), and stil
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -36,7 +37,7 @@ from impasto.runs.tensorboard import require
 
 SHEET, REPORT = "sheet.png", "report.html"
 
-_CELL = 256
+_CELL, _SHEET = 256, 40_000_000  # the long side of a picture; pixels of all together
 
 
 class Sweep:
@@ -125,8 +126,10 @@ class Sweep:
         Columns are the content, the style, and the values of the grid's first setting; pairs of pictures and the
         values of the other settings are rows.
         """
+        # So many pictures that the sheet would be too large are shown smaller.
+        side = max(32, min(_CELL, math.isqrt(_SHEET // len(self.entries))))
         results = {
-            entry.path: _shown(entry.path / RESULT, _CELL) for entry in self.entries if is_done(entry.path)
+            entry.path: _shown(entry.path / RESULT, side) for entry in self.entries if is_done(entry.path)
         }
         cell = max((max(each.size) for each in results.values() if each), default=0)
         if not cell:
