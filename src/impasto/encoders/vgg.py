@@ -133,6 +133,28 @@ class VGG:
                     break
         return features
 
+    def see(self, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """How much of what each feature sees a mask covers: the mask through the network, every kernel a mean.
+
+        Args:
+            mask: (1, 1, H, W) in [0, 1].
+            layers: names out of ``self.layers``.
+
+        Returns:
+            layer name -> (1, 1, H', W'). A feature weighs what is near its middle more, as the features do.
+        """
+        found: dict[str, Tensor] = {}
+        for name in self.layers:
+            if name.startswith("conv"):
+                mask = F.avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
+            elif name.startswith("pool"):
+                mask = F.avg_pool2d(mask, 2)
+            if name in layers:
+                found[name] = mask
+                if len(found) == len(set(layers)):
+                    break
+        return found
+
     def stream(self, layers: Collection[str], *, strip: int | None = None) -> Stream:
         """The same network for the same layers, forward and backward in pieces.
 

@@ -9,8 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from impasto.engine.regions import NONE, Regions
 from impasto.losses.objective import (
     Features,
+    Guides,
     Objective,
     Targets,
     content_layers,
@@ -61,7 +63,11 @@ Prepare = Callable[[Later, Sequence[Later]], EvaluateAtTurn]
 
 
 def whole(
-    extract: Extract, objective: Objective, style_weights: Sequence[float], unit: float = 1.0
+    extract: Extract,
+    objective: Objective,
+    style_weights: Sequence[float],
+    unit: float = 1.0,
+    regions: Regions = NONE,
 ) -> Prepare:
     """The evaluation of an objective by autograd, for any encoder.
 
@@ -70,12 +76,17 @@ def whole(
         objective: what to evaluate.
         style_weights: a share for each style; they sum to 1.
         unit: what white is.
+        regions: where the style terms of a region look.
     """
 
     def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
         shown = [style() for style in styles]
-        wanted = level_targets(content(), shown, style_weights, extract=extract, objective=objective)
-        return evaluator(extract, objective, wanted, unit)
+        picture = content()
+        wanted = level_targets(
+            picture, shown, style_weights, extract=extract, objective=objective, regions=regions
+        )
+        guides = regions.guides(objective, (picture.shape[-2], picture.shape[-1]))
+        return evaluator(extract, objective, wanted, unit, guides)
 
     return prepare
 
@@ -87,6 +98,7 @@ def level_targets(
     *,
     extract: Extract,
     objective: Objective,
+    regions: Regions = NONE,
 ) -> Targets:
     """What the objective's terms compare with, for pictures that already have the level's size."""
     c_layers, s_layers = content_layers(objective), style_layers(objective)
@@ -95,16 +107,23 @@ def level_targets(
             objective,
             extract(content, c_layers) if c_layers else {},
             [extract(style, s_layers) for style in styles] if s_layers else [{} for _ in styles],
-            style_weights,
+            lambda term: regions.shares(term, style_weights),
+            [
+                regions.style_guides(objective, number, (style.shape[-2], style.shape[-1]))
+                for number, style in enumerate(styles)
+            ],
         )
 
 
-def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: float) -> EvaluateAtTurn:
+def evaluator(
+    extract: Extract, objective: Objective, targets: Targets, unit: float, guides: Guides | None = None
+) -> EvaluateAtTurn:
     """The evaluation of an objective at pictures stored in [0, unit].
 
     Args:
         extract: the encoder, (image in [0, 1], layers) -> features.
         unit: what white is; the gradient is with respect to the stored values.
+        guides: how much the features of a region's terms count.
     """
     needed = layers(objective)
 
@@ -112,7 +131,9 @@ def evaluator(extract: Extract, objective: Objective, targets: Targets, unit: fl
         x = x.detach().requires_grad_(slope)
         with torch.set_grad_enabled(slope):
             image = x / unit
-            terms = evaluate(objective, targets, image, extract(image, needed) if needed else {}, turn)
+            terms = evaluate(
+                objective, targets, image, extract(image, needed) if needed else {}, guides or {}, turn
+            )
             total = torch.stack(list(terms.values())).sum()
         gradient = torch.autograd.grad(total, x)[0] if slope else x.new_empty(0)
         return Evaluation(

@@ -26,16 +26,17 @@ from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare
 from impasto.engine.kept import Kept, digest
 from impasto.engine.maps import Maps, gathered
 from impasto.engine.pyramid import Size
+from impasto.engine.regions import NONE, Regions
 from impasto.losses.content import energy
 from impasto.losses.moments import Moments, blend
 from impasto.losses.objective import (
     Compared,
     ContentTerm,
+    Guides,
     Objective,
     SmoothnessTerm,
     StyleTerm,
     WholeTerm,
-    check_channels,
     layers,
     style_layers,
 )
@@ -72,8 +73,8 @@ _SMALLEST_TILE = 128  # smaller ones would be little but margin
 Result = TypeVar("Result")
 
 Sums = dict[str, Moments]
-Slopes = tuple[Tensor | None, Tensor | None]
-"""The derivatives by the first and the second moment; None where a loss does not use it."""
+Slopes = tuple[Tensor | None, Tensor | None, Tensor | None]
+"""The derivatives by the first and the second moment, None where a loss does not use it, and a region's guide."""
 
 
 def tiled(
@@ -85,6 +86,7 @@ def tiled(
     tile: int = 0,
     content_bytes: int = CONTENT_BYTES,
     kept: Kept | None = None,
+    regions: Regions = NONE,
 ) -> Prepare:
     """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
 
@@ -97,15 +99,17 @@ def tiled(
         content_bytes: memory for the content's features. Where they would take more they are computed at every
             evaluation, a quarter more work, from the content kept at half the precision.
         kept: what the pictures are compared with, for others of this encoder that need the same.
+        regions: where the style terms of a region look.
     """
 
     def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
         with torch.no_grad():
-            style_targets = _style_targets(encoder, objective, styles, style_weights, tile, kept)
+            style_targets = _style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
             picture = content()
+            guides = regions.guides(objective, _size(picture))
             made, _ = _fitting(
                 lambda side: _Tiled(
-                    encoder, objective, picture, style_targets, unit, side, content_bytes, kept
+                    encoder, objective, picture, style_targets, guides, unit, side, content_bytes, kept
                 ),
                 tile,
                 picture,
@@ -134,6 +138,7 @@ def _style_targets(
     weights: Sequence[float],
     tile: int,
     kept: Kept | None,
+    regions: Regions,
 ) -> dict[str, Moments | Compared]:
     """Term name -> what the term compares with."""
     needed = style_layers(objective)
@@ -145,22 +150,32 @@ def _style_targets(
     summed = tuple((name, term.loss, layer) for name, (term, layer) in terms.items())
     needs = (*summed, *((term.name, term.loss, term.target_layer) for term in wholes))
     found = []
-    for style in styles:
+    for number, style in enumerate(styles):
         picture = style()
+        guides = regions.style_guides(objective, number, _size(picture))
+        marks = tuple((name, digest(guide)) for name, guide in guides.items())
 
-        def look(side: int, picture: Tensor = picture) -> _Style:
+        def look(
+            side: int,
+            picture: Tensor = picture,
+            guides: Guides = guides,
+            marks: tuple[object, ...] = marks,
+        ) -> _Style:
             tiles = cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride)
             return _once(
                 kept,
                 picture,
-                (encoder, "style", needs, tuple(tiles)),
-                lambda: _style(stream, terms, wholes, picture, tiles),
+                (encoder, "style", needs, tuple(tiles), marks),
+                lambda: _style(stream, terms, wholes, picture, tiles, guides),
                 _Style.bytes,
             )
 
         found.append(_fitting(look, tile, picture)[0])
         del picture
-    blended = {name: blend([each.sums[name] for each in found], weights) for name in terms}
+    blended = {
+        name: blend([each.sums[name] for each in found], regions.shares(term, weights))
+        for name, (term, _) in terms.items()
+    }
     return blended | {
         term.name: Compared.together([each.compared[term.name] for each in found], weights) for term in wholes
     }
@@ -196,27 +211,35 @@ def _style(
     wholes: Sequence[WholeTerm],
     image: Tensor,
     tiles: Sequence[Tile],
+    guides: Guides,
 ) -> _Style:
     """The summaries of ``image`` for terms at layers, and what is kept of its whole maps, over all tiles."""
     sums: Sums = {}
     maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
     for piece in tiles:
-        stream.forward(piece.outer.of(image), maps.observing(piece, _adder(stream, terms, piece, sums)))
+        stream.forward(
+            piece.outer.of(image), maps.observing(piece, _adder(stream, terms, piece, sums, guides))
+        )
     return _Style(sums, {term.name: term.keep(maps.of[term.target_layer]) for term in wholes})
 
 
 def _adder(
-    stream: Pieces, terms: Mapping[str, tuple[StyleTerm, str]], piece: Tile, sums: Sums
+    stream: Pieces, terms: Mapping[str, tuple[StyleTerm, str]], piece: Tile, sums: Sums, guides: Guides
 ) -> Callable[[str, Tensor, int], None]:
     """Observes one tile and adds its summaries to ``sums``."""
 
     def observe(layer: str, features: Tensor, first: int) -> None:
-        own = piece.inside(stream.stride(layer)).clip(first, features.shape[2]).of(features)
+        stride = stream.stride(layer)
+        inside = piece.inside(stride)
+        box = inside.clip(first, features.shape[2])
+        own = box.of(features)
         if not own.numel():
             return
+        rows = slice(first + box.top - inside.top, first + box.bottom - inside.top)
         for name, (term, at) in terms.items():
             if at == layer:
-                summary = term.loss.summarise(own)
+                guide = piece.core.at(stride).of(guides[name])[:, :, rows] if name in guides else None
+                summary = term.loss.summarise(own, guide)
                 sums[name] = sums[name].plus(summary) if name in sums else summary
 
     return observe
@@ -250,6 +273,7 @@ class _Tiled:
         objective: Objective,
         content: Tensor,
         style_targets: Mapping[str, Moments | Compared],
+        guides: Guides,
         unit: float,
         tile: int,
         content_bytes: int,
@@ -258,6 +282,7 @@ class _Tiled:
         self._encoder = encoder
         self._objective = objective
         self._targets = {**style_targets}
+        self._guides = guides
         self._unit = unit
         self._content = [term for term in objective if isinstance(term, ContentTerm)]
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
@@ -408,7 +433,7 @@ class _Tiled:
         tiles = self._tiles
         tape: Tape | None = None
         for piece in tiles if self._style or self._whole or len(tiles) == 1 else ():
-            observe = maps.observing(piece, _adder(stream, self._style, piece, sums))
+            observe = maps.observing(piece, _adder(stream, self._style, piece, sums, self._guides))
             tape = self._forward(stream, x, piece, observe, way_back=len(tiles) == 1)
         return tape if len(tiles) == 1 else None, sums, maps.of
 
@@ -417,7 +442,7 @@ class _Tiled:
         sums: Sums = {}
         maps = self._maps(stream)
         for piece in self._tiles:
-            add = maps.observing(piece, _adder(stream, self._style, piece, sums))
+            add = maps.observing(piece, _adder(stream, self._style, piece, sums, self._guides))
             wanted = self._content_features(piece) if self._content else {}
 
             def observe(
@@ -455,14 +480,20 @@ class _Tiled:
         for name, (term, layer) in self._style.items():
             at, target = sums[name], self._targets[name]
             assert isinstance(target, Moments)
-            check_channels(term, at.first.shape[-1], target.first.shape[-1])
             with torch.enable_grad():
                 first, second = at.first.detach().requires_grad_(), at.second.detach().requires_grad_()
-                value = term.weight * term.loss.distance(Moments(at.count, first, second), target)
+                value = term.value(Moments(at.count, first, second), target, self._pixels(layer))
                 by_first, by_second = torch.autograd.grad(value.sum(), (first, second), allow_unused=True)
             values[name] = value.detach()
-            slopes.setdefault(layer, []).append((by_first, by_second))
+            slopes.setdefault(layer, []).append((by_first, by_second, self._guides.get(name)))
         return slopes
+
+    def _pixels(self, layer: str) -> int:
+        """Of the layer, over the whole picture."""
+        assert self._stream is not None
+        stride = self._stream.stride(layer)
+        height, width = _size(self._picture)
+        return (height // stride) * (width // stride)
 
     def _compared(self, term: WholeTerm) -> Compared:
         found = self._targets[term.name]
@@ -511,11 +542,12 @@ class _Tiled:
             return gradient
 
         def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:
-            for by_first, by_second in slopes.get(layer, ()):
-                gradient = _moments_gradient(features, by_first, by_second, gradient)
+            core, rows = piece.core.at(stream.stride(layer)), slice(row, row + features.shape[2])
+            for by_first, by_second, guide in slopes.get(layer, ()):
+                weight = None if guide is None else core.of(guide)[:, :, rows]
+                gradient = _moments_gradient(features, by_first, by_second, gradient, weight)
             if layer in beside:
-                core = piece.core.at(stream.stride(layer)).of(beside[layer])
-                more = core[:, :, row : row + features.shape[2]]
+                more = core.of(beside[layer])[:, :, rows]
                 gradient = more if gradient is None else gradient + more
             for term in self._content:
                 if term.layer != layer:
@@ -551,16 +583,24 @@ class _Tiled:
 
 
 def _moments_gradient(
-    features: Tensor, by_first: Tensor | None, by_second: Tensor | None, gradient: Tensor | None
+    features: Tensor,
+    by_first: Tensor | None,
+    by_second: Tensor | None,
+    gradient: Tensor | None,
+    weight: Tensor | None,
 ) -> Tensor:
-    """d/df of a function of Σ f and Σ f fᵀ, added to ``gradient``: (N, C, H, W), channels last."""
+    """d/df of a function of Σ w f and Σ w f fᵀ, added to ``gradient``: (N, C, H, W), channels last."""
     n, c, h, w = features.shape
     points = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    if weight is not None:
+        weight = weight.to(features.dtype).reshape(1, h * w, 1)
+        points = points * weight
     result = (
         torch.zeros_like(points) if gradient is None else gradient.permute(0, 2, 3, 1).reshape(n, h * w, c)
     )
     if by_second is not None:
         result = torch.baddbmm(result, points, (by_second + by_second.mT).to(features.dtype))
     if by_first is not None:
-        result = result + by_first.to(features.dtype).unsqueeze(1)
+        more = by_first.to(features.dtype).unsqueeze(1)
+        result = result + (more if weight is None else more * weight)
     return result.view(n, h, w, c).permute(0, 3, 1, 2)

@@ -22,9 +22,9 @@ _LEAST = 1e-7
 class MeanDeviation:
     """Σ (μ − μₛ)² + (σ − σₛ)², divided by Σ μₛ² + σₛ²: 1 is as far off as features of zero."""
 
-    def summarise(self, features: Tensor) -> Moments:
-        """Moments of (N, C, H, W) feature maps."""
-        return Moments.of(features, exact=True)  # a variance is a small difference of large sums
+    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
+        """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
+        return Moments.of(features, weight, exact=True)  # a variance is a small difference of large sums
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,)."""

@@ -60,9 +60,9 @@ class Gaussian:
 
     ridge: float = 1e-5
 
-    def summarise(self, features: Tensor) -> Moments:
-        """Moments of (N, C, H, W) feature maps."""
-        return Moments.of(features, exact=True)
+    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
+        """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
+        return Moments.of(features, weight, exact=True)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,)."""

@@ -35,9 +35,9 @@ class Gram:
     divide: Literal["nothing", "pixels", "elements"] = "pixels"
     reduce: Literal["sum", "mean", "share"] = "mean"
 
-    def summarise(self, features: Tensor) -> Moments:
-        """Moments of (N, C, H, W) feature maps."""
-        return Moments.of(features)
+    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
+        """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
+        return Moments.of(features, weight)
 
     def matrix(self, summary: Moments) -> Tensor:
         """(N, C, C): the Gram matrix, divided as asked."""

@@ -63,7 +63,7 @@ class Moments:
     """Sums over the pixels of feature maps.
 
     Attributes:
-        count: number of pixels n.
+        count: number of pixels n, or the sum of their weights.
         first: (N, C), Σ f.
         second: (N, C, C), Σ f fᵀ.
     """
@@ -73,10 +73,11 @@ class Moments:
     second: Tensor
 
     @classmethod
-    def of(cls, features: Tensor, *, exact: bool = False) -> Moments:
+    def of(cls, features: Tensor, weight: Tensor | None = None, *, exact: bool = False) -> Moments:
         """Moments of (N, C, H, W) feature maps, at least in float32.
 
         Args:
+            weight: (1, 1, H, W), how much each pixel counts; None counts each once.
             exact: multiply in float32 as well. Products of bfloat16 are 0.04 % off, and a covariance that is a small
                 difference of such sums need not be positive definite.
         """
@@ -85,6 +86,11 @@ class Moments:
         n, c, h, w = features.shape
         # Channels last in memory, so this is a view.
         points = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        if weight is not None:
+            wide = torch.promote_types(points.dtype, torch.float32)
+            weighted = points * weight.reshape(1, h * w, 1).to(points.dtype)
+            first = weighted.sum(1, dtype=wide)
+            return cls(float(weight.sum(dtype=torch.float64)), first, _products(weighted, points))
         first, second = _Sums.apply(points)  # type: ignore[no-untyped-call]
         return cls(float(h * w), first, second)
 

@@ -5,7 +5,7 @@ total = Σ content terms + Σ style terms + smoothness, with every weight alread
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -25,7 +25,7 @@ Features = Mapping[str, Tensor]
 class StyleLoss(Protocol):
     """A loss between summaries of feature maps; summaries of two pieces add up to the whole's."""
 
-    def summarise(self, features: Tensor) -> Moments: ...
+    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments: ...
 
     def distance(self, summary: Moments, target: Moments) -> Tensor: ...
 
@@ -86,10 +86,21 @@ class StyleTerm:
     weight: float
     target_layer: str
     label: str = ""  # tells terms at one layer apart
+    region: str = ""  # where it looks; everywhere without one
 
     @property
     def name(self) -> str:
-        return " ".join(("style", self.layer, self.label)).rstrip()
+        return " ".join(part for part in ("style", self.layer, self.label, self.region) if part)
+
+    def value(self, summary: Moments, target: Moments, pixels: int) -> Tensor:
+        """(N,), weighted. A region counts by the share of the layer's ``pixels`` that it covers.
+
+        Raises:
+            ParameterError: the target layer has another number of channels.
+        """
+        check_channels(self, summary.first.shape[-1], target.first.shape[-1])
+        weight = self.weight * summary.count / pixels if self.region else self.weight
+        return weight * self.loss.distance(summary, target)
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
@@ -165,6 +176,8 @@ Term = ContentTerm | StyleTerm | WholeTerm | SmoothnessTerm
 Objective = tuple[Term, ...]
 Targets = tuple[Tensor | Moments | Compared | None, ...]
 """What each term of an objective is compared with, in the same order."""
+Guides = Mapping[str, Tensor]
+"""By term name, (1, 1, H, W): how much each feature counts. Terms that are not there count all alike."""
 
 
 def content_layers(objective: Objective) -> tuple[str, ...]:
@@ -200,14 +213,19 @@ def draws(objective: Objective) -> bool:
 
 
 def targets(
-    objective: Objective, content: Features, styles: Sequence[Features], style_weights: Sequence[float]
+    objective: Objective,
+    content: Features,
+    styles: Sequence[Features],
+    shares: Callable[[StyleTerm | WholeTerm], Sequence[float]],
+    guides: Sequence[Guides],
 ) -> Targets:
     """What the terms compare with, from the features of the content and of each style picture.
 
     Args:
         content: features at ``content_layers(objective)``.
         styles: for each style picture, features at ``style_layers(objective)``.
-        style_weights: a share for each style picture; they sum to 1.
+        shares: of each style picture for a term; they sum to 1.
+        guides: for each style picture, how much its features count.
     """
 
     def target(term: Term) -> Tensor | Moments | Compared | None:
@@ -215,13 +233,16 @@ def targets(
             case ContentTerm():
                 return content[term.layer]
             case StyleTerm():
-                summaries = [term.loss.summarise(style[term.target_layer]) for style in styles]
-                return blend(summaries, style_weights)
+                summaries = [
+                    term.loss.summarise(style[term.target_layer], guide.get(term.name))
+                    for style, guide in zip(styles, guides, strict=True)
+                ]
+                return blend(summaries, shares(term))
             case WholeTerm(of="content"):
                 return term.keep(content[term.layer])
             case WholeTerm():
                 return Compared.together(
-                    [term.keep(style[term.target_layer]) for style in styles], style_weights
+                    [term.keep(style[term.target_layer]) for style in styles], shares(term)
                 )
             case SmoothnessTerm():
                 return None
@@ -230,13 +251,19 @@ def targets(
 
 
 def evaluate(
-    objective: Objective, targets: Targets, image: Tensor, features: Features, turn: int = 0
+    objective: Objective,
+    targets: Targets,
+    image: Tensor,
+    features: Features,
+    guides: Guides,
+    turn: int = 0,
 ) -> dict[str, Tensor]:
     """The weighted terms, by name; their sum is the total.
 
     Args:
         image: (N, 3, H, W), RGB in [0, 1].
         features: features of ``image`` at ``layers(objective)``.
+        guides: how much they count.
         turn: which sample is drawn by losses that draw one.
 
     Returns:
@@ -251,9 +278,9 @@ def evaluate(
             case ContentTerm(), Tensor():
                 value = term.weight * term.loss(features[term.layer], target)
             case StyleTerm(), Moments():
-                summary = term.loss.summarise(features[term.layer])
-                check_channels(term, summary.first.shape[-1], target.first.shape[-1])
-                value = term.weight * term.loss.distance(summary, target)
+                seen = features[term.layer]
+                summary = term.loss.summarise(seen, guides.get(term.name))
+                value = term.value(summary, target, seen.shape[2] * seen.shape[3])
             case WholeTerm(), Compared():
                 value = term.value(features[term.layer], target, turn)
             case SmoothnessTerm(), None:

@@ -79,10 +79,10 @@ class NewtonSchulzWasserstein:
 
     eps: float = 1e-4
 
-    def summarise(self, features: Tensor) -> Moments:
-        """Moments of (N, C, H, W) feature maps."""
+    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
+        """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
         # Newton-Schulz diverges where a covariance has an eigenvalue clearly below zero.
-        return Moments.of(features, exact=True)
+        return Moments.of(features, weight, exact=True)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,): W₂² / C."""

@@ -1,0 +1,164 @@
+"""Laws of regions: exact however the picture is cut, and what they come to in the plain cases."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.encoders.vgg import VGG
+from impasto.encoders.weights import Convolutions
+from impasto.engine.evaluation import whole
+from impasto.engine.regions import Region, Regions
+from impasto.engine.tiles import tiled
+from impasto.losses.content import share
+from impasto.losses.deviation import MeanDeviation
+from impasto.losses.gaussian import Gaussian
+from impasto.losses.gram import Gram
+from impasto.losses.objective import ContentTerm, Objective, StyleLoss, StyleTerm
+from impasto.losses.wasserstein import NewtonSchulzWasserstein
+from tests.engine.test_tiles import Stripped, _picture, thin
+
+__all__ = ["thin"]
+SIZE = (101, 133)
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+def _mask(height: int, width: int, seed: int) -> Tensor:
+    """Blots with soft edges."""
+    rough = torch.rand(1, 1, 4, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    smooth = torch.nn.functional.interpolate(rough, (height, width), mode="bicubic", align_corners=False)
+    return (3 * smooth - 1).clamp(0, 1)
+
+
+def _halves(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    left = torch.zeros(1, 1, *size, dtype=torch.float64)
+    left[..., : size[1] // 2] = 1.0
+    return left, 1.0 - left
+
+
+def _objective(loss: StyleLoss, *regions: str, content: float = 1.0) -> Objective:
+    return (
+        ContentTerm("relu4_2", share, content),
+        *(StyleTerm(layer, loss, 0.3, layer, region=name) for name in regions for layer in LAYERS),
+    )
+
+
+@pytest.mark.parametrize(
+    "loss", [Gram(reduce="share"), MeanDeviation(), Gaussian(), NewtonSchulzWasserstein()], ids=str
+)
+@pytest.mark.parametrize(("strip", "tile"), [(0, 0), (1, 0), (0, 48), (1, 64)])
+def test_cut_is_whole(thin: Convolutions, loss: StyleLoss, strip: int, tile: int) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    content, styles = _picture(*SIZE, 1), [_picture(50, 80, 2), _picture(64, 47, 3)]
+    regions = Regions(
+        {
+            "sky": Region(_mask(60, 70, 1), (1.0, 0.0), (_mask(25, 40, 2), None)),
+            "sea": Region(_mask(*SIZE, 3), (0.3, 0.7), (None, _mask(64, 47, 4))),
+        },
+        network.see,
+    )
+    objective = (*_objective(loss, "sky", "sea"), StyleTerm("relu2_1", Gram(), 0.1, "relu2_1"))
+    x = _picture(*SIZE, 4) * 255
+    plain, ours = (
+        prepare(lambda: content, [lambda s=s: s for s in styles])(x)
+        for prepare in (
+            whole(network, objective, [0.5, 0.5], 255.0, regions),
+            tiled(Stripped(network, strip), objective, [0.5, 0.5], 255.0, tile=tile, regions=regions),  # type: ignore[arg-type]
+        )
+    )
+    assert ours.terms == pytest.approx(dict(plain.terms), rel=1e-10)
+    torch.testing.assert_close(
+        ours.gradient, plain.gradient, rtol=1e-7, atol=1e-11 * float(plain.gradient.abs().max())
+    )
+
+
+def test_the_gradient_is_that_of_the_values(thin: Convolutions) -> None:
+    network = VGG(thin, pooling="average").to(dtype=torch.float64)
+    content, style = _picture(32, 36, 1), _picture(30, 40, 2)
+    regions = Regions({"sky": Region(_mask(32, 36, 1), (1.0,), (_mask(30, 40, 2),))}, network.see)
+    evaluate = tiled(network, _objective(Gram(reduce="share"), "sky"), [1.0], tile=16, regions=regions)(
+        lambda: content, [lambda: style]
+    )
+    x, step = _picture(32, 36, 3), _picture(32, 36, 4) - 0.5
+    slope = float((evaluate(x).gradient * step).sum())
+    difference = (evaluate(x + 1e-6 * step).loss - evaluate(x - 1e-6 * step).loss) / 2e-6
+    assert slope == pytest.approx(difference, rel=1e-4)
+
+
+def test_two_half_masks_of_one_style_are_no_mask(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
+    half = Region(torch.full((1, 1, *SIZE), 0.5, dtype=torch.float64), (1.0,), (None,))
+    regions = Regions({"one": half, "other": half}, network.see)
+    loss = Gram(reduce="share")
+    plain = tiled(network, _objective(loss, ""), [1.0])(lambda: content, [lambda: style])(x)
+    both = tiled(network, _objective(loss, "one", "other"), [1.0], regions=regions)(
+        lambda: content, [lambda: style]
+    )(x)
+    assert both.loss == pytest.approx(plain.loss, rel=1e-12)
+    torch.testing.assert_close(both.gradient, plain.gradient)
+
+
+def test_a_mask_of_everything_is_no_mask(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
+    ones = torch.ones(1, 1, 7, 9, dtype=torch.float64)
+    regions = Regions({"all": Region(ones, (1.0,), (ones,))}, network.see)
+    loss = Gram(reduce="share")
+    plain = tiled(network, _objective(loss, ""), [1.0])(lambda: content, [lambda: style])(x)
+    masked = tiled(network, _objective(loss, "all"), [1.0], regions=regions)(
+        lambda: content, [lambda: style]
+    )(x)
+    assert masked.loss == pytest.approx(plain.loss, rel=1e-12)
+    torch.testing.assert_close(masked.gradient, plain.gradient)
+
+
+def test_a_style_mask_takes_that_part_of_the_style(thin: Convolutions) -> None:
+    """Half of a style picture, far from the other half, is that half as a picture of its own, but for the border."""
+    network = VGG(thin).to(dtype=torch.float64)
+    left, right = _picture(64, 64, 1), _picture(64, 64, 2) ** 3
+    both = torch.cat([left.repeat(1, 1, 1, 3), right.repeat(1, 1, 1, 3)], 3)
+    mask = torch.zeros(1, 1, 64, 384, dtype=torch.float64)
+    mask[..., :128] = 1.0
+    x = 0.2 * _picture(64, 64, 3)
+    objective = (StyleTerm("relu2_1", Gram(reduce="share"), 1.0, "relu2_1", region="all"),)
+
+    def loss(style: Tensor, style_mask: Tensor | None) -> float:
+        ones = torch.ones(1, 1, 64, 64, dtype=torch.float64)
+        regions = Regions({"all": Region(ones, (1.0,), (style_mask,))}, network.see)
+        return tiled(network, objective, [1.0], regions=regions)(lambda: x, [lambda: style])(x).loss
+
+    wanted, other = loss(left.repeat(1, 1, 1, 2), None), loss(both, None)
+    assert abs(loss(both, mask) - wanted) < 0.1 * abs(other - wanted)
+
+
+def test_outside_of_a_region_nothing_pulls(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    content, style, x = _picture(64, 256, 1), _picture(50, 80, 2), _picture(64, 256, 3)
+    left, _ = _halves((64, 256))
+    regions = Regions({"left": Region(left, (1.0,), (None,))}, network.see)
+    objective = _objective(Gram(reduce="share"), "left", content=0.0)[1:]
+    gradient = tiled(network, objective, [1.0], regions=regions)(lambda: content, [lambda: style])(x).gradient
+    reach = network.stream(LAYERS).reach
+    assert not gradient[..., 128 + 2 * reach :].any()
+    assert gradient[..., :128].abs().min() > 0
+
+
+def test_masks_are_seen_as_features_see(thin: Convolutions) -> None:
+    network = VGG(thin).to(dtype=torch.float64)
+    left, _ = _halves(SIZE)
+    seen = network.see(left, LAYERS)
+    features = network(_picture(*SIZE, 1), LAYERS)
+    for layer in LAYERS:
+        assert seen[layer].shape[2:] == features[layer].shape[2:]
+        row = seen[layer][0, 0, 5]
+        assert row[0] == 1 and row[-1] == 0
+        assert (row.diff() <= 1e-12).all()
+        middle = SIZE[1] // 2 // network.stream([layer]).stride(layer)
+        assert row[middle - 1] > 0.5 > row[middle + 1]
+    widths = [
+        int(((seen[layer][0, 0, 5] > 0.01) & (seen[layer][0, 0, 5] < 0.99)).sum()) * stride
+        for layer, stride in zip(LAYERS, (1, 2, 4, 8), strict=True)
+    ]
+    assert widths == sorted(widths) and widths[0] < widths[-1], "deep features see farther"
