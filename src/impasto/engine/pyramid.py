@@ -89,7 +89,7 @@ def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 
 
 
 def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
-    """(N, 3, H, W), in [0, 1] or uint8, at another (height, width), without aliasing: float within [0, 1]."""
+    """(N, C, H, W), in [0, 1] or uint8, at another (height, width), without aliasing: float within [0, 1]."""
     if image.dtype == torch.uint8:
         image = image.to(torch.float32).div_(255.0)
     if tuple(image.shape[-2:]) == size:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from impasto.engine.pyramid import Size
+from impasto.engine.pyramid import Size, resize
 from impasto.losses.objective import Objective, StyleTerm, WholeTerm
 
 See = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]
@@ -50,7 +49,7 @@ class Regions:
         found: dict[str, Tensor] = {}
         for name, region in self.by_name.items():
             terms = [term for term in objective if isinstance(term, StyleTerm) and term.region == name]
-            seen = self.see(_at(region.mask, size), {term.layer for term in terms})
+            seen = self.see(resize(region.mask, size, "bilinear"), {term.layer for term in terms})
             found |= {term.name: seen[term.layer] for term in terms}
         return found
 
@@ -62,7 +61,7 @@ class Regions:
             if mask is None:
                 continue
             terms = [term for term in objective if isinstance(term, StyleTerm) and term.region == name]
-            seen = self.see(_at(mask, size), {term.target_layer for term in terms})
+            seen = self.see(resize(mask, size, "bilinear"), {term.target_layer for term in terms})
             found |= {term.name: seen[term.target_layer] for term in terms}
         return found
 
@@ -73,9 +72,3 @@ class Regions:
 
 
 NONE = Regions()
-
-
-def _at(mask: Tensor, size: Size) -> Tensor:
-    if tuple(mask.shape[-2:]) == size:
-        return mask
-    return F.interpolate(mask, size, mode="bilinear", antialias=True, align_corners=False).clamp_(0.0, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from impasto.encoders.weights import ARCHITECTURES, load
 from impasto.engine.evaluation import Prepare, whole
 from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, fit, measure, resize, sizes, split
+from impasto.engine.regions import NONE, Regions, See
 from impasto.engine.solvers import LBFGS, Adam, Solver
 from impasto.engine.start import cover, noise
 from impasto.engine.tiles import tiled
@@ -166,13 +167,24 @@ def build_objective(recipe: Recipe) -> Objective:
             for layer, weight in recipe.content_layers.items()
         ),
         *(
-            _style_term(recipe, layer, name, recipe.style_weight * weight * part)
-            for layer, weight in recipe.style_layers.items()
-            for name, part in recipe.losses_at(layer).items()
+            _style_term(recipe, layer, name, recipe.style_weight * weight, region)
+            for region, layer, name, weight in _style_parts(recipe)
         ),
         SmoothnessTerm(SMOOTHNESS_LOSSES[recipe.tv_loss], recipe.tv_weight),
     ]
     return tuple(term for term in terms if term.weight)
+
+
+def _style_parts(recipe: Recipe) -> Iterator[tuple[str, str, StyleLossName, float]]:
+    """(region, layer, loss, weight beside the style weight) of each style term; without regions there is one, ""."""
+    painted = [region for region in recipe.regions if not region.keep]
+    for layer, weight in recipe.style_layers.items():
+        if not recipe.regions:
+            yield from (("", layer, name, weight * part) for name, part in recipe.losses_at(layer).items())
+        for region in painted:
+            mix = {region.loss: 1.0} if region.loss else recipe.losses_at(layer)
+            for name, part in mix.items():
+                yield region.name, layer, name, weight * part * region.weight
 
 
 def _content_term(recipe: Recipe, layer: str, weight: float) -> ContentTerm | WholeTerm:
@@ -183,13 +195,19 @@ def _content_term(recipe: Recipe, layer: str, weight: float) -> ContentTerm | Wh
     return WholeTerm(layer, _seeded(loss, recipe.seed), weight, layer, of="content")
 
 
-def _style_term(recipe: Recipe, layer: str, name: StyleLossName, weight: float) -> StyleTerm | WholeTerm:
+def _style_term(
+    recipe: Recipe, layer: str, name: StyleLossName, weight: float, region: str
+) -> StyleTerm | WholeTerm:
     loss = STYLE_LOSSES[name]
     weight *= BALANCE.get(name, 1.0)
     target = recipe.style_target_layers.get(layer, layer)
     label = name if layer in recipe.style_losses else ""
     if isinstance(loss, StyleLoss):
-        return StyleTerm(layer, loss, weight, target, label)
+        return StyleTerm(layer, loss, weight, target, label, region)
+    if region:
+        raise ParameterError(
+            f"region {region}: expected a style loss that is made of sums over pixels, got {name}"
+        )
     return WholeTerm(layer, _seeded(loss, recipe.seed), weight, target, label=label)
 
 
@@ -222,6 +240,7 @@ def build_evaluation(
     unit: float,
     tile: int = 0,
     kept: Kept | None = None,
+    regions: Callable[[See], Regions] = lambda see: NONE,
 ) -> Prepare:
     """How the objective is evaluated: in pieces where the network can be cut, else whole.
 
@@ -230,9 +249,15 @@ def build_evaluation(
         unit: what white is.
         tile: side of the tiles in pixels; 0 cuts nothing.
         kept: targets that other pictures have left, for a network that can be cut.
+        regions: given how the network sees masks, where the terms of regions look.
+
+    Raises:
+        ParameterError: there are regions, and the network does not say how it sees masks.
     """
     if isinstance(encoder, VGG):
-        return tiled(encoder, objective, shares, unit, tile=tile, kept=kept)
+        return tiled(encoder, objective, shares, unit, tile=tile, kept=kept, regions=regions(encoder.see))
+    if any(isinstance(term, StyleTerm) and term.region for term in objective):
+        raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
     return whole(encoder, objective, shares, unit)
 
 

@@ -27,10 +27,11 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import Objective, draws
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.colors import recolored
+from impasto.runs.colors import Finish, recolored
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import STARTS, Input, Recipe, parse_memory
+from impasto.runs.regions import read_masks
 from impasto.runs.shared import Shared, smallest
 from impasto.runs.strength import balanced
 
@@ -166,12 +167,13 @@ class Session:
             }
         )
         photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
-        self.content, self.styles, self._finish = recolored(
-            self.recipe,
-            photo,
-            assemble.turned(recipe, paintings),
-            None if colors is None else colors.pixels.to(self.device),
-        )
+        paintings = assemble.turned(recipe, paintings)
+        aim = None if colors is None else colors.pixels.to(self.device)
+        self.content, self.styles, colored = recolored(recipe, photo, paintings, aim)
+        self._masks = read_masks(self.recipe, _size(photo), partial(read, max_pixels=max_pixels), self.device)
+        self.recipe, self.notes = self._masks.recipe, self.notes + self._masks.notes
+        put_back = self._masks.finish(photo)
+        self._finish: Finish = lambda painted: put_back(colored(painted))
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side())
@@ -315,6 +317,7 @@ class Session:
             unit=unit,
             tile=self.recipe.tile,
             kept=None if self._shared is None else self._shared.targets,
+            regions=partial(self._masks.regions, len(self.styles)),
         )
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:

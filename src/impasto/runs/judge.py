@@ -24,6 +24,7 @@ from impasto.runs.colors import recolored
 from impasto.runs.execute import Source, choose_device, choose_precision
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Recipe
+from impasto.runs.regions import read_masks
 from impasto.runs.shared import smallest
 
 _DISTORTED = 0.02
@@ -128,6 +129,8 @@ class Judge:
             aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
         paintings = assemble.turned(self.recipe, paintings)
         self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
+        read = partial(images.read, max_pixels=max_pixels)
+        self._masks = read_masks(self.recipe, _size(photo), read, self.device)
         self._shares = (
             self.recipe.style_shares if self.recipe.style_weights else (1 / len(styles),) * len(styles)
         )
@@ -197,7 +200,12 @@ class Judge:
         if self._ready is None or self._ready[0] != key:
             self._ready = None
             prepare = assemble.build_evaluation(
-                self._encoder, self.objective, self._shares, unit=1.0, tile=self.recipe.tile
+                self._encoder,
+                self.objective,
+                self._shares,
+                unit=1.0,
+                tile=self.recipe.tile,
+                regions=partial(self._masks.regions, len(self._styles)),
             )
             resample = self.recipe.resample
             styles = [

@@ -6,9 +6,11 @@ Field names are the command's options with underscores, and the defaults here ar
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -71,6 +73,45 @@ class Input(BaseModel):
     path: Annotated[str, AfterValidator(_storable)]
     sha256: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, given: Any) -> Any:
+        return {"path": os.fspath(given)} if isinstance(given, str | os.PathLike) else given
+
+    def absolute(self) -> Input:
+        """The same from wherever one looks."""
+        return self.model_copy(update={"path": str(Path(self.path).resolve())})
+
+
+class RegionOf(BaseModel):
+    """A part of the picture, and its style.
+
+    Attributes:
+        name: what it is called.
+        mask: white where it is, in the picture.
+        style: number of the style picture, from 1. Without it each region takes its own, where there are as many
+            styles as regions, and all take the blend of all styles where there are not.
+        style_mask: white where its style is, in the style picture.
+        weight: how much its style counts, beside style_weight.
+        loss: its style loss, in place of style_loss.
+        keep: leave it as it was; it has no style then.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    mask: Input
+    style: Annotated[int, Field(ge=1)] | None = None
+    style_mask: Input | None = None
+    weight: Weight = 1.0
+    loss: StyleLossName | None = None
+    keep: bool = False
+
+    def absolute(self) -> RegionOf:
+        """The same with paths that are good from anywhere."""
+        masks = {"mask": self.mask.absolute(), "style_mask": self.style_mask and self.style_mask.absolute()}
+        return self.model_copy(update=masks)
+
 
 class Recipe(BaseModel):
     """All settings of one picture. Sizes are in pixels; grey levels count 255 to white."""
@@ -85,6 +126,7 @@ class Recipe(BaseModel):
     style_rotate: tuple[Literal[0, 90, 180, 270], ...] = ()  # degrees, clockwise
     style_flip: tuple[Flip, ...] = ()
     palette: Input | None = None
+    regions: tuple[RegionOf, ...] = ()
 
     # Whose colours it has: impasto.runs.colors.
     color: Color = "style"
@@ -172,6 +214,9 @@ class Recipe(BaseModel):
             raise ValueError("style_weights: expected one above 0, got only zeros")
         if self.styles and (wrong := self._wrong_count(len(self.styles))):
             raise ValueError(wrong)
+        names = [region.name for region in self.regions]
+        if len(set(names)) != len(names):
+            raise ValueError(f"regions: expected each name once, got {', '.join(names)}")
         if (self.color == "palette") != (self.palette is not None):
             given = "a palette picture" if self.palette else "none"
             raise ValueError(
@@ -191,6 +236,9 @@ class Recipe(BaseModel):
             if given not in (0, styles) and not (one_will_do and given == 1):
                 one = "one, or " if one_will_do else ""
                 return f"{name}: expected {one}one for each of {styles} styles, got {given}"
+        for region in self.regions:
+            if region.style is not None and region.style > styles:
+                return f"region {region.name}: expected a style out of {styles}, got number {region.style}"
         return None
 
     def check_styles(self, count: int) -> None:
@@ -201,6 +249,13 @@ class Recipe(BaseModel):
         """
         if wrong := self._wrong_count(count):
             raise ParameterError(wrong)
+
+    def style_of(self, region: RegionOf, styles: int) -> int | None:
+        """The number, from 0, of the style picture that a region takes; None for the blend of all."""
+        if region.style is not None:
+            return region.style - 1
+        painted = [each for each in self.regions if not each.keep]
+        return painted.index(region) if len(painted) == styles else None
 
     def scale_of(self, style: int) -> float:
         """How large the strokes of a style shall be, by its number."""
@@ -222,6 +277,8 @@ class Recipe(BaseModel):
             ("content", self.content),
             *(("style", style) for style in self.styles),
             ("palette", self.palette),
+            *((f"mask {region.name}", region.mask) for region in self.regions),
+            *((f"style-mask {region.name}", region.style_mask) for region in self.regions),
         ]
         return tuple((what, each) for what, each in found if each is not None)
 
@@ -230,6 +287,16 @@ class Recipe(BaseModel):
         """The style weights, divided by their sum; equal shares when none were given."""
         weights = self.style_weights or (1.0,) * len(self.styles)
         return tuple(weight / sum(weights) for weight in weights)
+
+    def absolute(self) -> Recipe:
+        """The same with the paths of palette, masks and first image good from anywhere."""
+        return self.model_copy(
+            update={
+                "init": self.init if self.init in STARTS else str(Path(self.init).resolve()),
+                "palette": self.palette and self.palette.absolute(),
+                "regions": tuple(region.absolute() for region in self.regions),
+            }
+        )
 
     def to_toml(self) -> str:
         """The recipe as TOML; what is None is left out."""
@@ -355,6 +422,50 @@ def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ParameterError(f"{option}: expected numbers between commas, got {text!r}") from None
+
+
+def parse_regions(
+    masks: Sequence[str], style_masks: Sequence[str], more: Sequence[str]
+) -> list[dict[str, Any]]:
+    """``sky=sky.png`` and ``sky=style:2,weight:1.5`` as regions.
+
+    Raises:
+        ParameterError: not of that form, a region that has no mask, or one named twice.
+    """
+    regions = {name: {"name": name, "mask": path} for name, path in _named("--mask", masks)}
+    for option, given in (("--style-mask", style_masks), ("--region", more)):
+        for name, value in _named(option, given):
+            if name not in regions:
+                raise unknown_name(f"{option}: region", name, regions)
+            regions[name] |= {"style_mask": value} if option == "--style-mask" else _about(name, value)
+    return list(regions.values())
+
+
+def _named(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for each in given:
+        name, _, value = each.partition("=")
+        if not name or not value:
+            raise ParameterError(f"{option}: expected NAME=…, got {each!r}")
+        if name in dict(pairs):
+            raise ParameterError(f"{option}: expected each region once, got {name} twice")
+        pairs.append((name, value))
+    return pairs
+
+
+def _about(name: str, text: str) -> dict[str, Any]:
+    about: dict[str, Any] = {}
+    for part in text.split(","):
+        key, _, value = part.strip().partition(":")
+        if key == "keep" and not value:
+            about["keep"] = True
+        elif key in ("style", "weight", "loss") and value:
+            about[key] = value
+        else:
+            raise ParameterError(
+                f"--region {name}: expected style:N, weight:W, loss:NAME or keep between commas, got {part!r}"
+            )
+    return about
 
 
 def parse_turns(text: str, *, option: str) -> tuple[int, ...]:

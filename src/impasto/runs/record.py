@@ -29,7 +29,7 @@ from impasto.runs.folder import (
     read_recipe,
     read_summary,
 )
-from impasto.runs.recipe import STARTS
+from impasto.runs.recipe import STARTS, RegionOf
 from impasto.runs.tensorboard import Board, require
 
 SaveEvery = int | Literal["log"]
@@ -290,6 +290,10 @@ def stylize(
         options["init"] = kept.file("init", init)
     if options.get("palette") is not None:
         options["palette"] = kept.file("palette", options["palette"])
+    if options.get("recipe") is not None:
+        options["recipe"] = options["recipe"].absolute()
+    if options.get("regions"):
+        options["regions"] = [RegionOf.model_validate(each).absolute() for each in options["regions"]]
     session = make_session(
         kept.file("content", content),
         [kept.file(f"style-{number}", each) for number, each in enumerate(styles, start=1)],

@@ -21,6 +21,7 @@ from impasto.runs.recipe import (
     parse_layers,
     parse_memory,
     parse_names,
+    parse_regions,
     parse_style_loss,
     parse_turns,
     parse_weights,
@@ -39,6 +40,7 @@ def whole(kind: object, tokens: Sequence[Token]) -> int:
 
 
 _OBJECTIVE = Parameter(group=Group("What is painted", sort_key=1))
+_REGION = Parameter(group=Group("Regions", sort_key=2), negative=(), consume_multiple=False)
 _SIZE = Parameter(group=Group("Sizes and start", sort_key=2))
 _SOLVER = Parameter(group=Group("How it is painted", sort_key=3))
 _NETWORK = Parameter(group=Group("Network", sort_key=4))
@@ -174,6 +176,9 @@ class ObjectiveOptions(NetworkOptions):
             if "style_layers" in losses and values["style_layers"] is not None:
                 raise ParameterError("--style-layers: not together with a --style-loss that names the layers")
             values |= losses
+        regions = parse_regions(*(values.pop(name, None) or [] for name in ("mask", "style_mask", "region")))
+        if regions:
+            values["regions"] = regions
         given = {name: value for name, value in values.items() if value is not None}
         return _build(self.recipe, given | dict(changes or {}))
 
@@ -185,6 +190,13 @@ class Options(ObjectiveOptions):
 
     Parameters
     ----------
+    mask
+        A region, NAME=PICTURE: white where it is, black elsewhere, grey for soft edges. Given several times, each
+        region takes the style picture in its place, or the blend of all where their numbers differ.
+    style_mask
+        NAME=PICTURE: white where the style of a region is in the style picture.
+    region
+        More about a region, such as sky=style:2,weight:1.5,loss:wasserstein; or face=keep, which leaves it as it was.
     color
         Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
         recolours the style before.
@@ -217,6 +229,9 @@ class Options(ObjectiveOptions):
         picture takes.
     """
 
+    mask: Annotated[list[str] | None, _REGION] = None
+    style_mask: Annotated[list[str] | None, _REGION] = None
+    region: Annotated[list[str] | None, _REGION] = None
     color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
     palette: Annotated[Path | None, _OBJECTIVE] = None
     color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None

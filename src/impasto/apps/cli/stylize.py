@@ -82,7 +82,6 @@ def stylize(
     from impasto.apps.cli.progress import reporter
     from impasto.runs.execute import Session
     from impasto.runs.folder import RunFolder, check_new
-    from impasto.runs.recipe import STARTS
     from impasto.runs.record import Recording
     from impasto.runs.tensorboard import require
 
@@ -94,8 +93,7 @@ def stylize(
         check_new(run)
         # The folder shall be good from wherever it is opened.
         content, styles = content.resolve(), [style.resolve() for style in styles]
-        if settings.init not in STARTS:
-            settings = settings.model_copy(update={"init": str(Path(settings.init).resolve())})
+        settings = settings.absolute()
     with reporter(quiet=quiet or as_json) as report, ExitStack() as held:
         session = Session(
             settings,

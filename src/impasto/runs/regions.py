@@ -1,0 +1,110 @@
+"""Regions by their masks: which part of the picture has which style, and what is left as it was.
+
+A mask is a picture: white is inside, black outside, grey a soft edge; of any size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto import color, images
+from impasto.engine.pyramid import Size, resize
+from impasto.engine.regions import Region, Regions, See
+from impasto.errors import ParameterError
+from impasto.runs.recipe import Recipe, RegionOf
+
+Read = Callable[[str], images.Picture]
+
+_DISTORTED = 0.02  # of the proportions' logarithm: more is worth a note
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The masks of a recipe's regions by region, (1, 1, H, W) in [0, 1].
+
+    Attributes:
+        recipe: the recipe, with the hashes of the masks.
+        notes: what there is to say about them.
+    """
+
+    recipe: Recipe
+    content: Mapping[str, Tensor]
+    style: Mapping[str, Tensor]
+    notes: tuple[str, ...]
+
+    def regions(self, styles: int, see: See) -> Regions:
+        """What the engine needs to know, for so many style pictures."""
+        recipe = self.recipe
+        found = {}
+        for region in recipe.regions:
+            if region.keep:
+                continue
+            number = recipe.style_of(region, styles)
+            shares = recipe.style_shares if number is None else _one(number, styles)
+            mask = self.style.get(region.name)
+            found[region.name] = Region(self.content[region.name], shares, (mask,) * styles)
+        return Regions(found, see)
+
+    def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
+        """Puts the photograph back where it is to be left as it was."""
+        left = [self.content[region.name] for region in self.recipe.regions if region.keep]
+        if not left:
+            return lambda painted: painted
+
+        def put_back(painted: Tensor) -> Tensor:
+            size = painted.shape[-2], painted.shape[-1]
+            untouched = torch.stack([resize(mask, size, "bilinear") for mask in left]).amax(0).to(painted)
+            return torch.lerp(painted, resize(photo, size), untouched)
+
+        return put_back
+
+
+def read_masks(recipe: Recipe, content: Size, read: Read, device: torch.device) -> Masks:
+    """The masks that a recipe names.
+
+    Args:
+        content: the photograph's size; a mask of other proportions is noted.
+        read: reads a picture.
+        device: where the masks are kept.
+
+    Raises:
+        InputError: a mask cannot be read, or is black.
+    """
+    notes: list[str] = []
+
+    def mask(region: RegionOf, path: str, what: str, size: Size | None) -> tuple[Tensor, str]:
+        picture = read(path)
+        pixels = picture.pixels
+        if pixels.dtype == torch.uint8:
+            pixels = pixels.float() / 255.0
+        found = color.encoded(color.linear(pixels).mean(1, keepdim=True)).clamp_(0.0, 1.0)
+        if not (found > 0.5 / 255.0).any():
+            raise ParameterError(
+                f"{what} {region.name}: expected white where the region is, got black all over: {picture.name}"
+            )
+        height, width = found.shape[-2:]
+        if size is not None and (height, width) != size:
+            bent = abs(math.log(height * size[1] / (width * size[0]))) > _DISTORTED
+            how = "stretched" if bent else "resized"
+            notes.append(f"{picture.name}: a mask of {width}x{height} is {how} to {size[1]}x{size[0]}")
+        return found.to(device), picture.sha256
+
+    inside, of_style, regions = {}, {}, []
+    for region in recipe.regions:
+        inside[region.name], digest = mask(region, region.mask.path, "mask", content)
+        hashes = {"mask": region.mask.model_copy(update={"sha256": digest})}
+        if region.style_mask is not None:
+            of_style[region.name], digest = mask(region, region.style_mask.path, "style-mask", None)
+            hashes["style_mask"] = region.style_mask.model_copy(update={"sha256": digest})
+        regions.append(region.model_copy(update=hashes))
+    changed = recipe.model_copy(update={"regions": tuple(regions)}) if regions else recipe
+    return Masks(changed, inside, of_style, tuple(notes))
+
+
+def _one(number: int, count: int) -> tuple[float, ...]:
+    return tuple(float(at == number) for at in range(count))

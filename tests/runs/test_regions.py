@@ -1,0 +1,173 @@
+"""Regions from masks: each has its style, what is kept is kept, and a recipe repeats it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import impasto
+from impasto import images
+from impasto.encoders.weights import Convolutions
+from impasto.engine.pyramid import resize
+from impasto.errors import ParameterError
+from impasto.runs import assemble, record
+from impasto.swatches import paint
+
+OPTIONS: dict[str, Any] = {"size": 64, "steps": 4, "device": "cpu", "precision": "fp32"}
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packaged network is not read again for each picture."""
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> dict[str, Path]:
+    left = np.zeros((48, 64), np.uint8)
+    left[:, :32] = 255
+    made = {
+        "content": paint("points", size=64)[:48],
+        "glass": paint("glass", size=56),
+        "waves": paint("waves", size=56),
+        "left": left,
+        "right": 255 - left,
+        "half": np.full((48, 64), 128, np.uint8),
+        "black": np.zeros((9, 9), np.uint8),
+        "small": left[::4, ::4],
+    }
+    for name, pixels in made.items():
+        PIL.Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    return {name: tmp_path / f"{name}.png" for name in made}
+
+
+def painted(pictures: dict[str, Path], *styles: str, **options: Any) -> impasto.Result:
+    return impasto.stylize(pictures["content"], [pictures[name] for name in styles], **{**OPTIONS, **options})
+
+
+def masks(pictures: dict[str, Path], *names: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"name": name, "mask": pictures[name], **more} for name in names]
+
+
+def test_two_half_masks_are_no_mask(pictures: dict[str, Path]) -> None:
+    plain = painted(pictures, "glass", optimizer="adam")
+    regions = [
+        {"name": "one", "mask": pictures["half"], "style": 1},
+        {"name": "other", "mask": pictures["half"], "style": 1},
+    ]
+    halves = painted(pictures, "glass", regions=regions, optimizer="adam")
+    assert halves.loss == pytest.approx(plain.loss, rel=0.01)  # 128 is a little more than half of 255
+    assert float((halves.image - plain.image).abs().mean()) < 0.002
+
+
+def test_each_region_takes_the_style_in_its_place(pictures: dict[str, Path]) -> None:
+    both = painted(pictures, "glass", "waves", regions=masks(pictures, "left", "right"), steps=12)
+    turned = painted(pictures, "waves", "glass", regions=masks(pictures, "left", "right"), steps=12)
+    glass, waves = (painted(pictures, name, steps=12).image for name in ("glass", "waves"))
+
+    def off(a: torch.Tensor, b: torch.Tensor, columns: slice) -> float:
+        return float((a[..., columns].mean((2, 3)) - b[..., columns].mean((2, 3))).norm())
+
+    left, right = slice(0, 24), slice(40, 64)
+    assert off(both.image, glass, left) < off(both.image, waves, left)
+    assert off(both.image, waves, right) < off(both.image, glass, right)
+    assert off(turned.image, waves, left) < off(turned.image, glass, left)
+    assert {name for name in both.losses if "relu1_1" in name} == {
+        "style relu1_1 left",
+        "style relu1_1 right",
+    }
+
+
+def test_what_is_kept_is_the_photograph(pictures: dict[str, Path]) -> None:
+    regions = [*masks(pictures, "left"), *masks(pictures, "right", keep=True)]
+    found = painted(pictures, "glass", regions=regions).image
+    photo = resize(images.read(pictures["content"]).pixels, (48, 64))
+    assert torch.allclose(found[..., 33:], photo[..., 33:], atol=1e-6)
+    assert not torch.allclose(found[..., :31], photo[..., :31], atol=0.05)
+
+
+def test_weight_and_loss_of_a_region_count(pictures: dict[str, Path]) -> None:
+    plain = painted(pictures, "glass", regions=masks(pictures, "left"))
+    for more in ({"weight": 3.0}, {"loss": "mean-deviation"}, {"style_mask": pictures["small"]}):
+        other = painted(pictures, "glass", regions=masks(pictures, "left", **more))
+        assert not torch.equal(other.image, plain.image)
+    assert painted(pictures, "glass", regions=masks(pictures, "left", weight=2.0)).losses == pytest.approx(
+        painted(pictures, "glass", regions=masks(pictures, "left"), style_weight=40.0).losses
+    )
+
+
+def test_the_recipe_repeats_it_and_a_run_goes_on(pictures: dict[str, Path], tmp_path: Path) -> None:
+    regions = masks(pictures, "left", "right")
+    first = painted(pictures, "glass", "waves", regions=regions)
+    again = impasto.stylize(
+        pictures["content"],
+        [pictures["glass"], pictures["waves"]],
+        recipe=impasto.Recipe.from_toml(first.recipe.to_toml()),
+    )
+    assert torch.equal(again.image, first.image)
+
+    class StopError(Exception):
+        pass
+
+    def stop(step: impasto.Step) -> None:
+        if step.done == 2:
+            raise StopError
+
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patched, pytest.raises(StopError):
+        patched.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+        record.stylize(
+            tmp_path / "run",
+            pictures["content"],
+            [pictures["glass"], pictures["waves"]],
+            regions=regions,
+            on_step=stop,
+            **OPTIONS,
+        )
+    assert torch.equal(record.go_on(tmp_path / "run").image, first.image)
+
+
+def test_a_mask_that_has_changed_is_noticed(pictures: dict[str, Path], tmp_path: Path) -> None:
+    record.stylize(
+        tmp_path / "run", pictures["content"], pictures["glass"], regions=masks(pictures, "left"), **OPTIONS
+    )
+    recipe = impasto.Recipe.from_toml((tmp_path / "run" / "recipe.toml").read_text())
+    assert [what for what, _ in recipe.inputs] == ["content", "style", "mask left"]
+    assert all(len(each.sha256) == 64 for _, each in recipe.inputs)
+
+
+def test_masks_of_another_size_are_noted(pictures: dict[str, Path]) -> None:
+    found = painted(pictures, "glass", regions=masks(pictures, "small"))
+    assert "small.png: a mask of 16x12 is resized to 64x48" in found.notes
+    black = [{"name": "sky", "mask": pictures["black"]}]
+    with pytest.raises(ParameterError, match=r"mask sky: expected white .* black all over: black\.png"):
+        painted(pictures, "glass", regions=black)
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"style": 2}, "region left: expected a style out of 1, got number 2"),
+        (
+            {"loss": "patches"},
+            "region left: expected a style loss that is made of sums over pixels, got patches",
+        ),
+        ({"weight": -1}, "regions.0.weight"),
+        ({"name": "a b"}, "regions.0.name"),
+        ({"mask": "none.png"}, "none.png"),
+    ],
+)
+def test_what_cannot_be_is_said(pictures: dict[str, Path], more: dict[str, Any], complaint: str) -> None:
+    regions = [{"name": "left", "mask": pictures["left"], **more}]
+    with pytest.raises(impasto.InputError, match=complaint):
+        painted(pictures, "glass", regions=regions)
+
+
+def test_a_name_stands_for_one_region(pictures: dict[str, Path]) -> None:
+    with pytest.raises(ParameterError, match="each name once"):
+        painted(pictures, "glass", regions=masks(pictures, "left", "left"))
