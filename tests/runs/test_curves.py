@@ -50,6 +50,13 @@ def test_ticks_are_powers_of_ten_where_there_is_room() -> None:
     assert ticks(1, 90) == pytest.approx([1, 2, 5, 10, 20, 50])
 
 
+def test_labels_are_short() -> None:
+    chart = Chart([Curve("wide", [(1, 1e-6), (10**6, 1e12)])], "")
+    said = [each.text for each in svg(chart).iter("text")]
+    assert {"1e12", "1e-6", "1", "1000", "1e6"} <= set(said)
+    assert max(len(each or "") for each in said[:-1]) <= 5
+
+
 def test_what_has_no_place_on_the_axes_is_left_out() -> None:
     points = [
         (1, 0.0),

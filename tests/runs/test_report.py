@@ -251,6 +251,28 @@ def test_pictures_that_have_moved_away(make: Make, tmp_path: Path) -> None:
     assert "data-before" not in page.one("article").one("figure", data_name="run").attributes
 
 
+def test_many_settings_that_differ(make: Make, tmp_path: Path) -> None:
+    other = {"style_layers": {f"relu{block}_1": 0.123456 for block in range(1, 6)}, "history": 9, "ratio": 4.0}
+    more = {
+        "seed": 7,
+        "noise": 1.0,
+        "content_weight": 3.0,
+        "style_weight": 4.0,
+        "tv_weight": 1.0,
+        "detail": 0.0,
+    }
+    report.write(tmp_path / "report.html", [make("a"), make("b", **other, **more)], title="Many")
+    page = parsed(tmp_path / "report.html")
+    differ = [head.text for head in page.one("thead").all("th")][2:-3]
+    assert set(differ) == other.keys() | more.keys()
+    card = page.all("article")[1]
+    told = [each.text for each in card.all("dt")]
+    assert told[:7] == [*differ[:6], "loss"]
+    assert set(differ) <= set(told)
+    (long,) = [cell for cell in page.one("tbody").all("tr")[1].all("td") if "title" in cell.attributes]
+    assert long.text == long.attributes["title"] == ", ".join(f"relu{n}_1 0.123456" for n in range(1, 6))
+
+
 def test_a_palette_is_among_what_went_in(make: Make, tmp_path: Path) -> None:
     names = ("one", "two")
     for number, name in enumerate(names):

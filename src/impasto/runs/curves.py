@@ -127,7 +127,11 @@ def _span(values: Sequence[float], room: float) -> _Range:
 
 
 def _label(value: float) -> str:
-    return f"{value:g}" if 1e-3 <= value < 1e5 else f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-")
+    return (
+        f"{value:g}"
+        if 1e-3 <= value < 1e5
+        else f"{value:.3g}".replace("e+", "e").replace("e0", "e").replace("e-0", "e-")
+    )
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ _SIDES = {"result": 1280, "content": 1280, "style": 400, "palette": 400, "step":
 _SHARES = {"result": 1.0, "content": 1.0, "style": 0.2, "palette": 0.2, "step": 0.15}
 _STEPS = 240  # on a page, at most
 _STEPS_OF_A_RUN = 16
+_FACTS = 6  # settings that differ, under a picture; the others are told with the rest about it
+_LONG = 30  # letters, of what a table may cut off
 
 Progress = Callable[[int, int], object]
 
@@ -318,7 +320,8 @@ def _setting(recipe: Recipe | None, name: str) -> ET.Element:
         return _element("td")
     value = getattr(recipe, name)
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
-    return _element("td", setting(recipe, name), data_value=number)
+    text = setting(recipe, name)
+    return _element("td", text, data_value=number, title=text if len(text) > _LONG else None)
 
 
 def _number(value: float | None, text: str | None = None) -> ET.Element:
@@ -335,7 +338,8 @@ def _card(number: int, exhibit: Exhibit, names: Sequence[str], album: _Album, ru
         data_before=album.content_of(exhibit) if image.tag == "img" else None,
         data_name=exhibit.name,
     )
-    facts = [(name, setting(exhibit.recipe, name)) for name in names] if exhibit.recipe else []
+    settings = [(name, setting(exhibit.recipe, name)) for name in names] if exhibit.recipe else []
+    facts, more = settings[:_FACTS], settings[_FACTS:]
     if exhibit.summary and exhibit.summary.loss is not None:
         facts.append(("loss", f"{exhibit.summary.loss:.5g}"))
     return _element(
@@ -343,7 +347,7 @@ def _card(number: int, exhibit: Exhibit, names: Sequence[str], album: _Album, ru
         _element("header", _element("h3", exhibit.name), _status(exhibit)),
         figure,
         _element("div", _facts(facts), *(_element("p", note, class_="note") for note in exhibit.notes)),
-        _details(exhibit, album, runs),
+        _details(exhibit, more, album, runs),
         id=f"run-{number}",
     )
 
@@ -356,11 +360,11 @@ def _facts(facts: Sequence[tuple[str, str]]) -> ET.Element | None:
     )
 
 
-def _details(exhibit: Exhibit, album: _Album, runs: int) -> ET.Element:
+def _details(exhibit: Exhibit, more: Sequence[tuple[str, str]], album: _Album, runs: int) -> ET.Element:
     parts: list[ET.Element | None] = [_element("summary", "Curves, steps, recipe")]
     if exhibit.pictures:
         parts.append(_element("p", exhibit.pictures))
-    parts.append(_element("p", str(exhibit.path), class_="faint"))
+    parts += [_element("p", str(exhibit.path), class_="faint"), _facts(more)]
     if (summary := exhibit.summary) is not None:
         width, height = summary.size
         facts = [
