@@ -42,11 +42,12 @@ LAYERS: dict[What, tuple[str, ...]] = {
 STEPS = 200
 
 _LOSS = 1000.0  # of features of zero: the solver's tolerances are for losses of about this size
-# Weight of the total variation, for layers that see each pixel. One with a value for 16 x 16 of them leaves most to
-# chance, and that would stay noise, so the weight grows with the pixels a value.
-_GRAIN: dict[What, float] = {"content": 0.02, "style": 0.005}
-# Of the noise, in grey levels. Content needs hardly any; a style grows from what differs in it, and so needs more.
-_DEVIATION: dict[What, float] = {"content": 10.0, "style": 50.0}
+# Weights of the total variation, for layers that see each pixel. One with a value for 16 x 16 of them leaves most to
+# chance, and that would stay noise: content's weight grows with the pixels a value. Style has a layer that sees each,
+# but the deeper the others, the less it has to say; there the weight grows with the stride of the deepest.
+_GRAIN: dict[What, float] = {"content": 0.02, "style": 0.01}
+# Of the noise, in grey levels. Content needs hardly any; a style grows from what differs in it.
+_DEVIATION: dict[What, float] = {"content": 10.0, "style": 20.0}
 _CENTRE = (0.485, 0.456, 0.406)  # the mean colour of photographs
 _TILE = 2048
 _TEXT = 13
@@ -134,7 +135,8 @@ def reconstruct(
     def made() -> Iterator[Reconstruction]:
         for number, job in enumerate(jobs):
             started = time.perf_counter()
-            grain = _GRAIN[what] * min(strides[layer] for layer in job) ** 2
+            stride = max(strides[layer] for layer in job)
+            grain = _GRAIN[what] * (stride**2 if what == "content" else stride)
             for step in _steps(viewer, original, start, _objective(what, job, grain), steps):
                 if on_step is not None:
                     on_step(number, step)
