@@ -252,7 +252,11 @@ def test_pictures_that_have_moved_away(make: Make, tmp_path: Path) -> None:
 
 
 def test_many_settings_that_differ(make: Make, tmp_path: Path) -> None:
-    other = {"style_layers": {f"relu{block}_1": 0.123456 for block in range(1, 6)}, "history": 9, "ratio": 4.0}
+    other = {
+        "style_layers": {f"relu{block}_1": 0.123456 for block in range(1, 6)},
+        "history": 9,
+        "ratio": 4.0,
+    }
     more = {
         "seed": 7,
         "noise": 1.0,
