@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.engine.pyramid import resize
 from impasto.errors import ImageError, ParameterError
@@ -44,6 +45,8 @@ def loaded_once(monkeypatch: pytest.MonkeyPatch, convolutions: Convolutions) -> 
         {"style_size": 40, "size": 34},
         {"style_rotate": (90,), "color": "match"},
         {"precision": "bf16"},
+        {"style_loss": "sliced-wasserstein", "content_loss": "self-similarity"},
+        {"style_loss": "patches", "style_layers": {"relu3_1": 1.0}},
     ],
     ids=str,
 )
@@ -66,6 +69,28 @@ def test_several_styles(tmp_path: Path) -> None:
     assert judged.loss == pytest.approx(result.loss, rel=1e-5)
     with pytest.raises(ParameterError, match="style_weights: expected one for each of 1"):
         Judge(content, styles[:1], style_weights=(0.7, 0.3))
+
+
+def test_regions(tmp_path: Path) -> None:
+    for name, columns in (("left", slice(0, 24)), ("right", slice(24, 48))):
+        mask = torch.zeros(1, 3, 36, 48)
+        mask[..., columns] = 1.0
+        images.write(tmp_path / f"{name}.png", mask)
+    regions = [{"name": name, "mask": tmp_path / f"{name}.png"} for name in ("left", "right")]
+    content, styles = picture(1), [picture(2), picture(3, (40, 40))]
+    result = stylize(content, styles, regions=regions, size=48, steps=2, precision="fp32")
+    judged = Judge(content, styles, recipe=result.recipe)(result.save(tmp_path / "result.png"))
+    assert judged.loss == pytest.approx(result.loss, rel=1e-5)
+    assert judged.loss == Judge(content, styles, regions=regions)(tmp_path / "result.png").loss
+    assert judged.loss != pytest.approx(Judge(content, styles)(tmp_path / "result.png").loss, rel=0.01)
+
+
+def test_a_result_in_the_photographs_colours_is_judged_without_them(tmp_path: Path) -> None:
+    content, style = 0.35 + 0.3 * picture(1), picture(2)  # pale: no lightness has to give way to a colour
+    result = stylize(content, style, color="keep", size=48, steps=5, precision="fp32")
+    judged = Judge(content, style, recipe=result.recipe)(result.save(tmp_path / "result.png"))
+    assert judged.loss == pytest.approx(result.loss, rel=0.02)
+    assert judged.loss != pytest.approx(Judge(content, style)(tmp_path / "result.png").loss, rel=0.1)
 
 
 @pytest.mark.parametrize("preset", TOOLS)

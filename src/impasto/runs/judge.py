@@ -23,7 +23,7 @@ from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
 from impasto.runs.execute import Source, choose_device, choose_precision
 from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import Recipe
+from impasto.runs.recipe import Input, Recipe
 from impasto.runs.regions import read_masks
 from impasto.runs.shared import smallest
 
@@ -122,6 +122,8 @@ class Judge:
         styles = cast(Sequence[Source], style if isinstance(style, list | tuple) else [style])
         self.recipe.check_styles(len(styles))
         pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
+        inputs = [Input(path=picture.name, sha256=picture.sha256) for picture in pictures]
+        self.recipe = self.recipe.model_copy(update={"content": inputs[0], "styles": tuple(inputs[1:])})
         self.notes = tuple(f"{picture.name}: {note}" for picture in pictures for note in picture.notes)
         photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
         aim = None
@@ -131,9 +133,6 @@ class Judge:
         self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
         read = partial(images.read, max_pixels=max_pixels)
         self._masks = read_masks(self.recipe, _size(photo), read, self.device)
-        self._shares = (
-            self.recipe.style_shares if self.recipe.style_weights else (1 / len(styles),) * len(styles)
-        )
         self._max_pixels = max_pixels
         self._encoder = own or assemble.build_encoder(self.recipe, progress=progress)
         self._encoder = self._encoder.to(device=self.device, dtype=dtype)
@@ -202,7 +201,7 @@ class Judge:
             prepare = assemble.build_evaluation(
                 self._encoder,
                 self.objective,
-                self._shares,
+                self.recipe.style_shares,
                 unit=1.0,
                 tile=self.recipe.tile,
                 regions=partial(self._masks.regions, len(self._styles)),
