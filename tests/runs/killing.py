@@ -41,6 +41,7 @@ WAYS = {
     "lbfgs in half precision": 'optimizer = "lbfgs"\nhistory_memory = 1\nhistory = 2000',
     "lbfgs-wolfe": 'optimizer = "lbfgs-wolfe"',
     "adam": 'optimizer = "adam"',
+    "adam in tiles": 'optimizer = "adam"\ntile = 32',
     "adam, averaged": 'optimizer = "adam"\naveraging = 0.9\ndetail = 0.0',
 }
 SHORT = "lbfgs, short"

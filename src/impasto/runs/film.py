@@ -22,7 +22,7 @@ from impasto.color import encoded, linear
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
 from impasto.images.animation import Frame, check_film, write_film
-from impasto.runs.folder import RESULT, read_recipe
+from impasto.runs.folder import RESULT, read_recipe, read_summary
 
 _LONGEST = 600.0  # seconds
 _FASTEST = 120.0  # frames a second
@@ -87,8 +87,7 @@ def animate(
     _check(rate=rate, seconds=seconds, hold=hold, size=size)
     path, output = Path(run), Path(output)
     paths = pictures(path, before=before)
-    last = images.read(paths[-1], max_pixels=_NO_LIMIT).pixels
-    height, width = fit((last.shape[-2], last.shape[-1]), size)
+    height, width = fit(_final_size(path, paths[-1]), size)
     shape = check_film(output, (width, height), rate)
     exact = (shape.size[1], shape.size[0])
     count = max(2, round(seconds * shape.rate))
@@ -153,6 +152,15 @@ def pictures(run: Path, *, before: bool = False) -> list[Path]:
             raise ParameterError(f"{run}: its recipe names no content picture")
         found.insert(0, Path(recipe.content.path))
     return found
+
+
+def _final_size(run: Path, last: Path) -> Size:
+    """(height, width) that the result has, or will have: a run that is not done may not be there yet."""
+    summary = read_summary(run)
+    if summary is not None:
+        return summary.size[1], summary.size[0]
+    pixels = images.read(last, max_pixels=_NO_LIMIT).pixels
+    return pixels.shape[-2], pixels.shape[-1]
 
 
 def _iterations(path: Path) -> int:
