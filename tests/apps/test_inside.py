@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 
+from impasto.runs import reconstruct
 from tests.apps.conftest import Command
 
 PAIR = ("content.png", "style.png")
@@ -102,6 +105,23 @@ def test_a_reconstruction(impasto: Command, folder: Path, thin: None) -> None:
     assert {each["steps"] for each in found} == {4}
     told = impasto("reconstruct", "content", *quick, "--layers", "relu1_1", "-o", "sheet.png")
     assert "content relu1_1 4/4" in told.err
+
+
+def test_an_interrupted_reconstruction_shows_what_was_done(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = reconstruct.reconstruct
+
+    def interrupted(*given: Any, **named: Any) -> Iterator[reconstruct.Reconstruction]:
+        making = whole(*given, **named)
+        yield next(making)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reconstruct, "reconstruct", interrupted)
+    run = impasto("reconstruct", "style", "content.png", "--size", "32", "--steps", "2", "-q")
+    assert run.code == 1
+    assert run.err == "impasto: interrupted; content-style.png has the 1 of 5 that were done\n"
+    assert Path("content-style.png").exists()
 
 
 @pytest.mark.parametrize(

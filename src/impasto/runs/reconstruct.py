@@ -194,7 +194,7 @@ def _finished(layers: tuple[str, ...], last: Step, seconds: float) -> Reconstruc
     rounded = (picture * 255.0).round_()
     weight = _LOSS / len(layers)
     losses = last.judge(rounded, white=255.0).terms
-    by_layer = {name.split()[1]: value / weight for name, value in losses.items() if name != "tv"}
+    by_layer = {name.partition(" ")[2]: value / weight for name, value in losses.items() if name != "tv"}
     return Reconstruction(layers, (rounded / 255.0).cpu(), by_layer, last.done, seconds)
 
 

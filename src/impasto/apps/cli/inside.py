@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from impasto.engine.stylize import Step
+    from impasto.runs.reconstruct import Reconstruction
 
 _NETWORK = NetworkOptions()
 
@@ -161,8 +162,7 @@ def reconstruct(
         def tell(number: int, step: Step) -> None:
             report.count(f"{what} {names[number]}", number * each + step.done, len(names) * each)
 
-        made = []
-        for one in begin(
+        making = begin(
             what,
             image,
             names,
@@ -172,11 +172,17 @@ def reconstruct(
             on_step=tell,
             progress=None if as_json else report.download,
             **network,
-        ):
-            made.append(one)
-            if pictures is not None:
-                with writing_to(pictures):
-                    images.write(pictures / f"{what}-{one.layers[-1]}.png", one.image)
+        )
+        made: list[Reconstruction] = []
+        try:
+            for one in making:
+                made.append(one)
+                if pictures is not None:
+                    with writing_to(pictures):
+                        images.write(pictures / f"{what}-{one.layers[-1]}.png", one.image)
+        except KeyboardInterrupt:
+            if not made:
+                raise
     _write(output, sheet(image, made, title=f"{what} of {image.name}", max_pixels=options.max_pixels))
     if as_json:
         _say_json(
@@ -188,14 +194,17 @@ def reconstruct(
             }
             for one in made
         )
+    else:
+        table(
+            ("", "off by", "iterations", "seconds"),
+            [(one.name, f"{one.loss:.3%}", one.steps, f"{one.seconds:.0f}") for one in made],
+            numbers_from=1,
+        )
+        sys.stdout.write(f"{output}\n")
+    if len(made) == len(names):
         return 0
-    table(
-        ("", "off by", "iterations", "seconds"),
-        [(one.name, f"{one.loss:.3%}", one.steps, f"{one.seconds:.0f}") for one in made],
-        numbers_from=1,
-    )
-    sys.stdout.write(f"{output}\n")
-    return 0
+    sys.stderr.write(f"impasto: interrupted; {output} has the {len(made)} of {len(names)} that were done\n")
+    return 1
 
 
 def _parse(text: str) -> list[str]:
