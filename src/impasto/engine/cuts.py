@@ -1,9 +1,13 @@
-"""Tiles: a picture cut into pieces on the network's coarsest grid, each with what the network sees around it."""
+"""Tiles: a picture cut into pieces on the network's coarsest grid, each with what the network sees around it.
+
+A seamless picture goes on at its other side: its tiles see that, and even one that is the whole picture has a margin.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from impasto.engine.pyramid import Size
@@ -33,10 +37,37 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """``core`` is this tile's own; ``outer`` is what the network has to be shown for it."""
+    """``core`` is this tile's own; ``outer`` is what the network has to be shown for it.
+
+    ``outer`` reaches beyond a seamless picture, and there is the other side of it.
+    """
 
     core: Box
     outer: Box
+    seamless: bool = False
+
+    def shown(self, picture: Tensor) -> Tensor:
+        """The picture within ``outer``."""
+        if not self.seamless:
+            return self.outer.of(picture)
+        rows, columns = self._places(picture)
+        return picture.index_select(-2, rows).index_select(-1, columns)
+
+    def give_back(self, gradient: Tensor, to: Tensor, scale: float) -> None:
+        """Adds the gradient by what was shown, times ``scale``, to that of the whole picture."""
+        if not self.seamless:
+            self.outer.of(to).add_(gradient, alpha=scale)
+            return
+        # A pixel may have been shown several times.
+        rows, columns = self._places(to)
+        folded = gradient.new_zeros((*gradient.shape[:-1], to.shape[-1])).index_add_(-1, columns, gradient)
+        to.index_add_(-2, rows, folded.to(to.dtype), alpha=scale)
+
+    def _places(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        height, width = picture.shape[-2:]
+        box = self.outer
+        rows = torch.arange(box.top, box.bottom, device=picture.device) % height
+        return rows, torch.arange(box.left, box.right, device=picture.device) % width
 
     def inside(self, stride: int) -> Box:
         """The core at a layer, counted from the corner of ``outer``."""
@@ -46,26 +77,30 @@ class Tile:
         )
 
 
-def cut(size: Size, side: int, *, reach: int, stride: int) -> list[Tile]:
+def cut(size: Size, side: int, *, reach: int, stride: int, seamless: bool = False) -> list[Tile]:
     """Tiles of about ``side`` pixels that together are a picture of ``size``; 0 cuts nothing.
 
     Args:
         reach: pixels the network sees beyond a tile.
         stride: of the deepest layer: origins are multiples of it.
+        seamless: the picture goes on at its other side; both its sides are multiples of ``stride``.
     """
     height, width = size
+    if seamless and (height % stride or width % stride):
+        raise ValueError(
+            f"a seamless picture: expected sides that are multiples of {stride}, got {width}x{height}"
+        )
     margin = -(-reach // stride) * stride
     rows, columns = _cuts(height, side, stride), _cuts(width, side, stride)
+
+    def outer(core: Box) -> Box:
+        box = Box(core.top - margin, core.bottom + margin, core.left - margin, core.right + margin)
+        if seamless:
+            return box
+        return Box(max(0, box.top), min(height, box.bottom), max(0, box.left), min(width, box.right))
+
     return [
-        Tile(
-            Box(top, bottom, left, right),
-            Box(
-                max(0, top - margin),
-                min(height, bottom + margin),
-                max(0, left - margin),
-                min(width, right + margin),
-            ),
-        )
+        Tile(core := Box(top, bottom, left, right), outer(core), seamless)
         for top, bottom in rows
         for left, right in columns
     ]

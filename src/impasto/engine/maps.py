@@ -79,5 +79,5 @@ def gathered(
     """The whole maps of a picture, by layer."""
     maps = Maps(stream, layers, (image.shape[-2], image.shape[-1]))
     for piece in tiles:
-        stream.forward(piece.outer.of(image), maps.observing(piece))
+        stream.forward(piece.shown(image), maps.observing(piece))
     return maps.of

@@ -87,6 +87,7 @@ def tiled(
     content_bytes: int = CONTENT_BYTES,
     kept: Kept | None = None,
     regions: Regions = NONE,
+    seamless: bool = False,
 ) -> Prepare:
     """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
 
@@ -100,6 +101,8 @@ def tiled(
             evaluation, a quarter more work, from the content kept at half the precision.
         kept: what the pictures are compared with, for others of this encoder that need the same.
         regions: where the style terms of a region look.
+        seamless: the picture goes on at its other side, so that copies of it can be laid side by side; its sides are
+            multiples of the deepest layer's stride, and the objective has no smoothness term.
     """
 
     def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
@@ -109,7 +112,16 @@ def tiled(
             guides = regions.guides(objective, _size(picture))
             made, _ = _fitting(
                 lambda side: _Tiled(
-                    encoder, objective, picture, style_targets, guides, unit, side, content_bytes, kept
+                    encoder,
+                    objective,
+                    picture,
+                    style_targets,
+                    guides,
+                    unit,
+                    side,
+                    content_bytes,
+                    kept,
+                    seamless,
                 ),
                 tile,
                 picture,
@@ -217,9 +229,7 @@ def _style(
     sums: Sums = {}
     maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
     for piece in tiles:
-        stream.forward(
-            piece.outer.of(image), maps.observing(piece, _adder(stream, terms, piece, sums, guides))
-        )
+        stream.forward(piece.shown(image), maps.observing(piece, _adder(stream, terms, piece, sums, guides)))
     return _Style(sums, {term.name: term.keep(maps.of[term.target_layer]) for term in wholes})
 
 
@@ -278,11 +288,13 @@ class _Tiled:
         tile: int,
         content_bytes: int,
         kept: Kept | None,
+        seamless: bool,
     ) -> None:
         self._encoder = encoder
         self._objective = objective
         self._targets = {**style_targets}
         self._guides = guides
+        self._seamless = seamless
         self._unit = unit
         self._content = [term for term in objective if isinstance(term, ContentTerm)]
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
@@ -305,7 +317,13 @@ class _Tiled:
         if self._stream is None:
             return []
         stream = self._stream
-        return cut(_size(self._picture), self._side, reach=stream.reach, stride=stream.deepest_stride)
+        return cut(
+            _size(self._picture),
+            self._side,
+            reach=stream.reach,
+            stride=stream.deepest_stride,
+            seamless=self._seamless,
+        )
 
     def _keep_maps(self, encoder: Streaming) -> None:
         """Finds what is compared with by losses of the content's whole maps."""
@@ -377,7 +395,7 @@ class _Tiled:
             # A strip is a view of a map with rows beyond it.
             strips.setdefault(layer, []).append(own.clone())
 
-        outer = piece.outer.of(self._picture)
+        outer = piece.shown(self._picture)
         stream.forward(outer.to(torch.promote_types(outer.dtype, torch.float32)), observe)
         return {layer: torch.cat(parts, 2) for layer, parts in strips.items()}
 
@@ -400,7 +418,7 @@ class _Tiled:
                 tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
                 inject = self._injector(self._stream, piece, slopes, beside, values)
                 more = self._stream.backward(tape, inject)
-                piece.outer.of(gradient).add_(more, alpha=1.0 / self._unit)
+                piece.give_back(more, gradient, 1.0 / self._unit)
                 tape = None
         elif self._stream is not None:
             sums, maps = self._values(self._stream, x, values)
@@ -421,7 +439,7 @@ class _Tiled:
         *,
         way_back: bool = False,
     ) -> Tape:
-        return stream.forward(piece.outer.of(x) / self._unit, observe, way_back=way_back)
+        return stream.forward(piece.shown(x) / self._unit, observe, way_back=way_back)
 
     def _maps(self, stream: Pieces) -> Maps:
         return Maps(stream, {term.layer for term in self._whole}, _size(self._picture))

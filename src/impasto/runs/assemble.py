@@ -46,6 +46,8 @@ from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
 from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
 
+_GRID = 16  # pixels that become one at relu5_1
+
 Progress = Callable[[int, int | None], None]
 
 STYLE_LOSSES: dict[StyleLossName, StyleLoss | WholeLoss] = {
@@ -241,6 +243,7 @@ def build_evaluation(
     tile: int = 0,
     kept: Kept | None = None,
     regions: Callable[[See], Regions] = lambda see: NONE,
+    seamless: bool = False,
 ) -> Prepare:
     """How the objective is evaluated: in pieces where the network can be cut, else whole.
 
@@ -249,13 +252,25 @@ def build_evaluation(
         unit: what white is.
         tile: side of the tiles in pixels; 0 cuts nothing.
         kept: targets that other pictures have left, for a network that can be cut.
+        seamless: the picture goes on at its other side.
         regions: given how the network sees masks, where the terms of regions look.
 
     Raises:
         ParameterError: there are regions, and the network does not say how it sees masks.
     """
     if isinstance(encoder, VGG):
-        return tiled(encoder, objective, shares, unit, tile=tile, kept=kept, regions=regions(encoder.see))
+        return tiled(
+            encoder,
+            objective,
+            shares,
+            unit,
+            tile=tile,
+            kept=kept,
+            regions=regions(encoder.see),
+            seamless=seamless,
+        )
+    if seamless:
+        raise ParameterError("seamless: expected a VGG, other networks cannot be cut")
     if any(isinstance(term, StyleTerm) and term.region for term in objective):
         raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
     return whole(encoder, objective, shares, unit)
@@ -274,14 +289,16 @@ def build_levels(
     Raises:
         ParameterError: the result would be too small for the network.
     """
-    final = fit(content, recipe.size, recipe.fit)
+    if recipe.aspect is not None:
+        content = (1 << 16, round((1 << 16) * recipe.aspect))
+    final = _whole_tiles(recipe, fit(content, recipe.size, recipe.fit))
     if min(final) < least:
         raise ParameterError(
             f"size: the chosen layers need at least {least} pixels on each side, "
             f"got a result of {final[1]}x{final[0]}"
         )
     all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
-    kept = [size for size in all_sizes if min(size) >= least]
+    kept = [_whole_tiles(recipe, size) for size in all_sizes if min(size) >= least]
     counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
     return [
         Level(
@@ -294,6 +311,14 @@ def build_levels(
         )
         for size, count in zip(kept, counts, strict=True)
     ]
+
+
+def _whole_tiles(recipe: Recipe, size: Size) -> Size:
+    """The size, or for a seamless picture the nearest that goes on at its other side on the network's grid."""
+    if not recipe.seamless:
+        return size
+    height, width = (max(1, round(side / _GRID)) * _GRID for side in size)
+    return height, width
 
 
 def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]:

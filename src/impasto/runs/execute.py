@@ -318,6 +318,7 @@ class Session:
             tile=self.recipe.tile,
             kept=None if self._shared is None else self._shared.targets,
             regions=partial(self._masks.regions, len(self.styles)),
+            seamless=self.recipe.seamless,
         )
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:

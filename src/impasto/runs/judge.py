@@ -205,6 +205,7 @@ class Judge:
                 unit=1.0,
                 tile=self.recipe.tile,
                 regions=partial(self._masks.regions, len(self._styles)),
+                seamless=self.recipe.seamless,
             )
             resample = self.recipe.resample
             styles = [

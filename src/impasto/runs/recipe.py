@@ -163,6 +163,10 @@ class Recipe(BaseModel):
     # Sizes and start.
     size: Pixels = 512
     fit: Literal["long", "short", "height", "area"] = "long"
+    aspect: Annotated[float, Field(gt=0.01, lt=100.0)] | None = (
+        None  # width / height, in place of the content's
+    )
+    seamless: bool = False
     style_size: Pixels | None = None
     style_fit: Literal["long", "short", "height", "area"] = "long"
     style_scale: Scale = 1.0
@@ -217,6 +221,8 @@ class Recipe(BaseModel):
         names = [region.name for region in self.regions]
         if len(set(names)) != len(names):
             raise ValueError(f"regions: expected each name once, got {', '.join(names)}")
+        if self.seamless and self.tv_weight:
+            raise ValueError(f"seamless: expected a tv_weight of 0, got {self.tv_weight:g}")
         if (self.color == "palette") != (self.palette is not None):
             given = "a palette picture" if self.palette else "none"
             raise ValueError(
