@@ -99,7 +99,12 @@ def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
 
 
 def carry_up(
-    image: Tensor, content: Callable[[Size], Tensor], sizes: tuple[Size, Size], detail: float
+    image: Tensor,
+    content: Callable[[Size], Tensor],
+    sizes: tuple[Size, Size],
+    detail: float,
+    *,
+    seamless: bool = False,
 ) -> Tensor:
     """The picture of a coarse level as the start of the next finer one.
 
@@ -109,15 +114,28 @@ def carry_up(
         sizes: of the coarse and of the fine level.
         detail: share of what the content has at the fine level and not at the coarse one that is added, so that
             edges need not be found again.
+        seamless: the picture goes on at its other side.
     """
     coarse, fine = sizes
     if not detail:
-        return resize(image, fine)
+        return _enlarged(image, fine, seamless).clamp_(0.0, 1.0)
     # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
     image.sub_(content(coarse), alpha=detail)
     try:
-        larger = F.interpolate(image, fine, mode="bicubic", antialias=True, align_corners=False)
+        larger = _enlarged(image, fine, seamless)
         return larger.add_(content(fine), alpha=detail).clamp_(0.0, 1.0)
     except BaseException:  # Ctrl-C: it is the picture so far
         image.add_(content(coarse), alpha=detail)
         raise
+
+
+def _enlarged(image: Tensor, size: Size, seamless: bool) -> Tensor:
+    if not seamless:
+        return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
+    # Sides are multiples of 16, so a sixteenth of the other side on each is a whole number of pixels at both sizes.
+    rows, columns = image.shape[-2] // 16, image.shape[-1] // 16
+    wide = F.pad(image, (columns, columns, rows, rows), mode="circular")
+    height, width = size
+    shape = (height + 2 * (height // 16), width + 2 * (width // 16))
+    larger = F.interpolate(wide, shape, mode="bicubic", antialias=True, align_corners=False)
+    return larger[..., height // 16 :, width // 16 :][..., :height, :width].contiguous()

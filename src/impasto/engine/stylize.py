@@ -150,6 +150,7 @@ def iterate(
     resample: Resample = "bicubic",
     resume: State | None = None,
     finish: Callable[[Tensor], Tensor] = lambda picture: picture,
+    seamless: bool = False,
 ) -> Iterator[Step]:
     """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
 
@@ -167,6 +168,7 @@ def iterate(
         resample: how content and styles are brought to a level's size.
         resume: what :meth:`Step.state` gave; ``start`` is ignored then.
         finish: what becomes of a picture in [0, 1] when it is looked at.
+        seamless: the picture goes on at its other side.
 
     Raises:
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
@@ -190,7 +192,8 @@ def iterate(
         level = levels[number]
         painting.evaluate = _unprepared  # a step that is kept does not keep the level before
         if number > first:
-            _go_up(painting, content, (levels[number - 1].size, level.size), detail, resample)
+            sizes = levels[number - 1].size, level.size
+            _go_up(painting, content, sizes, detail, resample, seamless)
             done_here = 0
         painting.position = (number, done_here, done)
         painting.evaluate = prepare(
@@ -240,7 +243,12 @@ def _restore(painting: _Painting, state: State) -> None:
 
 
 def _go_up(
-    painting: _Painting, content: Tensor, sizes: tuple[Size, Size], detail: float, resample: Resample
+    painting: _Painting,
+    content: Tensor,
+    sizes: tuple[Size, Size],
+    detail: float,
+    resample: Resample,
+    seamless: bool,
 ) -> None:
     """The picture at the next level's size."""
     # Nothing of this level is needed any more, and the next one's pictures are the largest things there are.
@@ -248,7 +256,9 @@ def _go_up(
     painting.x, painting.unit = painting.solver.best(painting.x).div_(unit).clamp_(0.0, 1.0), 1.0
     painting.watchdog.restart()
     painting.solver.resize(sizes[1])
-    larger = carry_up(painting.x, lambda size: resize(content, size, resample), sizes, detail)
+    larger = carry_up(
+        painting.x, lambda size: resize(content, size, resample), sizes, detail, seamless=seamless
+    )
     painting.x, painting.unit = larger.mul_(unit), unit
 
 

@@ -155,7 +155,9 @@ class Session:
             palette = recipe.palette.path
         colors = None if palette is None else read(palette, max_pixels=max_pixels)
         every = [*pictures, *(each for each in (start, colors) if each is not None)]
-        self.notes = tuple(f"{picture.name}: {note}" for picture in every for note in picture.notes)
+        self.notes = tuple(
+            dict.fromkeys(f"{picture.name}: {note}" for picture in every for note in picture.notes)
+        )
         self.recipe = recipe.model_copy(
             update={
                 "init": recipe.init if init is None or start is None else start.name,
@@ -292,6 +294,7 @@ class Session:
             resample=self.recipe.resample,
             resume=resume,
             finish=self._finish,
+            seamless=self.recipe.seamless,
         )
 
     def evaluate(self) -> Evaluate:

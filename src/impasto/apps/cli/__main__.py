@@ -21,6 +21,7 @@ from impasto.apps.cli.report import report
 from impasto.apps.cli.runs import compare, rerun, resume, runs, show
 from impasto.apps.cli.stylize import recipe, stylize
 from impasto.apps.cli.sweep import sweep
+from impasto.apps.cli.texture import texture
 from impasto.errors import ImpastoError, InputError
 
 app = App(
@@ -40,6 +41,7 @@ app = App(
 for command in (
     stylize,
     sweep,
+    texture,
     plan,
     resume,
     runs,

@@ -197,6 +197,8 @@ class Options(ObjectiveOptions):
         NAME=PICTURE: white where the style of a region is in the style picture.
     region
         More about a region, such as sky=style:2,weight:1.5,loss:wasserstein; or face=keep, which leaves it as it was.
+    seamless
+        Copies of the picture can be laid side by side; its sides become multiples of 16.
     color
         Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
         recolours the style before.
@@ -232,6 +234,7 @@ class Options(ObjectiveOptions):
     mask: Annotated[list[str] | None, _REGION] = None
     style_mask: Annotated[list[str] | None, _REGION] = None
     region: Annotated[list[str] | None, _REGION] = None
+    seamless: Annotated[bool | None, _SIZE, _FLAG] = None
     color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
     palette: Annotated[Path | None, _OBJECTIVE] = None
     color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None
@@ -245,6 +248,10 @@ class Options(ObjectiveOptions):
     seed: Annotated[int | None, _SOLVER, _WHOLE] = None
     tile: Annotated[int | None, _MACHINE, _WHOLE] = None
     memory: Annotated[str | None, _MACHINE] = None
+
+    def given(self) -> set[str]:
+        """The names of the options that were given."""
+        return {field.name for field in fields(self) if getattr(self, field.name) is not None}
 
     @property
     def memory_bytes(self) -> int | None:

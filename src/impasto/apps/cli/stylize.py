@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from impasto.apps.cli.progress import Reporter
     from impasto.engine.stylize import Step
     from impasto.runs.execute import Result, Session
+    from impasto.runs.recipe import Recipe
     from impasto.runs.record import Recording, SaveEvery
 
 
@@ -69,13 +70,43 @@ def stylize(
     quiet
         No progress.
     """
-    every = parse_save_every(save_every)
-    if tensorboard and run is None:
-        raise ParameterError("--tensorboard: expected together with --run, the folder that it writes into")
-    settings, memory = options.build_recipe(), options.memory_bytes
+    settings = options.build_recipe()
     content, styles = pictures(settings, content, styles or [])
     if output is None and run is None:
-        output = _free_name(f"{content.stem}-{styles[0].stem}", ".png")
+        output = free_name(f"{content.stem}-{styles[0].stem}", ".png")
+    return begin(
+        settings,
+        content,
+        styles,
+        options=options,
+        output=output,
+        run=run,
+        save_every=save_every,
+        tensorboard=tensorboard,
+        bits=bits,
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+def begin(
+    settings: Recipe,
+    content: Path,
+    styles: list[Path],
+    *,
+    options: Options,
+    output: Path | None,
+    run: Path | None,
+    save_every: str,
+    tensorboard: bool,
+    bits: Literal[8, 16],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Paint a recipe's picture into a file, a run's folder, or both. The exit code."""
+    every, memory = parse_save_every(save_every), options.memory_bytes
+    if tensorboard and run is None:
+        raise ParameterError("--tensorboard: expected together with --run, the folder that it writes into")
 
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto import images
@@ -210,7 +241,7 @@ def recipe(picture: Path, /) -> int:
     return 0
 
 
-def _free_name(stem: str, suffix: str) -> Path:
+def free_name(stem: str, suffix: str) -> Path:
     """A file in this folder that is not there yet."""
     path, number = Path(stem + suffix), 2
     while os.path.exists(path):  # noqa: PTH110  # Path.exists raises for a name that is too long
