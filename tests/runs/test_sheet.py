@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from impasto.errors import ParameterError
-from impasto.runs.sheet import contact_sheet
+from impasto.runs.sheet import contact_sheet, labelled
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 
@@ -54,3 +54,14 @@ def test_labels_have_room(label: str) -> None:
 def test_nothing_to_show_is_said() -> None:
     with pytest.raises(ParameterError, match="at least one picture"):
         contact_sheet([[None]])
+
+
+@pytest.mark.parametrize("label", ["7: 12", "a label much wider than its picture"])
+def test_a_label_stands_below_a_picture_that_stays_as_it_is(label: str) -> None:
+    found = labelled(plain(RED), label)
+    left = (found.width - 40) // 2
+    assert found.crop((left, 0, left + 40, 30)).getcolors() == [(1200, RED)]
+    below = found.crop((0, 30, found.width, found.height)).convert("L")
+    assert min(below.tobytes()) < 128
+    for column in (0, found.width - 1):  # no letter is cut off
+        assert set(below.crop((column, 0, column + 1, below.height)).tobytes()) == {255}

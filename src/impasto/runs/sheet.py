@@ -86,7 +86,7 @@ def labelled(picture: PIL.Image.Image, label: str, *, text: int = 12) -> PIL.Ima
         text: height of the letters in pixels.
     """
     font = PIL.ImageFont.load_default(text)
-    width = max(picture.width, _width(label, font) + 1)
+    width = max(picture.width, _width(label, font) + 4)
     whole = PIL.Image.new("RGB", (width, picture.height + round(1.4 * text)), _PAPER)
     whole.paste(picture, ((width - picture.width) // 2, 0))
     place = (width // 2, whole.height - round(0.3 * text))

@@ -40,6 +40,8 @@ def features(
 ) -> int:
     """Show what the network sees in IMAGE: its feature maps, strongest first, or its Gram matrices.
 
+    Under each map stand the channel's number and its largest value; each has a scale of its own.
+
         impasto features photo.jpg --layer relu2_1 -o maps.png
         impasto features photo.jpg --layer relu4_1 --gram -o gram.png
         impasto features photo.jpg --layers relu1_1,relu3_1,relu5_1 --compare painting.jpg -o grams.png
@@ -115,6 +117,8 @@ def reconstruct(
     quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
 ) -> int:
     """Paint what layers still know of IMAGE, from noise: its content at each layer, or its style up to each.
+
+    What is right in such a picture, the layers know; what is wrong, they have forgotten.
 
         impasto reconstruct content photo.jpg -o sheet.png
         impasto reconstruct style painting.jpg --layers relu1_1,relu2_1,relu3_1 -o sheet.png
