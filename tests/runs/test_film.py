@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def run(tmp_path: Path) -> Path:
     folder.mkdir()
     content = tmp_path / "photo.jpg"
     _painted(96, phase=2.0).save(content)
-    recipe = resolve().model_copy(update={"content": Input(path=str(content), sha256="0" * 64)})
+    digest = hashlib.sha256(content.read_bytes()).hexdigest()
+    recipe = resolve().model_copy(update={"content": Input(path=str(content), sha256=digest)})
     (folder / "recipe.toml").write_text(recipe.to_toml())
     for name, side in {"step-000010": 32, "step-000001": 12, "step-000009": 24, "result": 48}.items():
         _painted(side, phase=0.0).save(folder / f"{name}.png")
@@ -44,6 +46,16 @@ def test_the_pictures_of_a_run(run: Path) -> None:
     assert [path.name for path in pictures(run, before=True)] == ["photo.jpg", *names]
     (run / "result.png").unlink()
     assert [path.name for path in pictures(run)] == names[:-1]  # it may still be painting
+
+
+def test_another_photograph_in_the_place_of_the_one_painted(run: Path) -> None:
+    photo = run.parent / "photo.jpg"
+    _painted(96, phase=1.0).save(photo)
+    with pytest.raises(ParameterError, match=r"content .*photo\.jpg has changed since this run was painted"):
+        pictures(run, before=True)
+    photo.unlink()
+    with pytest.raises(ImageError, match=r"photo\.jpg"):
+        animate(run, run.parent / "film.webp", before=True)
 
 
 def test_a_run_without_pictures_says_what_to_do(run: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ mixed, not the numbers that stand for it: halfway between black and white is gre
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
 from impasto.images.animation import Frame, check_film, write_film
 from impasto.runs.folder import RESULT, read_recipe, read_summary
+from impasto.runs.recipe import Input
 
 _LONGEST = 600.0  # seconds
 _FASTEST = 120.0  # frames a second
@@ -136,7 +138,7 @@ def pictures(run: Path, *, before: bool = False) -> list[Path]:
         before: whether the content picture comes first.
 
     Raises:
-        ParameterError: it is no run, or it kept no pictures.
+        ParameterError: it is no run, it kept no pictures, or the content picture has changed.
     """
     recipe = read_recipe(run)
     found = sorted(run.glob("step-*.png"), key=_iterations)
@@ -150,8 +152,16 @@ def pictures(run: Path, *, before: bool = False) -> list[Path]:
     if before:
         if recipe.content is None:
             raise ParameterError(f"{run}: its recipe names no content picture")
-        found.insert(0, Path(recipe.content.path))
+        found.insert(0, _unchanged(run, recipe.content))
     return found
+
+
+def _unchanged(run: Path, content: Input) -> Path:
+    """The picture that was painted, if it is still the same; one that is gone is for its reader to tell."""
+    path = Path(content.path)
+    if content.sha256 and path.is_file() and content.sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
+        raise ParameterError(f"{run}: content {path} has changed since this run was painted")
+    return path
 
 
 def _final_size(run: Path, last: Path) -> Size:

@@ -30,12 +30,12 @@ def animate(
 ) -> int:
     """Make a film of how a picture was painted, from the pictures that its run kept (`--save-every log`).
 
+    Each picture fades into the next, and the result stands still at the end. MP4 and WebM need the extra `video`.
+
         impasto stylize photo.jpg painting.jpg --run first --save-every log
         impasto animate first -o first.mp4
         impasto animate first -o first.gif --size 320 --fps 12 --seconds 5 --before
         impasto rerun old --save-every log --run again    # for a run that kept none
-
-    Each picture fades into the next. MP4 and WebM need the extra `video`.
 
     Parameters
     ----------

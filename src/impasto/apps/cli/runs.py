@@ -207,8 +207,11 @@ def rerun(
 ) -> int:
     """Paint a picture again, from the picture or from its run, with what is given changed.
 
+    With nothing changed it is the same picture.
+
         impasto rerun out.png --seed 1
         impasto rerun runs/first --style-weight 60 --run runs/second
+        impasto rerun runs/first --save-every log --run runs/again    # for impasto animate
 
     Parameters
     ----------
