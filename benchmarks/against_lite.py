@@ -13,9 +13,9 @@ import json
 import sys
 from pathlib import Path
 
-from against_pastiche import HERE, PAIRS, pixels
+from against_pastiche import HERE, PAIRS, pixels, write_pairs
 from judge import Judge
-from machine import machine, timed
+from machine import timed
 
 
 def main() -> None:
@@ -51,8 +51,7 @@ def main() -> None:
             for tool, command in commands.items()
         }
         print(name, json.dumps(rows[name]), flush=True)
-    result = {"machine": machine(), "pairs": rows}
-    (HERE / "results" / "against_lite.json").write_text(json.dumps(result, indent=1) + "\n")
+    write_pairs(HERE / "results" / "against_lite.json", rows)
 
 
 if __name__ == "__main__":
