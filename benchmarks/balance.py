@@ -6,8 +6,8 @@ For each pair of pictures the default preset is painted, and what it gives up of
 loss in its place: a picture of the style alone says how much of the content there is to give up, and the loss's
 balance is corrected from picture to picture until the aim is met, by the rule that a weight w gives up the share
 w / (w + m). The geometric mean over the pairs is the loss's balance in `impasto.runs.assemble`. A content loss is
-balanced the other way round, and judged by the default one. What is measured already is in results/balance.json and
-is not measured again.
+judged by itself: it is balanced so that `--strength 0.5`, which gives up half of it, comes to the same style weight
+as with the default one. What is measured already is in results/balance.json and is not measured again.
 """
 
 from __future__ import annotations
@@ -54,11 +54,16 @@ class Pair:
         self._given = {"size": size, "steps": steps}
         self._judge = make_session(*self._paths, self._given).evaluate()
 
+    def half(self, **options: Any) -> float:
+        """The style weight that gives up half of the content."""
+        session = make_session(*self._paths, {**self._given, "strength": 0.5, **options})
+        session.load()
+        return session.recipe.style_weight
+
     def given_up(self, balance: float = 1.0, **options: Any) -> float:
         """The default content loss of a picture painted with a loss multiplied so."""
-        name = options.get("style_loss") or options.get("content_loss")
-        if name is not None:
-            assemble.BALANCE[name] = balance
+        if "style_loss" in options:
+            assemble.BALANCE[options["style_loss"]] = balance
         session = make_session(*self._paths, {**self._given, **options})
         for last in session:  # noqa: B007  # the last one is what is wanted
             pass
@@ -66,18 +71,16 @@ class Pair:
         return sum(value for name, value in judged.terms.items() if name.startswith("content"))
 
 
-def balanced(pair: Pair, aim: float, **loss: str) -> list[dict[str, float]]:
-    """The balances tried, and what each gave up; the last one is met, or the third."""
-    (name,) = loss.values()
-    sign = -1.0 if name in CONTENT_LOSSES else 1.0
-    alone = pair.given_up(content_weight=0.0, **({} if sign < 0 else loss))
+def balanced(pair: Pair, aim: float, name: str) -> list[dict[str, float]]:
+    """The balances tried, and what each gave up; the last one meets the aim, or is the third corrected."""
+    alone = pair.given_up(content_weight=0.0, style_loss=name)
     balance = START[name]
     tried = []
     while True:
-        found = pair.given_up(balance, **loss)
+        found = pair.given_up(balance, style_loss=name)
         odds = (aim / max(alone - aim, 0.02 * alone)) / (found / max(alone - found, 0.02 * alone))
         tried.append({"balance": balance, "given_up": round(found, 4), "alone": round(alone, 4)})
-        balance *= odds**sign
+        balance *= odds
         if max(odds, 1.0 / odds) < CLOSE or len(tried) == 3:
             return [*tried, {"balance": balance}]
 
@@ -102,13 +105,16 @@ def main() -> None:
         pair = Pair(given.images, content, given.size, given.steps)
         if "default" not in row:
             row["default"] = pair.given_up()
-        for name, option in (
-            *((name, "style_loss") for name in STYLE_LOSSES),
-            *((name, "content_loss") for name in CONTENT_LOSSES),
-        ):
+        for name in STYLE_LOSSES:
             if name not in row:
-                row[name] = balanced(pair, row["default"], **{option: name})
+                row[name] = balanced(pair, row["default"], name)
                 print(content, row["default"], name, row[name], flush=True)
+                save(found, given.size, given.steps)
+        for name in CONTENT_LOSSES:
+            if name not in row:
+                assemble.BALANCE[name] = 1.0
+                row[name] = [{"balance": pair.half() / pair.half(content_loss=name)}]
+                print(content, name, row[name], flush=True)
                 save(found, given.size, given.steps)
 
 

@@ -26,8 +26,15 @@ def test_it_is_its_formula() -> None:
         return torch.stack([column / column.sum() for column in d.T], 1)
 
     for n in range(2):
-        expected = (shares(f[n]) - shares(a[0])).abs().sum() / 12
-        assert float(_between(f, a)[n]) == pytest.approx(float(expected), rel=1e-10)
+        off = shares(f[n]) - shares(a[0])
+        expected = off.abs().sum() / 12
+        assert float(_between(f, a, loss=SelfSimilarity(smooth=0.0))[n]) == pytest.approx(
+            float(expected), rel=1e-10
+        )
+        expected = ((off.square() + (0.2 / 12) ** 2).sqrt() - 0.2 / 12).sum() / 12
+        assert float(_between(f, a, loss=SelfSimilarity(smooth=0.2))[n]) == pytest.approx(
+            float(expected), rel=1e-10
+        )
 
 
 def test_gradient() -> None:

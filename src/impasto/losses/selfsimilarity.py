@@ -21,13 +21,16 @@ from impasto.losses.relaxed import grid
 class SelfSimilarity:
     """1/n Σ |D_ij / Σ_i D_ij − the content's|, with D the cosine distances between n pixels.
 
-    The paper divides by n², which makes it smaller the more pixels are looked at.
+    The paper divides by n², which makes it smaller the more pixels are looked at. And where it has |d| there is
+    √(d² + ε²) − ε here: L-BFGS, which knows smooth functions, makes noise of a kink. The shares are about 1/n.
 
     Args:
+        smooth: ε, times n.
         seed: of which pixels are looked at.
         most: pixels that are looked at: a grid of them, another one each turn; the paper's number.
     """
 
+    smooth: float = 0.1
     seed: int = 0
     most: int = 1024
 
@@ -46,7 +49,9 @@ class SelfSimilarity:
             grid(each, self.most, torch.Generator().manual_seed(seed)) for each in (features, kept)
         )
         off = _distances(own) - _distances(wanted)
-        return off.abs().sum((1, 2)) / off.shape[-1]
+        points = off.shape[-1]
+        least = self.smooth / points
+        return ((off.square() + least**2).sqrt() - least).sum((1, 2)) / points
 
     def cost(self, channels: int, pixels: int, others: int) -> Cost:
         """What it takes for a map of so many pixels, against one of so many others."""

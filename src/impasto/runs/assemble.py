@@ -72,13 +72,13 @@ CONTENT_LOSSES: dict[ContentLossName, SquaredError | WholeLoss] = {
 }
 
 BALANCE: dict[StyleLossName | ContentLossName, float] = {
-    "mean-deviation": 3.0,
-    "wasserstein": 0.5,
-    "sliced-wasserstein": 4.5,
+    "mean-deviation": 3.4,
+    "wasserstein": 0.48,
+    "sliced-wasserstein": 4.2,
     "histogram": 2.2,
-    "patches": 0.2,
-    "relaxed-transport": 0.08,
-    "self-similarity": 4.3,
+    "patches": 0.28,
+    "relaxed-transport": 0.14,
+    "self-similarity": 3.2,
 }
 """What a loss is multiplied by, so that at the same weight it gives about as much style as the default one, or keeps
 about as much content: docs/style-losses.md says how it was measured. 1 for what other tools define."""
