@@ -1,6 +1,6 @@
 """Loss against seconds: what most repositories run, in plain float32, beside impasto on the same objective.
 
-    python benchmarks/against_twin.py --images DIR [--only OBJECTIVE]
+    python benchmarks/against_twin.py --images DIR [--only OBJECTIVE] [--most ITERATIONS]
 
 - pastiche's objective: the textbook loop, torch.optim.LBFGS at one size, 1000 iterations from the photograph.
 - crowson's objective: that tool's own schedule, 128 to 512 pixels by √2, Adam, 1000 iterations and 500 for each
@@ -8,7 +8,8 @@
 
 The twins evaluate by autograd in float32. Every run is a process of its own and its clock starts with the process;
 the clock stands still while a picture is put aside. Pictures are judged afterwards, rounded to 8 bits, in float32, by
-one function for both: the objective itself at 512 pixels. A picture from a smaller size is enlarged for it.
+one function for both: the objective itself at 512 pixels. A picture from a smaller size is enlarged for it. --most
+stops the twin early, for who has not the half hour; the curve says after how many iterations.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +127,7 @@ def _pair(folder: Path) -> tuple[Tensor, Tensor]:
     return content, style
 
 
-def paint(objective: str, name: str, folder: Path, started: float) -> None:
+def paint(objective: str, name: str, folder: Path, started: float, most: int | None) -> None:
     """One run, in this process: prints seconds, processor seconds and loss at points even on a log scale."""
     content, style = _pair(folder)
     size, _ = _sizes(content, style, resolve(objective))
@@ -141,7 +143,8 @@ def paint(objective: str, name: str, folder: Path, started: float) -> None:
         pixels = (resize(picture(), size)[0] * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
         kept.append((seconds, time.process_time(), done, pixels))
 
-    for done, picture in enumerate(way(content, style, recipe), start=1):  # noqa: B007  # keep() reads both
+    painting = islice(way(content, style, recipe), most)
+    for done, picture in enumerate(painting, start=1):  # noqa: B007  # keep() reads both
         seconds = time.time() - started - stood_still
         if seconds >= following:
             keep(seconds)
@@ -172,12 +175,13 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--only", choices=RUNS)
     parser.add_argument("--ours", action="store_true", help="keep the twin's curve, which takes half an hour")
+    parser.add_argument("--most", type=int, help="iterations of the twin")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     if arguments.one:
         objective, name, started = arguments.one
-        paint(objective, name, arguments.images, float(started))
+        paint(objective, name, arguments.images, float(started), arguments.most)
         return
     path = HERE / "results" / "against_twin.json"
     result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"objectives": {}}
@@ -187,7 +191,9 @@ def main() -> None:
         for name in reversed(RUNS[objective]):
             if name in kept and name != "impasto":
                 continue
-            command = [sys.executable, __file__, "--images", str(arguments.images), "--one", objective, name]
+            most = ["--most", str(arguments.most)] if arguments.most and name != "impasto" else []
+            command = [sys.executable, __file__, "--images", str(arguments.images), *most]
+            command += ["--one", objective, name]
             done = subprocess.run([*command, str(time.time())], check=True, stdout=subprocess.PIPE, text=True)
             curves[name] = json.loads(done.stdout)
             print(objective, name, curves[name][-1], flush=True)
