@@ -11,7 +11,8 @@ from torch import Tensor
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
 from impasto.engine.kept import Kept, digest
-from impasto.engine.tiles import Pieces, tiled
+from impasto.engine.pieces import Pieces
+from impasto.engine.tiles import tiled
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, StyleTerm

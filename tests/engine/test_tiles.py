@@ -10,7 +10,8 @@ from impasto.encoders.vgg import VGG, Padding, Pooling, layer_names
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
 from impasto.engine import tiles
 from impasto.engine.evaluation import whole
-from impasto.engine.tiles import Streaming, tiled
+from impasto.engine.pieces import Streaming
+from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError
 from impasto.losses.content import half_sum, mean, share
 from impasto.losses.deviation import MeanDeviation

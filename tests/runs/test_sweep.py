@@ -18,7 +18,7 @@ import torch
 import impasto
 from impasto import images
 from impasto.encoders.weights import Convolutions
-from impasto.engine import tiles
+from impasto.engine import targets
 from impasto.errors import DivergedError, OutputError, ParameterError
 from impasto.runs import assemble, strength, sweep
 from impasto.runs.entries import Limits, Moment
@@ -104,7 +104,7 @@ def test_work_is_done_once(
     loaded: list[str] = []
     read: list[str] = []
     summed: list[tuple[int, ...]] = []
-    load, original, sums = assemble.load, images.read, tiles._sums
+    load, original, sums = assemble.load, images.read, targets._style
 
     def counted_load(name: str, *given: Any, **named: Any) -> Convolutions:
         loaded.append(name)
@@ -114,13 +114,13 @@ def test_work_is_done_once(
         read.append(str(Path(source).name))
         return original(source, **options)
 
-    def counted_sums(stream: Any, terms: Any, picture: Any, pieces: Any) -> Any:
+    def counted_sums(stream: Any, terms: Any, wholes: Any, picture: Any, *rest: Any) -> Any:
         summed.append(tuple(picture.shape[-2:]))
-        return sums(stream, terms, picture, pieces)
+        return sums(stream, terms, wholes, picture, *rest)
 
     monkeypatch.setattr(assemble, "load", counted_load)
     monkeypatch.setattr(images, "read", counted_read)
-    monkeypatch.setattr(tiles, "_sums", counted_sums)
+    monkeypatch.setattr(targets, "_style", counted_sums)
     made = _sweep(pictures[:2], {**GRID, "pooling": ["average", "max"]})
     assert list(made.paint())[-1].status == "done"
     assert loaded == ["vgg19"] * 2

@@ -13,9 +13,8 @@ those of :mod:`impasto.encoders.streaming` alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,12 +22,14 @@ from torch import Tensor
 from impasto.encoders.streaming import Tape
 from impasto.engine.cuts import Tile, cut
 from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare
-from impasto.engine.kept import Kept, digest
+from impasto.engine.kept import Kept
 from impasto.engine.maps import Maps, gathered
+from impasto.engine.pieces import Pieces, Streaming, fitting
 from impasto.engine.pyramid import Size
 from impasto.engine.regions import NONE, Regions
+from impasto.engine.targets import Sums, adder, once, style_targets
 from impasto.losses.content import energy
-from impasto.losses.moments import Moments, blend
+from impasto.losses.moments import Moments
 from impasto.losses.objective import (
     Compared,
     ContentTerm,
@@ -38,41 +39,12 @@ from impasto.losses.objective import (
     StyleTerm,
     WholeTerm,
     layers,
-    style_layers,
 )
-
-
-class Pieces(Protocol):
-    """A network forward and backward in pieces (see :class:`impasto.encoders.streaming.Stream`)."""
-
-    @property
-    def reach(self) -> int: ...
-
-    @property
-    def deepest_stride(self) -> int: ...
-
-    def stride(self, layer: str) -> int: ...
-
-    def forward(
-        self, image: Tensor, observe: Callable[[str, Tensor, int], None], *, way_back: bool = False
-    ) -> Tape: ...
-
-    def backward(self, tape: Tape, inject: Callable[[str, Tensor, int, Tensor | None], Tensor]) -> Tensor: ...
-
-
-class Streaming(Protocol):
-    """An encoder that can be run in pieces."""
-
-    def stream(self, layers: Collection[str]) -> Pieces: ...
-
 
 _SMOOTH_BAND = 1 << 18  # pixels
 CONTENT_BYTES = 1_000_000_000
-_SMALLEST_TILE = 128  # smaller ones would be little but margin
 
-Result = TypeVar("Result")
 
-Sums = dict[str, Moments]
 Slopes = tuple[Tensor | None, Tensor | None, Tensor | None]
 """The derivatives by the first and the second moment, None where a loss does not use it, and a region's guide."""
 
@@ -107,15 +79,15 @@ def tiled(
 
     def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
         with torch.no_grad():
-            style_targets = _style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
+            wanted = style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
             picture = content()
             guides = regions.guides(objective, _size(picture))
-            made, _ = _fitting(
+            made, _ = fitting(
                 lambda side: _Tiled(
                     encoder,
                     objective,
                     picture,
-                    style_targets,
+                    wanted,
                     guides,
                     unit,
                     side,
@@ -129,130 +101,6 @@ def tiled(
             return made
 
     return prepare
-
-
-def _fitting(work: Callable[[int], Result], side: int, picture: Tensor) -> tuple[Result, int]:
-    """``work`` with tiles of that side, or of smaller ones where a GPU's memory does not suffice."""
-    while True:
-        try:
-            return work(side), side
-        except torch.OutOfMemoryError:
-            side = (side or max(_size(picture))) // 2
-            if side < _SMALLEST_TILE:
-                raise
-        torch.cuda.empty_cache()
-
-
-def _style_targets(
-    encoder: Streaming,
-    objective: Objective,
-    styles: Sequence[Later],
-    weights: Sequence[float],
-    tile: int,
-    kept: Kept | None,
-    regions: Regions,
-) -> dict[str, Moments | Compared]:
-    """Term name -> what the term compares with."""
-    needed = style_layers(objective)
-    if not needed:
-        return {}
-    stream = encoder.stream(needed)
-    terms = {term.name: (term, term.target_layer) for term in objective if isinstance(term, StyleTerm)}
-    wholes = [term for term in objective if isinstance(term, WholeTerm) and term.of == "style"]
-    summed = tuple((name, term.loss, layer) for name, (term, layer) in terms.items())
-    needs = (*summed, *((term.name, term.loss, term.target_layer) for term in wholes))
-    found = []
-    for number, style in enumerate(styles):
-        picture = style()
-        guides = regions.style_guides(objective, number, _size(picture))
-        marks = tuple((name, digest(guide)) for name, guide in guides.items())
-
-        def look(
-            side: int,
-            picture: Tensor = picture,
-            guides: Guides = guides,
-            marks: tuple[object, ...] = marks,
-        ) -> _Style:
-            tiles = cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride)
-            return _once(
-                kept,
-                picture,
-                (encoder, "style", needs, tuple(tiles), marks),
-                lambda: _style(stream, terms, wholes, picture, tiles, guides),
-                _Style.bytes,
-            )
-
-        found.append(_fitting(look, tile, picture)[0])
-        del picture
-    blended = {
-        name: blend([each.sums[name] for each in found], regions.shares(term, weights))
-        for name, (term, _) in terms.items()
-    }
-    return blended | {
-        term.name: Compared.together([each.compared[term.name] for each in found], weights) for term in wholes
-    }
-
-
-def _once(
-    kept: Kept | None,
-    picture: Tensor,
-    settings: tuple[object, ...],
-    make: Callable[[], Result],
-    size: Callable[[Result], int],
-) -> Result:
-    """What is made of a picture, or was made of an equal one with the same settings."""
-    return make() if kept is None else kept.get((digest(picture), *settings), make, size)
-
-
-@dataclass(frozen=True)
-class _Style:
-    """What terms compare with, by name: summaries, and what is kept of whole maps."""
-
-    sums: Sums
-    compared: dict[str, Compared]
-
-    def bytes(self) -> int:
-        kept = [picture for each in self.compared.values() for picture in each.pictures]
-        sums = [moment for each in self.sums.values() for moment in (each.first, each.second)]
-        return sum(tensor.nbytes for tensor in (*kept, *sums))
-
-
-def _style(
-    stream: Pieces,
-    terms: Mapping[str, tuple[StyleTerm, str]],
-    wholes: Sequence[WholeTerm],
-    image: Tensor,
-    tiles: Sequence[Tile],
-    guides: Guides,
-) -> _Style:
-    """The summaries of ``image`` for terms at layers, and what is kept of its whole maps, over all tiles."""
-    sums: Sums = {}
-    maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
-    for piece in tiles:
-        stream.forward(piece.shown(image), maps.observing(piece, _adder(stream, terms, piece, sums, guides)))
-    return _Style(sums, {term.name: term.keep(maps.of[term.target_layer]) for term in wholes})
-
-
-def _adder(
-    stream: Pieces, terms: Mapping[str, tuple[StyleTerm, str]], piece: Tile, sums: Sums, guides: Guides
-) -> Callable[[str, Tensor, int], None]:
-    """Observes one tile and adds its summaries to ``sums``."""
-
-    def observe(layer: str, features: Tensor, first: int) -> None:
-        stride = stream.stride(layer)
-        inside = piece.inside(stride)
-        box = inside.clip(first, features.shape[2])
-        own = box.of(features)
-        if not own.numel():
-            return
-        rows = slice(first + box.top - inside.top, first + box.bottom - inside.top)
-        for name, (term, at) in terms.items():
-            if at == layer:
-                guide = piece.core.at(stride).of(guides[name])[:, :, rows] if name in guides else None
-                summary = term.loss.summarise(own, guide)
-                sums[name] = sums[name].plus(summary) if name in sums else summary
-
-    return observe
 
 
 def _size(image: Tensor) -> Size:
@@ -341,7 +189,7 @@ class _Tiled:
     def _take_content(self, content_bytes: int, kept: Kept | None) -> None:
         """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
         wanted = (self._content_layers, tuple(self._tiles), content_bytes)
-        content = _once(
+        content = once(
             kept,
             self._picture,
             (self._encoder, "content", *wanted),
@@ -401,7 +249,7 @@ class _Tiled:
 
     def __call__(self, x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
         with torch.no_grad():
-            evaluation, self._side = _fitting(
+            evaluation, self._side = fitting(
                 lambda side: self._at(x.detach(), side, slope, turn), self._side, x
             )
         return evaluation
@@ -451,7 +299,7 @@ class _Tiled:
         tiles = self._tiles
         tape: Tape | None = None
         for piece in tiles if self._style or self._whole or len(tiles) == 1 else ():
-            observe = maps.observing(piece, _adder(stream, self._style, piece, sums, self._guides))
+            observe = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
             tape = self._forward(stream, x, piece, observe, way_back=len(tiles) == 1)
         return tape if len(tiles) == 1 else None, sums, maps.of
 
@@ -460,7 +308,7 @@ class _Tiled:
         sums: Sums = {}
         maps = self._maps(stream)
         for piece in self._tiles:
-            add = maps.observing(piece, _adder(stream, self._style, piece, sums, self._guides))
+            add = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
             wanted = self._content_features(piece) if self._content else {}
 
             def observe(
