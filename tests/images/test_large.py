@@ -31,6 +31,9 @@ def _both(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[torch.Tensor, to
     assert used[0] is not None
     assert found.sha256 == plain.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert found.name == plain.name
+    assert (found.alpha is None) == (plain.alpha is None)
+    if found.alpha is not None and plain.alpha is not None:
+        assert torch.equal(found.alpha, plain.alpha)
     return plain.pixels, found.pixels, found.notes
 
 
@@ -45,7 +48,7 @@ def test_the_pixels_are_those_of_the_other_reader(
     assert found.shape == (1, 3, 37, 23)
     assert found.dtype == torch.float32
     assert torch.equal(found, plain)
-    assert notes == (("transparency flattened on white",) if "A" in mode else ())
+    assert notes == (("transparent, on white",) if "A" in mode else ())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -110,11 +110,19 @@ def test_alpha_is_flattened_on_white(mode: str) -> None:
     picture = read(image)
     share = alpha[:, :, None] / 255
     assert np.allclose(_hwc(picture), colour * share + 1 - share, atol=1e-6)
-    assert picture.notes == ("transparency flattened on white",)
+    assert picture.notes == ("transparent, on white",)
+    assert picture.alpha is not None
+    assert picture.alpha.shape == (1, 1, *alpha.shape)
+    assert np.allclose(picture.alpha[0, 0].numpy(), alpha / 255, atol=1e-6)
 
 
 def test_opaque_alpha_is_not_worth_a_note() -> None:
-    assert read(Image.fromarray(VALUES).convert("RGBA")).notes == ()
+    picture = read(Image.fromarray(VALUES).convert("RGBA"))
+    assert picture.notes == ()
+    assert picture.alpha is None
+    assert read(np.dstack([VALUES, np.full(VALUES.shape[:2], 255, np.uint8)])).alpha is None
+    seen_through = read(np.dstack([VALUES, np.full(VALUES.shape[:2], 51, np.uint8)])).alpha
+    assert seen_through is not None and torch.allclose(seen_through, torch.tensor(0.2))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "1"])
@@ -125,7 +133,7 @@ def test_a_transparent_colour_becomes_white(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.png"
     image.save(path, transparency=(0, 0, 0) if mode == "RGB" else image.getpixel((5, 0)))
     picture = read(path)
-    assert "transparency flattened on white" in picture.notes
+    assert "transparent, on white" in picture.notes
     assert bool((picture.pixels[..., 3:] == 1).all())
     assert np.array_equal(_bytes(picture)[:, :3], np.asarray(image.convert("RGB"))[:, :3])
 
@@ -501,7 +509,7 @@ def test_array_with_alpha_is_flattened() -> None:
     values[0, :, 3] = 255
     picture = read(values)
     assert _hwc(picture)[:, 0, 0].tolist() == [0, 1]
-    assert picture.notes == ("transparency flattened on white",)
+    assert picture.notes == ("transparent, on white",)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,27 @@ def test_exact_formats_give_back_every_step(
     assert picture.notes == (("16-bit kept",) if bits == 16 else ())
 
 
+@pytest.mark.parametrize(("suffix", "bits"), [*EXACT, (".webp", 8)])
+def test_alpha_comes_back(tmp_path: Path, suffix: str, bits: int) -> None:
+    steps = 2**bits - 1
+    cover = (torch.linspace(0, 1, 37)[None, None, :, None].expand(1, 1, 37, 23) * steps).round() / steps
+    path = tmp_path / f"a{suffix}"
+    write(path, torch.cat([_noise(37, 23), cover], 1), bits=bits, metadata=RECIPE)
+    with Image.open(path) as image:
+        assert image.mode == "RGBA"
+    found = read(path)
+    assert found.alpha is not None
+    assert torch.allclose(found.alpha, cover, atol=1e-6 if bits == 16 else 0.003)
+    if suffix != ".webp":
+        wanted = _noise(37, 23) * cover + 1 - cover
+        assert torch.allclose(found.pixels, wanted, atol=0.6 / steps + 1e-6)
+
+
+def test_jpeg_has_no_alpha(tmp_path: Path) -> None:
+    write(tmp_path / "a.jpg", torch.zeros(1, 4, 16, 16))
+    assert torch.equal(read(tmp_path / "a.jpg").pixels, torch.ones(1, 3, 16, 16))
+
+
 @pytest.mark.parametrize(("suffix", "bits"), EXACT)
 def test_other_readers_agree(tmp_path: Path, suffix: str, bits: int) -> None:
     path = tmp_path / f"a{suffix}"

@@ -168,6 +168,45 @@ def test_what_cannot_be_is_said(pictures: dict[str, Path], more: dict[str, Any],
         painted(pictures, "glass", regions=regions)
 
 
+def cut_out(pictures: dict[str, Path], name: str, mask: str = "left") -> Path:
+    path = pictures[name].with_name(f"{name}-cut.png")
+    with PIL.Image.open(pictures[name]) as picture, PIL.Image.open(pictures[mask]) as cover:
+        whole = picture.convert("RGB")
+        whole.putalpha(cover.resize(whole.size))
+        whole.save(path)
+    return path
+
+
+def test_a_cut_out_photograph_comes_back_cut_out(pictures: dict[str, Path], tmp_path: Path) -> None:
+    result = impasto.stylize(cut_out(pictures, "content"), pictures["glass"], **OPTIONS)
+    result.save(tmp_path / "out.png")
+    assert result.to_pil().mode == "RGBA"
+    with PIL.Image.open(tmp_path / "out.png") as saved:
+        cover = np.asarray(saved.getchannel("A"))
+    assert (cover[:, :31] == 255).all() and (cover[:, 33:] == 0).all()
+    record.stylize(tmp_path / "run", cut_out(pictures, "content"), pictures["glass"], save_every=2, **OPTIONS)
+    for name in ("result.png", "step-000002.png"):
+        with PIL.Image.open(tmp_path / "run" / name) as saved:
+            assert saved.mode == "RGBA"
+
+
+def test_what_is_transparent_in_a_style_does_not_count(pictures: dict[str, Path]) -> None:
+    cut = impasto.stylize(pictures["content"], cut_out(pictures, "glass"), **OPTIONS)
+    ones = pictures["content"].with_name("white.png")
+    PIL.Image.new("L", (64, 48), 255).save(ones)
+    white = pictures["glass"].with_name("white-right.png")
+    with PIL.Image.open(cut_out(pictures, "glass")) as picture:
+        paper = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        PIL.Image.alpha_composite(paper, picture).convert("RGB").save(white)
+    # The same by hand: the style on white, and a mask over the part that counts.
+    region = {"name": "all", "mask": ones, "style_mask": pictures["left"]}
+    by_hand = impasto.stylize(pictures["content"], white, regions=[region], **OPTIONS)
+    assert cut.loss == pytest.approx(by_hand.loss, rel=0.01)
+    assert float((cut.image - by_hand.image).abs().mean()) < 0.005
+    whole = impasto.stylize(pictures["content"], white, **OPTIONS)
+    assert float((cut.image - whole.image).abs().mean()) > 0.02
+
+
 def test_a_name_stands_for_one_region(pictures: dict[str, Path]) -> None:
     with pytest.raises(ParameterError, match="each name once"):
         painted(pictures, "glass", regions=masks(pictures, "left", "left"))

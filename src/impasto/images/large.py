@@ -48,8 +48,8 @@ def available() -> bool:
 
 def read_tiff(
     path: str | os.PathLike[str], name: str, *, max_pixels: int
-) -> tuple[npt.NDArray[np.float32], str, list[str]] | None:
-    """(3, H, W) in [0, 1], the SHA-256 of the file and notes; None for a kind that is not read here.
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, str, list[str]] | None:
+    """(3, H, W) in [0, 1], alpha (H, W), the SHA-256 of the file and notes; None for a kind that is not read here.
 
     Raises:
         ImageError: the file is damaged, or has more than ``max_pixels``.
@@ -67,7 +67,7 @@ def read_tiff(
         if image.get_typeof("orientation") and image.get("orientation") != 1:
             # Rows are wanted in another order than they come: libvips keeps them in a temporary file.
             image = pyvips.Image.tiffload(os.fspath(path), access="random", fail_on="error").autorot()
-        planes = _planes(_to_srgb(image, notes), notes)
+        planes, alpha = _planes(_to_srgb(image, notes), notes)
         with Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except pyvips.Error as error:
@@ -75,7 +75,7 @@ def read_tiff(
         raise ImageError(f"{name}: expected a picture, came a damaged file: {reason}") from error
     except (MemoryError, OSError) as error:
         raise ImageError(f"{name}: cannot read the picture: {one_line(error)}") from error
-    return planes, digest, notes
+    return planes, alpha, digest, notes
 
 
 _SPACES = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
@@ -92,26 +92,27 @@ def _to_srgb(image: Any, notes: list[str]) -> Any:
     return image
 
 
-def _planes(image: Any, notes: list[str]) -> npt.NDArray[np.float32]:
-    """The pixels, decoded from the top down and flattened on white."""
+def _planes(image: Any, notes: list[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    """The pixels (3, H, W), decoded from the top down, on white; and alpha (H, W) where they are transparent."""
     import pyvips
 
     depth = _DEPTHS[image.format]
     scale = np.float32(np.iinfo(depth).max)
     width, height, bands = image.width, image.height, image.bands
-    seen_through = False
     planes = np.empty((3, height, width), np.float32)
+    cover = np.empty((height, width), np.float32) if image.hasalpha() else None
     region = pyvips.Region.new(image)
     rows = max(1, _BAND_BYTES // (width * bands * np.dtype(depth).itemsize))
     for top in range(0, height, rows):
         count = min(rows, height - top)
         band = np.frombuffer(region.fetch(0, top, width, count), depth).reshape(count, width, bands)
         values = band.transpose(2, 0, 1).astype(np.float32) / scale
-        if image.hasalpha():
+        if cover is not None:
             colour, alpha = values[:-1], values[-1:]
-            seen_through = seen_through or bool(alpha.min() < 1)
+            cover[top : top + count] = alpha[0]
             values = (colour * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else colour
         planes[:, top : top + count] = values
-    if seen_through:
-        notes.append("transparency flattened on white")
-    return planes
+    if cover is None or cover.min() >= 1:
+        return planes, None
+    notes.append("transparent, on white")
+    return planes, cover

@@ -1,7 +1,7 @@
 """Any picture into a (1, 3, H, W) float32 tensor of sRGB values in [0, 1], and a word on what that took.
 
 The steps, always in this order: size judged from the header, first frame, pixels decoded, colours through
-the embedded profile, 16 bits kept where possible, turned upright, transparency flattened on white.
+the embedded profile, 16 bits kept where possible, turned upright, transparent pixels on white.
 """
 
 from __future__ import annotations
@@ -63,12 +63,14 @@ class Picture:
         name: the file's base name, or ``<image>``, ``<array>``, ``<tensor>`` for a picture in memory.
         sha256: of the file's bytes; for a picture in memory, of the height, the width and the pixels.
         notes: what was done to the picture, one short line each; empty if nothing worth saying.
+        alpha: (1, 1, H, W) float32 in [0, 1] where the picture is transparent somewhere, 0 being nothing; else None.
     """
 
     pixels: torch.Tensor
     name: str
     sha256: str
     notes: tuple[str, ...]
+    alpha: torch.Tensor | None = None
 
 
 def read(
@@ -92,13 +94,14 @@ def read(
         return _in_memory("<tensor>", _from_tensor(source, max_pixels), [])
     if isinstance(source, np.ndarray):
         notes: list[str] = []
-        return _in_memory("<array>", _from_array(source, max_pixels, notes), notes)
+        values, alpha = _from_array(source, max_pixels, notes)
+        return _in_memory("<array>", values, notes, alpha)
     if isinstance(source, Image.Image):
         notes = []
         with guarded("<image>", max_pixels=max_pixels) as warned:
             check_size("<image>", *source.size, max_pixels)
-            pixels = _pixels(source, None, "<image>", notes)
-        return _in_memory("<image>", pixels, [*notes, *(f"decoder warned: {w}" for w in warned)])
+            pixels, alpha = _pixels(source, None, "<image>", notes)
+        return _in_memory("<image>", pixels, [*notes, *(f"decoder warned: {w}" for w in warned)], alpha)
     if isinstance(source, (str, os.PathLike)):
         return _from_file(source, max_pixels)
     raise ImageError(  # callers are not all type-checked
@@ -112,26 +115,33 @@ def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     if large.is_large_tiff(path):
         if large.available():
             if found := large.read_tiff(path, name, max_pixels=max_pixels):
-                planes, digest, notes = found
-                return Picture(torch.from_numpy(planes[None]), name, digest, tuple(notes))
+                planes, alpha, digest, notes = found
+                return Picture(torch.from_numpy(planes[None]), name, digest, tuple(notes), _plane(alpha))
         else:
             notes.append("a large TIFF: pip install 'impasto[large]' reads it in less memory")
     data = file_bytes(path)
     with guarded(name, max_pixels=max_pixels) as warned:
         image = open_header(data, name)
         check_size(name, *image.size, max_pixels)
-        pixels = _pixels(image, data, name, notes)
+        pixels, alpha = _pixels(image, data, name, notes)
         # A container's header and the picture inside may disagree (icons do).
         check_size(name, *image.size, max_pixels)
     notes.extend(f"decoder warned: {w}" for w in warned)
-    return Picture(_tensor(pixels), name, hashlib.sha256(data).hexdigest(), tuple(notes))
+    return Picture(_tensor(pixels), name, hashlib.sha256(data).hexdigest(), tuple(notes), _plane(alpha))
 
 
-def _in_memory(name: str, pixels: _Array, notes: list[str]) -> Picture:
+def _in_memory(name: str, pixels: _Array, notes: list[str], alpha: _Floats | None = None) -> Picture:
     tensor = _tensor(pixels)
     digest = hashlib.sha256(b"%d %d " % tensor.shape[2:])
     digest.update(tensor.numpy().astype("<f4", copy=False).data)
-    return Picture(tensor, name, digest.hexdigest(), tuple(notes))
+    if alpha is not None:
+        digest.update(alpha.astype("<f4", copy=False).tobytes())
+    return Picture(tensor, name, digest.hexdigest(), tuple(notes), _plane(alpha))
+
+
+def _plane(alpha: _Floats | None) -> torch.Tensor | None:
+    """(H, W) -> (1, 1, H, W)."""
+    return None if alpha is None else torch.from_numpy(np.array(alpha, np.float32)[None, None])
 
 
 def _tensor(samples: _Array) -> torch.Tensor:
@@ -166,8 +176,8 @@ def _from_tensor(source: torch.Tensor, max_pixels: int) -> _Array:
     return _in_range("<tensor>", np.asarray(planes.float()))
 
 
-def _from_array(source: _Array, max_pixels: int, notes: list[str]) -> _Array:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) -> (H, W, 1) or (H, W, 3)."""
+def _from_array(source: _Array, max_pixels: int, notes: list[str]) -> tuple[_Array, _Floats | None]:
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) -> (H, W, 1) or (H, W, 3), and alpha (H, W)."""
     values = source[:, :, None] if source.ndim == 2 else source
     if values.ndim != 3 or values.shape[2] not in (1, 3, 4):
         expected = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
@@ -178,8 +188,8 @@ def _from_array(source: _Array, max_pixels: int, notes: list[str]) -> _Array:
     elif source.dtype.kind != "u" or source.dtype.itemsize > 2:
         raise ImageError(f"<array>: expected uint8, uint16 or float values, came {source.dtype}")
     if values.shape[2] == 4:
-        return _flatten(values[:, :, :3], _unit(values[:, :, 3:]), notes)
-    return values
+        return _flatten(values[:, :, :3], _unit(values[:, :, 3]), notes)
+    return values, None
 
 
 def _in_range(name: str, values: _Array) -> _Array:
@@ -193,8 +203,14 @@ def _in_range(name: str, values: _Array) -> _Array:
 # --- decoded by Pillow -------------------------------------------------------------------------------------
 
 
-def _pixels(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -> _Array:
-    """The upright, flattened (H, W, 1 or 3) samples of an opened image; ``data`` are the bytes of its file."""
+def _pixels(
+    image: Image.Image, data: bytes | None, name: str, notes: list[str]
+) -> tuple[_Array, _Floats | None]:
+    """The upright, flattened (H, W, 1 or 3) samples of an opened image, and its alpha (H, W).
+
+    Args:
+        data: the bytes of its file.
+    """
     _note_frames(image, data, name, notes)
     depth = _bits_per_channel(image, data)
     low_tiles = _low_byte_tiles(image)
@@ -225,7 +241,7 @@ def _pixels(image: Image.Image, data: bytes | None, name: str, notes: list[str])
 
     turn: Callable[[_Array], _Array] = _UPRIGHT.get(_orientation(image, notes), np.asarray)
     values = turn(values if values.ndim == 3 else values[:, :, None])
-    return values if alpha is None else _flatten(values, turn(alpha)[:, :, None], notes)
+    return (values, None) if alpha is None else _flatten(values, turn(alpha), notes)
 
 
 def _unit(values: _Array) -> _Floats:
@@ -236,14 +252,15 @@ def _unit(values: _Array) -> _Floats:
     return scaled
 
 
-def _flatten(values: _Array, alpha: _Floats, notes: list[str]) -> _Array:
-    """``values`` (H, W, C) over white, as far as ``alpha`` (H, W, 1) lets it through."""
+def _flatten(values: _Array, alpha: _Floats, notes: list[str]) -> tuple[_Array, _Floats | None]:
+    """``values`` (H, W, C) over white, as far as ``alpha`` (H, W) lets it through; alpha, if it does so at all."""
     if alpha.min() >= 1:
-        return values
-    notes.append("transparency flattened on white")
+        return values, None
+    notes.append("transparent, on white")
+    cover = alpha[:, :, None]
     # Rounding may leave 1 by a step of float32; the range is a promise.
-    flat: _Floats = (_unit(values) * alpha + (1 - alpha)).clip(0, 1)
-    return flat
+    flat: _Floats = (_unit(values) * cover + (1 - cover)).clip(0, 1)
+    return flat, alpha
 
 
 def _note_frames(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -> None:

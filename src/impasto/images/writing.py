@@ -39,7 +39,7 @@ _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class _Raster:
-    """A picture on its way into a file: ``values`` (H, W, 3) float, to be written with ``bits`` per channel."""
+    """A picture on its way into a file: ``values`` (H, W, 3 or 4) float, to be written with ``bits`` per channel."""
 
     values: torch.Tensor
     bits: int
@@ -50,12 +50,17 @@ class _Raster:
         return self.values.shape[1], self.values.shape[0]
 
     @property
+    def channels(self) -> int:
+        """3, or 4 with alpha."""
+        return self.values.shape[2]
+
+    @property
     def sample_bytes(self) -> int:
         return self.bits // 8
 
     def bands(self) -> Iterator[_Samples]:
         """Some rows at a time, about a megabyte each, so that a large picture is never copied whole."""
-        rows = max(1, _BAND_BYTES // (3 * self.size[0] * self.sample_bytes))
+        rows = max(1, _BAND_BYTES // (self.channels * self.size[0] * self.sample_bytes))
         for band in torch.split(self.values, rows):
             scaled = (band.to(torch.float32).clamp(0, 1) * (2**self.bits - 1)).round().numpy()
             yield np.ascontiguousarray(scaled.astype(np.uint8 if self.bits == 8 else np.uint16))
@@ -63,7 +68,7 @@ class _Raster:
     def whole(self) -> _Samples:
         """All rows at once."""
         width, height = self.size
-        samples = np.empty((height, width, 3), np.uint8 if self.bits == 8 else np.uint16)
+        samples = np.empty((height, width, self.channels), np.uint8 if self.bits == 8 else np.uint16)
         first = 0
         for band in self.bands():
             samples[first : first + len(band)] = band
@@ -124,7 +129,8 @@ def write(
 
     Args:
         path: the suffix decides the format, see :data:`WRITABLE`. A symbolic link is followed.
-        pixels: (1, 3, H, W), sRGB; clamped to [0, 1] and rounded to the nearest step.
+        pixels: (1, 3, H, W), sRGB, or (1, 4, H, W) with alpha; clamped to [0, 1] and rounded to the nearest step.
+            JPEG has no alpha: what is transparent is white there.
         bits: per channel; 16 for PNG and TIFF only.
         metadata: text to embed; :func:`impasto.images.read_metadata` gives it back.
         quality: 1 to 100, for JPEG (always 4:4:4) and WebP (lossy).
@@ -140,7 +146,7 @@ def write(
         raise ParameterError(f"{name}: expected a quality from 1 to 100, came {quality}")
     if metadata is not None:
         check_text(metadata)
-    raster = _raster(name, pixels, bits)
+    raster = _raster(name, _on_white(pixels) if kind == "JPEG" else pixels, bits)
     longest = max(raster.size)
     if longest > _LONGEST_SIDE[kind]:
         raise OutputError(
@@ -183,9 +189,21 @@ def unwritable(path: str | os.PathLike[str], error: Exception, *, what: str = "p
     return OutputError(f"{display_name(path)}: cannot write the {what}: {reason}")
 
 
+def _on_white(pixels: torch.Tensor) -> torch.Tensor:
+    """(1, 3, H, W) of (1, 4, H, W); anything else as it is."""
+    if pixels.ndim != 4 or pixels.shape[1] != 4:
+        return pixels
+    return pixels[:, :3] * pixels[:, 3:] + (1.0 - pixels[:, 3:])
+
+
 def _raster(name: str, pixels: torch.Tensor, bits: int) -> _Raster:
-    """The picture, judged: (1, 3, H, W), finite."""
-    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or 0 in pixels.shape or not pixels.is_floating_point():
+    """The picture, judged: (1, 3 or 4, H, W), finite."""
+    if (
+        pixels.ndim != 4
+        or pixels.shape[:2] not in ((1, 3), (1, 4))
+        or 0 in pixels.shape
+        or not pixels.is_floating_point()
+    ):
         came = f"{tuple(pixels.shape)} {pixels.dtype}"
         raise ParameterError(f"{name}: expected a float picture of shape (1, 3, H, W), came {came}")
     values = pixels.detach()[0].cpu()
@@ -217,8 +235,9 @@ def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
 
     width, height = raster.size
     file.write(b"\x89PNG\r\n\x1a\n")
-    # colour type 2 (RGB), compression 0 (deflate), filter method 0, no interlacing
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, raster.bits, 2, 0, 0, 0))
+    color = {3: 2, 4: 6}[raster.channels]  # RGB, or with alpha
+    # compression 0 (deflate), filter method 0, no interlacing
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, raster.bits, color, 0, 0, 0))
     chunk(b"sRGB", b"\0")  # perceptual
     if metadata is not None:  # key, not compressed, no language, no translated key
         chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + metadata.encode())
@@ -229,7 +248,7 @@ def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
         # Filter 1, Sub: the difference from the byte one pixel to the left, modulo 256. It needs no other
         # row and takes about a third off a photograph.
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
-        pixel = 3 * raster.sample_bytes
+        pixel = raster.channels * raster.sample_bytes
         filtered[:, 0] = 1
         filtered[:, 1 : 1 + pixel] = rows[:, :pixel]
         np.subtract(rows[:, pixel:], rows[:, :-pixel], out=filtered[:, 1 + pixel :])
@@ -271,16 +290,18 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
     tags: list[tuple[int, str, list[int] | bytes]] = [
         (256, long, [width]),
         (257, long, [height]),
-        (258, short, [raster.bits] * 3),  # bits per sample
+        (258, short, [raster.bits] * raster.channels),  # bits per sample
         (259, short, [8]),  # compression: deflate
         (262, short, [2]),  # RGB
         (273, long, offsets),
-        (277, short, [3]),  # samples per pixel
+        (277, short, [raster.channels]),  # samples per pixel
         (278, long, [rows]),
         (279, long, sizes),
         (284, short, [1]),  # channels interleaved
         (317, short, [2]),  # predictor: horizontal difference
     ]
+    if raster.channels == 4:
+        tags.append((338, short, [2]))  # the extra sample is alpha, not multiplied in
     if metadata is not None:
         tags.append((700, byte, to_xmp(metadata)))
     entries = b""

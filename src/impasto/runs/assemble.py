@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, overload
 
 import torch
 from torch import Tensor
@@ -321,10 +321,21 @@ def _whole_tiles(recipe: Recipe, size: Size) -> Size:
     return height, width
 
 
-def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]:
-    """The style pictures, (1, 3, H, W) each, flipped and then rotated as the recipe says."""
-    found = []
+@overload
+def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]: ...
+
+
+@overload
+def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> list[Tensor | None]: ...
+
+
+def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    """The style pictures, or their alphas, (1, C, H, W) each, flipped and then rotated as the recipe says."""
+    found: list[Tensor | None] = []
     for number, style in enumerate(styles):
+        if style is None:
+            found.append(None)
+            continue
         degrees, flip = recipe.turn_of(number)
         if flip != "no":
             style = style.flip(3 if flip == "horizontal" else 2)

@@ -44,7 +44,7 @@ class Result:
     """A finished picture.
 
     Attributes:
-        image: (1, 3, H, W), RGB in [0, 1].
+        image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) with alpha where the photograph was cut out.
         recipe: all that is needed to paint it again.
         loss, losses: the total and its weighted terms at the picture as it is saved, in 8 bits.
         steps: iterations done.
@@ -73,7 +73,7 @@ class Result:
         return self.image.shape[-1], self.image.shape[-2]
 
     def to_array(self) -> np.ndarray[Any, Any]:
-        """(H, W, 3) uint8."""
+        """(H, W, 3) uint8, or (H, W, 4) with alpha."""
         rounded = (self.image[0] * 255.0).round().clamp(0, 255).to(torch.uint8)
         return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())
 
@@ -172,7 +172,14 @@ class Session:
         paintings = assemble.turned(recipe, paintings)
         aim = None if colors is None else colors.pixels.to(self.device)
         self.content, self.styles, colored = recolored(recipe, photo, paintings, aim)
-        self._masks = read_masks(self.recipe, _size(photo), partial(read, max_pixels=max_pixels), self.device)
+        self._masks = read_masks(
+            self.recipe,
+            _size(photo),
+            partial(read, max_pixels=max_pixels),
+            self.device,
+            cutout=pictures[0].alpha,
+            style_cutouts=assemble.turned(recipe, [picture.alpha for picture in pictures[1:]]),
+        )
         self.recipe, self.notes = self._masks.recipe, self.notes + self._masks.notes
         put_back = self._masks.finish(photo)
         self._finish: Finish = lambda painted: put_back(colored(painted))
@@ -320,7 +327,7 @@ class Session:
             unit=unit,
             tile=self.recipe.tile,
             kept=None if self._shared is None else self._shared.targets,
-            regions=partial(self._masks.regions, len(self.styles)),
+            regions=self._masks.regions,
             seamless=self.recipe.seamless,
         )
 

@@ -132,7 +132,14 @@ class Judge:
         paintings = assemble.turned(self.recipe, paintings)
         self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
         read = partial(images.read, max_pixels=max_pixels)
-        self._masks = read_masks(self.recipe, _size(photo), read, self.device)
+        self._masks = read_masks(
+            self.recipe,
+            _size(photo),
+            read,
+            self.device,
+            cutout=pictures[0].alpha,
+            style_cutouts=assemble.turned(self.recipe, [picture.alpha for picture in pictures[1:]]),
+        )
         self._max_pixels = max_pixels
         self._encoder = own or assemble.build_encoder(self.recipe, progress=progress)
         self._encoder = self._encoder.to(device=self.device, dtype=dtype)
@@ -204,7 +211,7 @@ class Judge:
                 self.recipe.style_shares,
                 unit=1.0,
                 tile=self.recipe.tile,
-                regions=partial(self._masks.regions, len(self._styles)),
+                regions=self._masks.regions,
                 seamless=self.recipe.seamless,
             )
             resample = self.recipe.resample

@@ -1,12 +1,13 @@
 """Regions by their masks: which part of the picture has which style, and what is left as it was.
 
-A mask is a picture: white is inside, black outside, grey a soft edge; of any size.
+A mask is a picture: white is inside, black outside, grey a soft edge; of any size. What is transparent in a photograph
+or a style is a mask too: it does not count, and a cut-out photograph comes back cut out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,48 +30,70 @@ class Masks:
 
     Attributes:
         recipe: the recipe, with the hashes of the masks.
+        content, style: by the name of a region.
+        cutout: the photograph's alpha, if it has one.
+        style_cutouts: the styles' alphas.
         notes: what there is to say about them.
     """
 
     recipe: Recipe
     content: Mapping[str, Tensor]
     style: Mapping[str, Tensor]
+    cutout: Tensor | None
+    style_cutouts: tuple[Tensor | None, ...]
     notes: tuple[str, ...]
 
-    def regions(self, styles: int, see: See) -> Regions:
-        """What the engine needs to know, for so many style pictures."""
-        recipe = self.recipe
+    def regions(self, see: See) -> Regions:
+        """What the engine needs to know."""
+        recipe, styles = self.recipe, len(self.style_cutouts)
         found = {}
+        if not recipe.regions and any(each is not None for each in (self.cutout, *self.style_cutouts)):
+            everywhere = torch.ones(1, 1, 1, 1) if self.cutout is None else self.cutout
+            found[""] = Region(everywhere, recipe.style_shares, self.style_cutouts)
         for region in recipe.regions:
             if region.keep:
                 continue
             number = recipe.style_of(region, styles)
             shares = recipe.style_shares if number is None else _one(number, styles)
+            inside = _both(self.content[region.name], self.cutout)
             mask = self.style.get(region.name)
-            found[region.name] = Region(self.content[region.name], shares, (mask,) * styles)
+            masks = tuple(_both(mask, cutout) for cutout in self.style_cutouts)
+            assert inside is not None
+            found[region.name] = Region(inside, shares, masks)
         return Regions(found, see)
 
     def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
-        """Puts the photograph back where it is to be left as it was."""
+        """Puts the photograph back where it is to be left as it was, and cuts out what was cut out of it."""
         left = [self.content[region.name] for region in self.recipe.regions if region.keep]
-        if not left:
-            return lambda painted: painted
 
-        def put_back(painted: Tensor) -> Tensor:
+        def finished(painted: Tensor) -> Tensor:
             size = painted.shape[-2], painted.shape[-1]
-            untouched = torch.stack([resize(mask, size, "bilinear") for mask in left]).amax(0).to(painted)
-            return torch.lerp(painted, resize(photo, size), untouched)
+            if left:
+                untouched = torch.stack([resize(mask, size, "bilinear") for mask in left]).amax(0).to(painted)
+                painted = torch.lerp(painted, resize(photo, size), untouched)
+            if self.cutout is not None:
+                painted = torch.cat([painted, resize(self.cutout, size).to(painted)], 1)
+            return painted
 
-        return put_back
+        return finished
 
 
-def read_masks(recipe: Recipe, content: Size, read: Read, device: torch.device) -> Masks:
+def read_masks(
+    recipe: Recipe,
+    content: Size,
+    read: Read,
+    device: torch.device,
+    *,
+    cutout: Tensor | None = None,
+    style_cutouts: Sequence[Tensor | None],
+) -> Masks:
     """The masks that a recipe names.
 
     Args:
         content: the photograph's size; a mask of other proportions is noted.
         read: reads a picture.
         device: where the masks are kept.
+        cutout, style_cutouts: the pictures' alphas; None where one has none.
 
     Raises:
         InputError: a mask cannot be read, or is black.
@@ -103,7 +126,15 @@ def read_masks(recipe: Recipe, content: Size, read: Read, device: torch.device) 
             hashes["style_mask"] = region.style_mask.model_copy(update={"sha256": digest})
         regions.append(region.model_copy(update=hashes))
     changed = recipe.model_copy(update={"regions": tuple(regions)}) if regions else recipe
-    return Masks(changed, inside, of_style, tuple(notes))
+    alphas = [None if each is None else each.to(device) for each in (cutout, *style_cutouts)]
+    return Masks(changed, inside, of_style, alphas[0], tuple(alphas[1:]), tuple(notes))
+
+
+def _both(mask: Tensor | None, alpha: Tensor | None) -> Tensor | None:
+    """What is inside of both."""
+    if mask is None or alpha is None:
+        return alpha if mask is None else mask
+    return mask * resize(alpha, (mask.shape[-2], mask.shape[-1]), "bilinear")
 
 
 def _one(number: int, count: int) -> tuple[float, ...]:

@@ -69,7 +69,7 @@ class Board:
         scale = min(1.0, _SIDE / max(height, width))
         small = resize(picture, (max(1, round(scale * height)), max(1, round(scale * width))))
         with self._writing():
-            self._writer.add_image("picture", small[0], done)
+            self._writer.add_image("picture", small[0, :3], done)
 
     def close(self) -> None:
         """Write what is left to write; further iterations may follow."""
