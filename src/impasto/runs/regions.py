@@ -1,6 +1,6 @@
 """Regions by their masks: which part of the picture has which style, and what is left as it was.
 
-A mask is a picture: white is inside, black outside, grey a soft edge; of any size. What is transparent in a photograph
+A mask is a picture of any size: white is inside, black outside, grey a soft edge. What is transparent in a photograph
 or a style is a mask too: it does not count, and a cut-out photograph comes back cut out.
 """
 
