@@ -223,6 +223,15 @@ def test_a_checkpoint_is_plain_safetensors(pictures: tuple[Path, Path], tmp_path
         assert file.get_tensor("x").shape[:2] == (1, 3)
 
 
+def test_a_resumed_run_goes_on_keeping_pictures(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(PowerCutError):
+        record.stylize(run, *pictures, save_every=2, on_step=_cut_at(3), **OPTIONS)
+    record.go_on(run)
+    kept = sorted(path.name for path in run.glob("step-*.png"))
+    assert kept == [f"step-{done:06d}.png" for done in range(2, OPTIONS["steps"] + 1, 2)]
+
+
 def test_two_processes_on_one_folder(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     _begin(run, pictures, 4)

@@ -55,6 +55,7 @@ class Summary(BaseModel):
         device, precision, threads: what it is painted with; another one gives other last bits.
         peak_memory: bytes.
         notes: what was noticed, one line each.
+        save_every: iterations between two pictures kept; a resumed run keeps on keeping them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,6 +75,7 @@ class Summary(BaseModel):
     threads: int
     peak_memory: int = 0
     notes: tuple[str, ...] = ()
+    save_every: int | Literal["log"] = 0
 
 
 class RunFolder:

@@ -52,7 +52,7 @@ class Recording:
     Args:
         session: made with absolute paths, so that the recipe finds its pictures from anywhere.
         folder: new, or one that this session's recipe came from.
-        save_every: which pictures are kept.
+        save_every: which pictures are kept; None goes on as the run was begun.
         checkpoint_seconds: between two checkpoints; 0 writes one after each step, None takes
             :data:`CHECKPOINT_SECONDS`.
         tensorboard: also write what TensorBoard shows (:mod:`impasto.runs.tensorboard`).
@@ -71,14 +71,13 @@ class Recording:
         session: Session,
         folder: RunFolder,
         *,
-        save_every: SaveEvery = 0,
+        save_every: SaveEvery | None = None,
         checkpoint_seconds: float | None = None,
         tensorboard: bool = False,
     ) -> None:
         if tensorboard:
             require()
         self.session, self.folder = session, folder
-        self._save_every = save_every
         self._checkpoint_seconds = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
         self._from: Checkpoint | None = None
         self.last: Step | None = None
@@ -93,6 +92,9 @@ class Recording:
         else:
             self._from, self.notes = folder.read_checkpoint()
             before = read_summary(folder.path)
+        if save_every is None:
+            save_every = before.save_every if before else 0
+        self._save_every = save_every
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         height, width = session.size
         self._summary = Summary(
@@ -107,6 +109,7 @@ class Recording:
             precision=session.precision,
             threads=torch.get_num_threads(),
             notes=session.notes,
+            save_every=save_every,
         )
         if before and before.threads != self._summary.threads:
             self.notes.append(
@@ -306,11 +309,17 @@ def stylize(
 def go_on(
     run: str | os.PathLike[str],
     *,
-    save_every: SaveEvery = 0,
+    save_every: SaveEvery | None = None,
     tensorboard: bool = False,
     on_step: Callable[[Step], object] | None = None,
 ) -> Result:
     """Go on with a run that was stopped; the picture is that of an uninterrupted one.
+
+    Args:
+        run: its folder.
+        save_every: iterations between two pictures kept; None goes on as it was begun.
+        tensorboard: also write for TensorBoard.
+        on_step: called with each :class:`impasto.Step`.
 
     Raises:
         ParameterError: it is no run's folder, the run is done, or a picture has changed.

@@ -26,7 +26,7 @@ def resume(
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    save_every: str = "0",
+    save_every: str | None = None,
     tensorboard: Annotated[bool, Parameter(negative=())] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
@@ -40,7 +40,8 @@ def resume(
     output
         Also write the result here.
     save_every
-        Also save the picture so far every N iterations, or, with log, ever more rarely.
+        Also save the picture so far every N iterations, or, with log, ever more rarely; without it as the run was
+        begun.
     tensorboard
         Also write losses, memory and pictures for TensorBoard into the run's folder.
     as_json
@@ -53,7 +54,7 @@ def resume(
     from impasto.apps.cli.stylize import parse_save_every
     from impasto.runs import record
 
-    every = parse_save_every(save_every)
+    every = None if save_every is None else parse_save_every(save_every)
     if output is not None:
         images.check_output(output)
     with reporter(quiet=quiet or as_json) as report:
