@@ -12,7 +12,8 @@ from impasto.errors import ParameterError
 from impasto.runs import assemble
 from impasto.runs.plan import Plan, draw_up, peak
 from impasto.runs.presets import resolve
-from impasto.runs.recipe import Recipe, parse_memory
+from impasto.runs.recipe import Recipe
+from impasto.runs.spelling import parse_memory
 
 CPU = torch.device("cpu")
 CONTENT, STYLE = (3464, 5176), (768, 970)

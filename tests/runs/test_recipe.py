@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from impasto.errors import ParameterError
 from impasto.runs.presets import PRESETS, change, resolve
-from impasto.runs.recipe import Input, Recipe, parse_layers, parse_style_loss, parse_weights
+from impasto.runs.recipe import Input, Recipe
+from impasto.runs.spelling import parse_layers, parse_style_loss, parse_weights
 
 weights = st.floats(0.0, 1e9, allow_nan=False)
 

@@ -30,9 +30,10 @@ from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import Finish, recolored
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import STARTS, Input, Recipe, parse_memory
+from impasto.runs.recipe import STARTS, Input, Recipe
 from impasto.runs.regions import read_masks
 from impasto.runs.shared import Shared, smallest
+from impasto.runs.spelling import parse_memory
 from impasto.runs.strength import balanced
 
 Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor

@@ -7,15 +7,14 @@ Field names are the command's options with underscores, and the defaults here ar
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from impasto.errors import ParameterError, unknown_name
+from impasto.errors import ParameterError
 
 # Spelled once; the command, the errors and the documentation derive from these.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
@@ -353,154 +352,3 @@ def complaint(error: ValidationError, name: str, *, whole: bool = False) -> str:
         return f"{where}: no such setting"
     expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
     return f"{where}: expected {expected}, got {first['input']!r}"
-
-
-_WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
-
-
-def parse_layers(text: str, *, option: str) -> dict[str, float]:
-    """``relu1_1=0.5,relu2_1`` as layer -> weight, 1 where none is given.
-
-    Raises:
-        ParameterError: not of that form, a weight that is no number, or a layer named twice.
-    """
-    layers: dict[str, float] = {}
-    for part in text.split(","):
-        match = _WEIGHTED_LAYER.fullmatch(part.strip())
-        if match is None:
-            raise ParameterError(f"{option}: expected LAYER or LAYER=WEIGHT between commas, got {part!r}")
-        layer, weight = match["layer"], match["weight"] or "1"
-        if layer in layers:
-            raise ParameterError(f"{option}: expected each layer once, got {layer} twice")
-        try:
-            layers[layer] = float(weight)
-        except ValueError:
-            raise ParameterError(f"{option}: expected a number after {layer}=, got {weight!r}") from None
-    return layers
-
-
-def parse_style_loss(text: str, *, option: str) -> dict[str, Any]:
-    """``patches``, or ``relu1_1=gram-share:0.2,relu4_1=patches+histogram:0.5``, as fields of a recipe.
-
-    A name alone is the loss of all style layers. Otherwise the layers named are the style layers, and each has one
-    loss or several with a weight each, 1 where none is given.
-
-    Raises:
-        ParameterError: not of that form, an unknown loss, a weight that is no number, or something named twice.
-    """
-    if "=" not in text:
-        return {"style_loss": _style_loss(text.strip(), option), "style_losses": {}}
-    losses: dict[str, dict[str, float]] = {}
-    for part in text.split(","):
-        layer, _, mix = (each.strip() for each in part.partition("="))
-        if not layer or not mix:
-            raise ParameterError(f"{option}: expected LAYER=LOSS:WEIGHT between commas, got {part!r}")
-        if layer in losses:
-            raise ParameterError(f"{option}: expected each layer once, got {layer} twice")
-        losses[layer] = {}
-        for each in mix.split("+"):
-            name, colon, weight = (piece.strip() for piece in each.partition(":"))
-            if _style_loss(name, f"{option}: {layer}") in losses[layer]:
-                raise ParameterError(f"{option}: expected each loss of {layer} once, got {name} twice")
-            try:
-                losses[layer][name] = float(weight) if colon else 1.0
-            except ValueError:
-                raise ParameterError(
-                    f"{option}: expected a number after {layer}={name}:, got {weight!r}"
-                ) from None
-    return {"style_layers": dict.fromkeys(losses, 1.0), "style_losses": losses}
-
-
-def _style_loss(name: str, what: str) -> str:
-    known = get_args(StyleLossName)
-    if name not in known:
-        raise unknown_name(what, name, known)
-    return name
-
-
-def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
-    """``0.7,0.3`` as numbers.
-
-    Raises:
-        ParameterError: not of that form.
-    """
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ParameterError(f"{option}: expected numbers between commas, got {text!r}") from None
-
-
-def parse_regions(
-    masks: Sequence[str], style_masks: Sequence[str], more: Sequence[str]
-) -> list[dict[str, Any]]:
-    """``sky=sky.png`` and ``sky=style:2,weight:1.5`` as regions.
-
-    Raises:
-        ParameterError: not of that form, a region that has no mask, or one named twice.
-    """
-    regions = {name: {"name": name, "mask": path} for name, path in _named("--mask", masks)}
-    for option, given in (("--style-mask", style_masks), ("--region", more)):
-        for name, value in _named(option, given):
-            if name not in regions:
-                raise unknown_name(f"{option}: region", name, regions)
-            regions[name] |= {"style_mask": value} if option == "--style-mask" else _about(name, value)
-    return list(regions.values())
-
-
-def _named(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for each in given:
-        name, _, value = each.partition("=")
-        if not name or not value:
-            raise ParameterError(f"{option}: expected NAME=…, got {each!r}")
-        if name in dict(pairs):
-            raise ParameterError(f"{option}: expected each region once, got {name} twice")
-        pairs.append((name, value))
-    return pairs
-
-
-def _about(name: str, text: str) -> dict[str, Any]:
-    about: dict[str, Any] = {}
-    for part in text.split(","):
-        key, _, value = part.strip().partition(":")
-        if key == "keep" and not value:
-            about["keep"] = True
-        elif key in ("style", "weight", "loss") and value:
-            about[key] = value
-        else:
-            raise ParameterError(
-                f"--region {name}: expected style:N, weight:W, loss:NAME or keep between commas, got {part!r}"
-            )
-    return about
-
-
-def parse_turns(text: str, *, option: str) -> tuple[int, ...]:
-    """``0,90`` as whole numbers.
-
-    Raises:
-        ParameterError: not of that form.
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ParameterError(f"{option}: expected 0, 90, 180 or 270 between commas, got {text!r}") from None
-
-
-def parse_names(text: str, *, option: str) -> tuple[str, ...]:
-    """``horizontal,no`` as names; which ones there may be is the recipe's to say."""
-    return tuple(part.strip() for part in text.split(","))
-
-
-_UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-def parse_memory(text: str | int, *, option: str = "memory") -> int:
-    """Bytes of "4GB", "800MB", "2GiB" or a number.
-
-    Raises:
-        ParameterError: it is none.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(text).lower())
-    if not found or float(found[1]) <= 0:
-        raise ParameterError(f"{option}: expected a size such as 4GB or 800MB, got {str(text)!r}")
-    return round(float(found[1]) * _UNITS[found[2] or ""])

@@ -29,10 +29,11 @@ from impasto.runs.grid import Variant, check_grid, shown, variants
 from impasto.runs.plan import available
 from impasto.runs.presets import change, resolve
 from impasto.runs.processes import painted_together
-from impasto.runs.recipe import Input, Recipe, parse_memory
+from impasto.runs.recipe import Input, Recipe
 from impasto.runs.record import SaveEvery
 from impasto.runs.shared import Shared, network
 from impasto.runs.sheet import contact_sheet, fitted
+from impasto.runs.spelling import parse_memory
 from impasto.runs.tensorboard import require
 
 SHEET, REPORT = "sheet.png", "report.html"

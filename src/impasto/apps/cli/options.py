@@ -18,6 +18,8 @@ from impasto.runs.recipe import (
     Optimizer,
     Precision,
     Quality,
+)
+from impasto.runs.spelling import (
     parse_layers,
     parse_memory,
     parse_names,
