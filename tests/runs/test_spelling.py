@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from impasto.errors import ParameterError
-from impasto.runs.spelling import parse_memory, parse_names, parse_regions, parse_turns
+from impasto.runs.spelling import (
+    parse_layers,
+    parse_memory,
+    parse_names,
+    parse_regions,
+    parse_style_loss,
+    parse_turns,
+    parse_weights,
+)
 
 
 def test_regions() -> None:
@@ -60,3 +68,41 @@ def test_memory() -> None:
     )
     with pytest.raises(ParameterError, match="expected a size such as 4GB"):
         parse_memory("4 boxes")
+
+
+def test_lists() -> None:
+    assert parse_layers("relu1_1=0.5, relu2_1", option="-") == {"relu1_1": 0.5, "relu2_1": 1.0}
+    assert parse_weights("0.7,0.3", option="-") == (0.7, 0.3)
+    for bad in ("", "relu1_1=", "=3", "a=b", "a,a", "a==1"):
+        with pytest.raises(ParameterError, match="-: expected"):
+            parse_layers(bad, option="-")
+
+
+def test_style_losses() -> None:
+    def parse(text: str) -> dict[str, object]:
+        return parse_style_loss(text, option="-")
+
+    assert parse("patches") == {"style_loss": "patches", "style_losses": {}}
+    assert parse("relu1_1=gram-share:0.2, relu4_1=patches") == {
+        "style_layers": {"relu1_1": 1.0, "relu4_1": 1.0},
+        "style_losses": {"relu1_1": {"gram-share": 0.2}, "relu4_1": {"patches": 1.0}},
+    }
+    assert parse("relu4_1=gram-share:0.2+patches:3")["style_losses"] == {
+        "relu4_1": {"gram-share": 0.2, "patches": 3.0}
+    }
+    for bad, message in (
+        ("", "unknown name ''"),
+        ("patch", "did you mean 'patches'"),
+        ("relu1_1=patch", "-: relu1_1: unknown name 'patch'; did you mean 'patches'"),
+        ("relu1_1=patches,histogram", "expected LAYER=LOSS:WEIGHT"),
+        ("relu1_1=", "expected LAYER=LOSS:WEIGHT"),
+        ("=patches", "expected LAYER=LOSS:WEIGHT"),
+        ("relu1_1=patches,relu1_1=histogram", "each layer once, got relu1_1 twice"),
+        ("relu1_1=patches+patches:2", "each loss of relu1_1 once, got patches twice"),
+        ("relu1_1=patches:much", "expected a number after relu1_1=patches:, got 'much'"),
+        ("relu1_1=patches:", "expected a number after relu1_1=patches:, got ''"),
+        ("relu1_1=patches+", "unknown name ''"),
+    ):
+        with pytest.raises(ParameterError) as error:
+            parse(bad)
+        assert message in str(error.value)
