@@ -32,7 +32,7 @@ from impasto.runs.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
 # the next three.
-_PROCESS = {2: 440e6, 4: 360e6}
+_PROCESS = {2: 440e6, 4: 230e6}
 # Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
 # limit, and some pictures of the last level.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
