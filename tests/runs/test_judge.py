@@ -62,6 +62,14 @@ def test_our_own_result_has_the_loss_that_was_reported(tmp_path: Path, options: 
     assert {term.name: term.weighted for term in judged.terms} == pytest.approx(dict(result.losses), rel=near)
 
 
+def test_a_seamless_result_is_judged_at_any_size(tmp_path: Path) -> None:
+    content, style = picture(1), picture(2, (40, 40))
+    result = stylize(content, style, size=64, seamless=True, precision="fp32", steps=2)
+    judge, path = Judge(content, style, recipe=result.recipe), result.save(tmp_path / "result.png")
+    assert judge(path).loss == pytest.approx(result.loss, rel=1e-5)
+    assert judge(path, size=40).size == (32, 32)  # the nearest that goes on at its other side
+
+
 def test_several_styles(tmp_path: Path) -> None:
     content, styles = picture(1), [picture(2), picture(3, (40, 40))]
     result = stylize(content, styles, style_weights=(0.7, 0.3), size=48, steps=2, precision="fp32")

@@ -291,14 +291,14 @@ def build_levels(
     """
     if recipe.aspect is not None:
         content = (1 << 16, round((1 << 16) * recipe.aspect))
-    final = _whole_tiles(recipe, fit(content, recipe.size, recipe.fit))
+    final = whole_tiles(recipe, fit(content, recipe.size, recipe.fit))
     if min(final) < least:
         raise ParameterError(
             f"size: the chosen layers need at least {least} pixels on each side, "
             f"got a result of {final[1]}x{final[0]}"
         )
     all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
-    kept = [_whole_tiles(recipe, size) for size in all_sizes if min(size) >= least]
+    kept = [whole_tiles(recipe, size) for size in all_sizes if min(size) >= least]
     counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
     return [
         Level(
@@ -313,7 +313,7 @@ def build_levels(
     ]
 
 
-def _whole_tiles(recipe: Recipe, size: Size) -> Size:
+def whole_tiles(recipe: Recipe, size: Size) -> Size:
     """The size, or for a seamless picture the nearest that goes on at its other side on the network's grid."""
     if not recipe.seamless:
         return size

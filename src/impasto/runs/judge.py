@@ -162,7 +162,7 @@ class Judge:
             raise ParameterError(
                 f"sizes: expected at most the long side of {picture.name}, {max(own)} pixels, got {size}"
             )
-        at = fit(own, size)
+        at = assemble.whole_tiles(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
             resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False

@@ -257,7 +257,9 @@ def _whole_costs(recipe: Recipe, level: Level) -> Iterator[tuple[WholeTerm, Size
 
 def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     """The network's work on one tile."""
-    sides = [min(side, recipe.tile + 2 * _MARGIN) if recipe.tile else side for side in size]
+    # A seamless picture has a margin all around, even if it is one tile.
+    shown = [side + 2 * _MARGIN if recipe.seamless else side for side in size]
+    sides = [min(side, recipe.tile + 2 * _MARGIN) if recipe.tile else side for side in shown]
     pixels = sides[0] * sides[1]
     # What each block is given, on the way there, and its gradients on the way back: 33 and 24 values a pixel; the
     # picture before and after it is normalised, its gradient.
