@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from impasto.engine import stylize
+from impasto.engine import pyramid, stylize
 from impasto.engine.evaluation import Evaluation, whole
 from impasto.engine.pyramid import Level, carry_up, resize
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
@@ -261,9 +262,7 @@ def test_interrupted_while_going_up_the_picture_is_there(
     def interrupted(content: Tensor, size: tuple[int, int], *rest: Any) -> Tensor:
         nonlocal calls
         calls += 1
-        if calls == {"content at the coarse size": 1, "content at the fine size": 2, "prepare": 3}.get(
-            moment
-        ):
+        if calls == (2 if moment == "content at the fine size" else 1):
             raise KeyboardInterrupt
         return resize(content, size, *rest)
 
@@ -273,9 +272,10 @@ def test_interrupted_while_going_up_the_picture_is_there(
         shrink(size)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stylize, "resize", interrupted)
     if moment == "solver":
         monkeypatch.setattr(solver, "resize", emptied)
+    else:
+        monkeypatch.setattr(stylize if moment == "prepare" else pyramid, "resize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         next(steps)
     assert torch.allclose(
@@ -449,12 +449,22 @@ def test_carrying_the_content_up_with_all_its_detail_gives_the_content() -> None
     fine = _picture(20, 28, 5)
     sizes = ((10, 14), (20, 28))
     coarse = resize(fine, sizes[0])
+    torch.testing.assert_close(carry_up(coarse, fine, sizes, 1.0), fine)
+    assert torch.equal(carry_up(coarse, fine, sizes, 0.0), resize(coarse, (20, 28)))
 
-    def at(size: tuple[int, int]) -> torch.Tensor:
-        return resize(fine, size)
 
-    torch.testing.assert_close(carry_up(coarse, at, sizes, 1.0), fine)
-    assert torch.equal(carry_up(coarse, at, sizes, 0.0), resize(coarse, (20, 28)))
+def test_a_picture_is_carried_up_as_the_formula_says() -> None:
+    """up(image) + detail (fine − up(coarse)), whatever the sizes; nothing that is given is changed."""
+    image, content = _picture(11, 15, 6), _picture(30, 41, 7)
+    sizes = ((11, 15), (23, 31))
+    before = image.clone()
+    enlarged, coarse, fine = (
+        F.interpolate(each, sizes[1], mode="bicubic", antialias=True)
+        for each in (image, resize(content, sizes[0]), resize(content, sizes[1]))
+    )
+    wanted = (enlarged + 0.5 * (fine - coarse)).clamp(0.0, 1.0)
+    torch.testing.assert_close(carry_up(image, content, sizes, 0.5), wanted)
+    assert torch.equal(image, before)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

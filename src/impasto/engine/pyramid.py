@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,33 +99,37 @@ def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
 
 def carry_up(
     image: Tensor,
-    content: Callable[[Size], Tensor],
+    content: Tensor,
     sizes: tuple[Size, Size],
     detail: float,
     *,
+    resample: Resample = "bicubic",
     seamless: bool = False,
 ) -> Tensor:
     """The picture of a coarse level as the start of the next finer one.
 
     Args:
-        image: (1, 3, h, w) in [0, 1], painted at the coarse level; it is used up, unless this is interrupted.
-        content: the content picture at any size; asked for one at a time, since large ones are large.
+        image: (1, 3, h, w) in [0, 1], painted at the coarse level.
+        content: the content picture at any size.
         sizes: of the coarse and of the fine level.
         detail: share of what the content has at the fine level and not at the coarse one that is added, so that
             edges need not be found again.
+        resample: how the content is brought to a size.
         seamless: the picture goes on at its other side.
     """
     coarse, fine = sizes
-    if not detail:
-        return _enlarged(image, fine, seamless).clamp_(0.0, 1.0)
-    # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
-    image.sub_(content(coarse), alpha=detail)
-    try:
-        larger = _enlarged(image, fine, seamless)
-        return larger.add_(content(fine), alpha=detail).clamp_(0.0, 1.0)
-    except BaseException:  # Ctrl-C: it is the picture so far
-        image.add_(content(coarse), alpha=detail)
-        raise
+    larger = image.new_empty(*image.shape[:2], *fine)
+    # One colour at a time: beside a large picture there is no room for another.
+    for channel in range(image.shape[1]):
+        plane = slice(channel, channel + 1)
+        own, shown = image[:, plane], content[:, plane]
+        if detail:
+            # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
+            own = own - detail * resize(shown, coarse, resample)
+        larger[:, plane] = _enlarged(own, fine, seamless)
+        if detail:
+            larger[:, plane].add_(resize(shown, fine, resample), alpha=detail)
+    return larger.clamp_(0.0, 1.0)
 
 
 def _enlarged(image: Tensor, size: Size, seamless: bool) -> Tensor:

@@ -256,9 +256,7 @@ def _go_up(
     painting.x, painting.unit = painting.solver.best(painting.x).div_(unit).clamp_(0.0, 1.0), 1.0
     painting.watchdog.restart()
     painting.solver.resize(sizes[1])
-    larger = carry_up(
-        painting.x, lambda size: resize(content, size, resample), sizes, detail, seamless=seamless
-    )
+    larger = carry_up(painting.x, content, sizes, detail, resample=resample, seamless=seamless)
     painting.x, painting.unit = larger.mul_(unit), unit
 
 

@@ -180,7 +180,7 @@ PRESETS: dict[str, Preset] = {
             "style_fit": "area",
             "resample": "bilinear",
             # What its own 1000 iterations reach at 512 pixels takes this many, most of them at full size.
-            "steps": 500,
+            "steps": 400,
             "coarser": 0.5,
         },
         {**_TORCH_LBFGS, "size": 500, "fit": "area", "steps": 1000},
