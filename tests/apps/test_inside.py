@@ -49,6 +49,33 @@ def test_losses_of_several_styles(impasto: Command, folder: Path, thin: None) ->
     assert 0.0 < judged["loss"] < one["loss"]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--color", "keep"),
+        ("--color", "match", "--color-match", "histogram"),
+        ("--palette", "palette.png"),
+        ("--mask", "left=left.png", "--region", "left=weight:2,loss:mean-deviation"),
+        ("--mask", "left=left.png", "--style-mask", "left=left.png"),
+    ],
+    ids=lambda given: given[1],
+)
+def test_losses_by_the_options_are_those_by_the_recipe(
+    impasto: Command, folder: Path, thin: None, given: tuple[str, ...]
+) -> None:
+    left = PIL.Image.new("L", (40, 30))
+    left.paste(255, (0, 0, 20, 30))
+    left.save("left.png")
+    PIL.Image.linear_gradient("L").convert("RGB").save("palette.png")
+    impasto(*PAINT, "-o", "out.png", *given)
+    by_recipe, by_options, plain = (
+        json.loads(impasto("losses", *PAIR, "out.png", *options, "--json").out)
+        for options in (("--recipe", "out.png"), (*given, "--precision", "fp32", "--device", "cpu"), ())
+    )
+    assert by_options == by_recipe
+    assert plain[0]["loss"] != by_recipe[0]["loss"]
+
+
 def test_feature_maps_and_their_numbers(impasto: Command, folder: Path, thin: None) -> None:
     shown = ("features", "content.png", "--layers", "relu1_1,relu3_1", "--size", "32")
     run = impasto(*shown, "-o", "maps.png", "--channels", "5", "-q")
@@ -159,6 +186,8 @@ def test_an_interrupted_reconstruction_shows_what_was_done(
         (("losses", *PAIR, "content.png", "--content-layers", "relu9_1"), "relu9_1"),
         (("losses", *PAIR, "content.png", "--recipe", "content.png"), "without one"),
         (("losses", *PAIR, "content.png", "--max-pixels", "0"), "--max-pixels"),
+        (("losses", *PAIR, "content.png", "--mask", "sky"), "--mask: expected NAME="),
+        (("losses", *PAIR, "content.png", "--region", "sky=keep"), "--region: region"),
         (("losses", *PAIR, "content.png", "--max-pixels", "1000"), "1200"),
         (("losses", *PAIR), ""),
     ],

@@ -40,6 +40,7 @@ def losses(
         impasto losses photo.jpg painting.jpg ours.png theirs.png --preset pastiche
         impasto losses photo.jpg painting.jpg ours.png --recipe ours.png
         impasto losses photo.jpg painting.jpg theirs.png --preset gatys --sizes 512,256,128 --json
+        impasto losses photo.jpg night.jpg theirs.png --also-style wheat.jpg --mask sky=sky.png --mask land=land.png
 
     Parameters
     ----------

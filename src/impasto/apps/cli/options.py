@@ -135,6 +135,22 @@ class ObjectiveOptions(NetworkOptions):
         Turns the style by 90, 180 or 270 degrees clockwise, strokes and all; or each of several, such as 0,90.
     style_flip
         Mirrors the style before: horizontal, vertical or no; or each of several, such as horizontal,no.
+    mask
+        A region, NAME=PICTURE: white where it is, black elsewhere, grey for soft edges. Given several times, each
+        region takes the style picture in its place, or the blend of all where their numbers differ.
+    style_mask
+        NAME=PICTURE: white where the style of a region is in the style picture.
+    region
+        More about a region, such as sky=style:2,weight:1.5,loss:wasserstein; or face=keep, which leaves it as it was.
+    seamless
+        Copies of the picture can be laid side by side; its sides become multiples of 16.
+    color
+        Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
+        recolours the style before.
+    palette
+        A picture whose colours it has.
+    color_match
+        How match and --palette recolour: covariance is smooth, histogram takes every shade.
     faithful
         Follow the preset's tool to the letter: its size, start, optimiser and iterations.
     recipe
@@ -155,6 +171,13 @@ class ObjectiveOptions(NetworkOptions):
     style_scales: Annotated[str | None, _SIZE] = None
     style_rotate: Annotated[str | None, _SIZE] = None
     style_flip: Annotated[str | None, _SIZE] = None
+    mask: Annotated[list[str] | None, _REGION] = None
+    style_mask: Annotated[list[str] | None, _REGION] = None
+    region: Annotated[list[str] | None, _REGION] = None
+    seamless: Annotated[bool | None, _SIZE, _FLAG] = None
+    color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
+    palette: Annotated[Path | None, _OBJECTIVE] = None
+    color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None
     faithful: Annotated[bool | None, _SOLVER, _FLAG] = None
     recipe: Annotated[Path | None, _SOLVER] = None
 
@@ -178,7 +201,7 @@ class ObjectiveOptions(NetworkOptions):
             if "style_layers" in losses and values["style_layers"] is not None:
                 raise ParameterError("--style-layers: not together with a --style-loss that names the layers")
             values |= losses
-        regions = parse_regions(*(values.pop(name, None) or [] for name in ("mask", "style_mask", "region")))
+        regions = parse_regions(*(values.pop(name) or [] for name in ("mask", "style_mask", "region")))
         if regions:
             values["regions"] = regions
         given = {name: value for name, value in values.items() if value is not None}
@@ -192,22 +215,6 @@ class Options(ObjectiveOptions):
 
     Parameters
     ----------
-    mask
-        A region, NAME=PICTURE: white where it is, black elsewhere, grey for soft edges. Given several times, each
-        region takes the style picture in its place, or the blend of all where their numbers differ.
-    style_mask
-        NAME=PICTURE: white where the style of a region is in the style picture.
-    region
-        More about a region, such as sky=style:2,weight:1.5,loss:wasserstein; or face=keep, which leaves it as it was.
-    seamless
-        Copies of the picture can be laid side by side; its sides become multiples of 16.
-    color
-        Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
-        recolours the style before.
-    palette
-        A picture whose colours it has.
-    color_match
-        How match and --palette recolour: covariance is smooth, histogram takes every shade.
     strength
         How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
         weights: about the same for any pictures, preset and size.
@@ -233,13 +240,6 @@ class Options(ObjectiveOptions):
         picture takes.
     """
 
-    mask: Annotated[list[str] | None, _REGION] = None
-    style_mask: Annotated[list[str] | None, _REGION] = None
-    region: Annotated[list[str] | None, _REGION] = None
-    seamless: Annotated[bool | None, _SIZE, _FLAG] = None
-    color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
-    palette: Annotated[Path | None, _OBJECTIVE] = None
-    color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None
     strength: Annotated[float | None, _OBJECTIVE] = None
     size: Annotated[int | None, _SIZE, _WHOLE] = None
     init: Annotated[str | None, _SIZE] = None
