@@ -67,6 +67,11 @@ def test_less_memory_takes_smaller_tiles_and_then_less_history(size: int) -> Non
     assert changed == {"tile", "history memory"}
 
 
+def test_what_a_seamless_picture_is_shown_beyond_its_sides_takes_time() -> None:
+    plain, seamless = (_plan(10**11, size=512, seamless=each).seconds for each in (False, True))
+    assert 1.3 < seamless / plain < 2.6
+
+
 @pytest.mark.parametrize("memory", [1_000_000_000, 2_000_000_000, 3_000_000_000])
 def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
     with pytest.raises(ParameterError) as refused:

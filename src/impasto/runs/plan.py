@@ -257,8 +257,7 @@ def _whole_costs(recipe: Recipe, level: Level) -> Iterator[tuple[WholeTerm, Size
 
 def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     """The network's work on one tile."""
-    # A seamless picture has a margin all around, even if it is one tile.
-    shown = [side + 2 * _MARGIN if recipe.seamless else side for side in size]
+    shown = _shown(recipe, size)
     sides = [min(side, recipe.tile + 2 * _MARGIN) if recipe.tile else side for side in shown]
     pixels = sides[0] * sides[1]
     # What each block is given, on the way there, and its gradients on the way back: 33 and 24 values a pixel; the
@@ -268,6 +267,12 @@ def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     strip = {2: 8e6, 4: 32e6}[itemsize]
     # Not all of it at once.
     return 0.7 * (maps + min(10 * strip, pixels * itemsize * 64 * 6))
+
+
+def _shown(recipe: Recipe, size: Size) -> Size:
+    """What the network is shown of a picture of one tile: a seamless one has a margin all around."""
+    margin = 2 * _MARGIN if recipe.seamless else 0
+    return size[0] + margin, size[1] + margin
 
 
 def _kernel_bytes(recipe: Recipe, device: torch.device, itemsize: int) -> float:
@@ -324,9 +329,11 @@ def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate
             arithmetic += 2 * 9 * below * channels / 4**block
             below = channels
     side = recipe.tile
-    cut = bool(side) and max(size) > side
-    margin = (1 + 2 * _MARGIN / side) ** 2 if cut else 1.0
-    return margin * arithmetic * _pixels(size) / rate
+    if side and max(size) > side:
+        shown = _pixels(size) * (1 + 2 * _MARGIN / side) ** 2
+    else:
+        shown = _pixels(_shown(recipe, size))
+    return arithmetic * shown / rate
 
 
 @functools.cache
