@@ -15,7 +15,11 @@ from impasto.losses.content import share
 from impasto.losses.deviation import MeanDeviation
 from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, Objective, StyleLoss, StyleTerm
+from impasto.losses.histogram import Histogram
+from impasto.losses.objective import ContentTerm, Objective, StyleLoss, StyleTerm, WholeLoss, WholeTerm
+from impasto.losses.patches import Patches
+from impasto.losses.relaxed import RelaxedTransport
+from impasto.losses.sliced import SlicedWasserstein
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
 from tests.engine.test_tiles import Stripped, _picture, thin
 
@@ -37,18 +41,28 @@ def _halves(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return left, 1.0 - left
 
 
-def _objective(loss: StyleLoss, *regions: str, content: float = 1.0) -> Objective:
+WHOLE = [Histogram(), SlicedWasserstein(), RelaxedTransport(most=20_000), Patches(most=60)]
+
+
+def _objective(loss: StyleLoss | WholeLoss, *regions: str, content: float = 1.0) -> Objective:
+    def term(layer: str, region: str) -> StyleTerm | WholeTerm:
+        if isinstance(loss, StyleLoss):
+            return StyleTerm(layer, loss, 0.3, layer, region=region)
+        return WholeTerm(layer, loss, 0.3, layer, region=region)
+
     return (
         ContentTerm("relu4_2", share, content),
-        *(StyleTerm(layer, loss, 0.3, layer, region=name) for name in regions for layer in LAYERS),
+        *(term(layer, name) for name in regions for layer in LAYERS),
     )
 
 
 @pytest.mark.parametrize(
-    "loss", [Gram(reduce="share"), MeanDeviation(), Gaussian(), NewtonSchulzWasserstein()], ids=str
+    "loss",
+    [Gram(reduce="share"), MeanDeviation(), Gaussian(), NewtonSchulzWasserstein(), *WHOLE],
+    ids=lambda loss: type(loss).__name__,
 )
 @pytest.mark.parametrize(("strip", "tile"), [(0, 0), (1, 0), (0, 48), (1, 64)])
-def test_cut_is_whole(thin: Convolutions, loss: StyleLoss, strip: int, tile: int) -> None:
+def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | WholeLoss, strip: int, tile: int) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, styles = _picture(*SIZE, 1), [_picture(50, 80, 2), _picture(64, 47, 3)]
     regions = Regions(
@@ -73,11 +87,12 @@ def test_cut_is_whole(thin: Convolutions, loss: StyleLoss, strip: int, tile: int
     )
 
 
-def test_the_gradient_is_that_of_the_values(thin: Convolutions) -> None:
+@pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
+def test_the_gradient_is_that_of_the_values(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
     network = VGG(thin, pooling="average").to(dtype=torch.float64)
     content, style = _picture(32, 36, 1), _picture(30, 40, 2)
     regions = Regions({"sky": Region(_mask(32, 36, 1), (1.0,), (_mask(30, 40, 2),))}, network.see)
-    evaluate = tiled(network, _objective(Gram(reduce="share"), "sky"), [1.0], tile=16, regions=regions)(
+    evaluate = tiled(network, _objective(loss, "sky"), [1.0], tile=16, regions=regions)(
         lambda: content, [lambda: style]
     )
     x, step = _picture(32, 36, 3), _picture(32, 36, 4) - 0.5
@@ -86,12 +101,12 @@ def test_the_gradient_is_that_of_the_values(thin: Convolutions) -> None:
     assert slope == pytest.approx(difference, rel=1e-4)
 
 
-def test_two_half_masks_of_one_style_are_no_mask(thin: Convolutions) -> None:
+@pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
+def test_two_half_masks_of_one_style_are_no_mask(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
     half = Region(torch.full((1, 1, *SIZE), 0.5, dtype=torch.float64), (1.0,), (None,))
     regions = Regions({"one": half, "other": half}, network.see)
-    loss = Gram(reduce="share")
     plain = tiled(network, _objective(loss, ""), [1.0])(lambda: content, [lambda: style])(x)
     both = tiled(network, _objective(loss, "one", "other"), [1.0], regions=regions)(
         lambda: content, [lambda: style]
@@ -100,12 +115,12 @@ def test_two_half_masks_of_one_style_are_no_mask(thin: Convolutions) -> None:
     torch.testing.assert_close(both.gradient, plain.gradient)
 
 
-def test_a_mask_of_everything_is_no_mask(thin: Convolutions) -> None:
+@pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
+def test_a_mask_of_everything_is_no_mask(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
     ones = torch.ones(1, 1, 7, 9, dtype=torch.float64)
     regions = Regions({"all": Region(ones, (1.0,), (ones,))}, network.see)
-    loss = Gram(reduce="share")
     plain = tiled(network, _objective(loss, ""), [1.0])(lambda: content, [lambda: style])(x)
     masked = tiled(network, _objective(loss, "all"), [1.0], regions=regions)(
         lambda: content, [lambda: style]
@@ -133,12 +148,13 @@ def test_a_style_mask_takes_that_part_of_the_style(thin: Convolutions) -> None:
     assert abs(loss(both, mask) - wanted) < 0.1 * abs(other - wanted)
 
 
-def test_outside_of_a_region_nothing_pulls(thin: Convolutions) -> None:
+@pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
+def test_outside_of_a_region_nothing_pulls(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(64, 256, 1), _picture(50, 80, 2), _picture(64, 256, 3)
     left, _ = _halves((64, 256))
     regions = Regions({"left": Region(left, (1.0,), (None,))}, network.see)
-    objective = _objective(Gram(reduce="share"), "left", content=0.0)[1:]
+    objective = _objective(loss, "left", content=0.0)[1:]
     gradient = tiled(network, objective, [1.0], regions=regions)(lambda: content, [lambda: style])(x).gradient
     stream = network.stream(LAYERS)
     reach = stream.reach + stream.deepest_stride  # of the mask, and then of the gradient
@@ -163,3 +179,29 @@ def test_masks_are_seen_as_features_see(thin: Convolutions) -> None:
         for layer, stride in zip(LAYERS, (1, 2, 4, 8), strict=True)
     ]
     assert widths == sorted(widths) and widths[0] < widths[-1], "deep features see farther"
+
+
+@pytest.mark.parametrize("loss", [Histogram(), SlicedWasserstein(), RelaxedTransport()], ids=str)
+def test_within_a_guide_is_of_those_pixels_alone(loss: WholeLoss) -> None:
+    """Two pictures side by side, and a guide over one of them, are that one."""
+    one, other, style = (_features(number) for number in range(3))
+    guide = torch.cat([torch.full((1, 1, 8, 9), 0.3), torch.full((1, 1, 8, 9), 0.1)], 3).double()
+    both = torch.cat([one, other], 3)
+    torch.testing.assert_close(loss(both, loss.keep(style), 1, guide), loss(one, loss.keep(style), 1))
+    torch.testing.assert_close(loss(style, loss.keep(both, guide), 1), loss(style, loss.keep(one), 1))
+
+
+def test_patches_within_a_guide_are_those_whose_middle_is() -> None:
+    loss = Patches()
+    both = torch.cat([_features(1), _features(2)], 3)
+    guide = torch.zeros(1, 1, 8, 18, dtype=torch.float64)
+    guide[..., :9] = 1.0
+    # The middles within the left half see one column more.
+    torch.testing.assert_close(loss.keep(both, guide), loss.keep(both[..., :10]))
+    style = loss.keep(_features(3))
+    torch.testing.assert_close(loss(both, style, 0, guide), loss(both[..., :10], style, 0))
+
+
+def _features(seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 6, 8, 9, dtype=torch.float64, generator=generator)

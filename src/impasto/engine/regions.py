@@ -48,7 +48,7 @@ class Regions:
         """Term name -> how much each feature of a picture of that size counts, for the terms of regions."""
         found: dict[str, Tensor] = {}
         for name, region in self.by_name.items():
-            terms = [term for term in objective if isinstance(term, StyleTerm) and term.region == name]
+            terms = _of(objective, name)
             seen = self.see(resize(region.mask, size, "bilinear"), {term.layer for term in terms})
             found |= {term.name: seen[term.layer] for term in terms}
         return found
@@ -60,15 +60,24 @@ class Regions:
             mask = region.style_masks[number]
             if mask is None:
                 continue
-            terms = [term for term in objective if isinstance(term, StyleTerm) and term.region == name]
+            terms = _of(objective, name)
             seen = self.see(resize(mask, size, "bilinear"), {term.target_layer for term in terms})
             found |= {term.name: seen[term.target_layer] for term in terms}
         return found
 
     def shares(self, term: StyleTerm | WholeTerm, shares: Sequence[float]) -> Sequence[float]:
         """Of each style picture for a term, ``shares`` where it has no region."""
-        region = term.region if isinstance(term, StyleTerm) else ""
-        return self.by_name[region].shares if region else shares
+        return self.by_name[term.region].shares if term.region else shares
+
+
+def _of(objective: Objective, region: str) -> list[StyleTerm | WholeTerm]:
+    """The style terms that look at a region."""
+    return [
+        term
+        for term in objective
+        if (isinstance(term, StyleTerm) or (isinstance(term, WholeTerm) and term.of == "style"))
+        and term.region == region
+    ]
 
 
 NONE = Regions()

@@ -67,7 +67,10 @@ def style_targets(
         for name, (term, _) in terms.items()
     }
     return blended | {
-        term.name: Compared.together([each.compared[term.name] for each in found], weights) for term in wholes
+        term.name: Compared.together(
+            [each.compared[term.name] for each in found], regions.shares(term, weights)
+        )
+        for term in wholes
     }
 
 
@@ -108,7 +111,10 @@ def _style(
     maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
     for piece in tiles:
         stream.forward(piece.shown(image), maps.observing(piece, adder(stream, terms, piece, sums, guides)))
-    return _Style(sums, {term.name: term.keep(maps.of[term.target_layer]) for term in wholes})
+    return _Style(
+        sums,
+        {term.name: term.keep(maps.of[term.target_layer], guides.get(term.name)) for term in wholes},
+    )
 
 
 def adder(

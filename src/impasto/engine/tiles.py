@@ -272,7 +272,8 @@ class _Tiled:
             sums, maps = self._values(self._stream, x, values)
             self._distances(sums, values)
             for term in self._whole:
-                values[term.name] = term.value(maps[term.layer], self._compared(term), turn)
+                guide = self._guides.get(term.name)
+                values[term.name] = term.value(maps[term.layer], self._compared(term), turn, guide)
         self._smooth(x, gradient if slope else None, values)
         terms = {term.name: float(values[term.name].sum()) for term in self._objective}
         total = float(torch.stack([values[term.name].sum() for term in self._objective]).sum())
@@ -377,7 +378,7 @@ class _Tiled:
                 for term in self._whole:
                     if term.layer != layer:
                         continue
-                    value = term.value(at, self._compared(term), turn)
+                    value = term.value(at, self._compared(term), turn, self._guides.get(term.name))
                     (slope,) = torch.autograd.grad(value.sum(), at)
                     slopes[layer] = slopes[layer] + slope if layer in slopes else slope
                     values[term.name] = value.detach()

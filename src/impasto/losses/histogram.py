@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto.losses.cost import Cost
+from impasto.losses.places import within
 from impasto.losses.transport import SORTING, squared_distance
 
 
@@ -28,14 +29,14 @@ class Histogram:
     smallest = 1
     draws = False
 
-    def keep(self, features: Tensor) -> Tensor:
-        """Each channel's values in ascending order: (1, C, HW), at least in float32."""
-        wide = features.to(torch.promote_types(features.dtype, torch.float32))
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Each channel's values in ascending order: (1, C, P), at least in float32."""
+        wide = within(features, guide).to(torch.promote_types(features.dtype, torch.float32))
         return wide.flatten(2).sort(-1).values
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,)."""
-        values = features.flatten(2).to(kept)
+        values = within(features, guide).flatten(2).to(kept)
         energy = kept.square().mean(-1).sum()
         return torch.stack([squared_distance(each, kept[0]).sum() for each in values]) / energy
 

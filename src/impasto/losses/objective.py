@@ -44,15 +44,20 @@ class WholeLoss(Protocol):
     @property
     def draws(self) -> bool: ...
 
-    def keep(self, features: Tensor) -> Tensor:
-        """What is kept of the features (1, C, H, W) that others are compared with."""
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """What is kept of the features (1, C, H, W) that others are compared with.
+
+        Args:
+            guide: (1, 1, H, W), where to look (:mod:`impasto.losses.places`); everywhere without one.
+        """
         ...
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,), at least float32, of (N, C, H, W).
 
         Args:
             turn: which sample is drawn.
+            guide: as above.
         """
         ...
 
@@ -132,13 +137,17 @@ class WholeTerm:
     target_layer: str
     of: Literal["style", "content"] = "style"
     label: str = ""
+    region: str = ""  # where it looks; everywhere without one
 
     @property
     def name(self) -> str:
-        return " ".join((self.of, self.layer, self.label)).rstrip()
+        return " ".join(part for part in (self.of, self.layer, self.label, self.region) if part)
 
-    def keep(self, features: Tensor) -> Compared:
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Compared:
         """What is compared with, of a picture's map at ``target_layer``, alone.
+
+        Args:
+            guide: how much each feature counts, for a region.
 
         Raises:
             ParameterError: the map is too small for the loss.
@@ -149,18 +158,21 @@ class WholeTerm:
                 f"{self.name}: expected feature maps of at least {self.loss.smallest} pixels on each side, "
                 f"got {width}x{height}; take a larger picture or a layer less deep"
             )
-        return Compared((self.loss.keep(features),), (1.0,), features.shape[1])
+        return Compared((self.loss.keep(features, guide),), (1.0,), features.shape[1])
 
-    def value(self, features: Tensor, compared: Compared, turn: int = 0) -> Tensor:
-        """(N,), weighted, of (N, C, H, W).
+    def value(
+        self, features: Tensor, compared: Compared, turn: int = 0, guide: Tensor | None = None
+    ) -> Tensor:
+        """(N,), weighted, of (N, C, H, W). A region counts by the share of the pixels that it covers.
 
         Raises:
             ParameterError: what is compared with has another number of channels.
         """
         check_channels(self, features.shape[1], compared.channels)
         pairs = zip(compared.shares, compared.pictures, strict=True)
-        each = [share * self.loss(features, picture, turn) for share, picture in pairs if share]
-        return self.weight * torch.stack(each).sum(0)
+        each = [share * self.loss(features, picture, turn, guide) for share, picture in pairs if share]
+        value = self.weight * torch.stack(each).sum(0)
+        return value if guide is None or not self.region else guide.mean() * value
 
 
 @dataclass(frozen=True)
@@ -241,9 +253,11 @@ def targets(
             case WholeTerm(of="content"):
                 return term.keep(content[term.layer])
             case WholeTerm():
-                return Compared.together(
-                    [term.keep(style[term.target_layer]) for style in styles], shares(term)
-                )
+                each = [
+                    term.keep(style[term.target_layer], guide.get(term.name))
+                    for style, guide in zip(styles, guides, strict=True)
+                ]
+                return Compared.together(each, shares(term))
             case SmoothnessTerm():
                 return None
 
@@ -282,7 +296,7 @@ def evaluate(
                 summary = term.loss.summarise(seen, guides.get(term.name))
                 value = term.value(summary, target, seen.shape[2] * seen.shape[3])
             case WholeTerm(), Compared():
-                value = term.value(features[term.layer], target, turn)
+                value = term.value(features[term.layer], target, turn, guides.get(term.name))
             case SmoothnessTerm(), None:
                 value = term.weight * term.loss(image)
             case _:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from impasto.losses.cost import Cost
 from impasto.losses.neighbours import SEARCHING, nearest
+from impasto.losses.places import chosen
 
 _SIDE = 3
 
@@ -35,28 +36,32 @@ class Patches:
     smallest = _SIDE
     draws = False
 
-    def keep(self, features: Tensor) -> Tensor:
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The patches, as rows: (1, P, 9 C)."""
-        return self._patches(features)
+        return self._patches(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,)."""
         (targets,) = kept
         wide = torch.promote_types(features.dtype, torch.float32)
         values = []
-        for patches in self._patches(features):
+        for patches in self._patches(features, guide):
             own, _ = nearest(patches.detach(), targets)
             off = patches.to(wide) - targets[own].to(wide)
             values.append(off.square().sum(-1).mean())
         energy: Tensor = targets.to(wide).square().sum(-1).mean()
         return torch.stack(values) / energy
 
-    def _patches(self, features: Tensor) -> Tensor:
-        """(N, C, H, W) as (N, P, 9 C)."""
+    def _patches(self, features: Tensor, guide: Tensor | None) -> Tensor:
+        """(N, C, H, W) as (N, P, 9 C): all patches, or those whose middle counts."""
         averaged, stride = self.spacing(features.shape[-2], features.shape[-1])
         if averaged > 1:
             features = F.avg_pool2d(features, averaged)
-        return F.unfold(features, _SIDE, stride=stride).mT
+        patches = F.unfold(features, _SIDE, stride=stride).mT
+        if guide is None:
+            return patches
+        middles = F.avg_pool2d(guide, averaged)[..., 1:-1:stride, 1:-1:stride]
+        return patches.index_select(1, chosen(middles))
 
     def spacing(self, height: int, width: int) -> tuple[int, int]:
         """Over squares of how many pixels a map is averaged, and how far apart its patches then are."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
 from impasto.losses.neighbours import SEARCHING, nearest
+from impasto.losses.places import within
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class RelaxedTransport:
     smallest = 1
     draws = True
 
-    def keep(self, features: Tensor) -> Tensor:
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The features themselves: every turn looks at other pixels."""
-        return features
+        return within(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,)."""
+        features = within(features, guide)
         wide = torch.promote_types(features.dtype, torch.float32)
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + turn) % 2**63)
         points, (targets,) = (grid(each, self.most, generator) for each in (features, kept))

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.losses.cost import Cost
+from impasto.losses.places import within
 from impasto.losses.relaxed import grid
 
 
@@ -37,12 +38,13 @@ class SelfSimilarity:
     smallest = 2
     draws = True
 
-    def keep(self, features: Tensor) -> Tensor:
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The features themselves: every turn looks at other pixels."""
-        return features
+        return within(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,)."""
+        features = within(features, guide)
         seed = (self.seed * 1_000_003 + turn) % 2**63
         # The same pixels of both.
         own, wanted = (

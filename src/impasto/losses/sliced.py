@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto.losses.cost import Cost
+from impasto.losses.places import within
 from impasto.losses.transport import SORTING, squared_distance
 
 
@@ -36,13 +37,13 @@ class SlicedWasserstein:
     smallest = 1
     draws = True
 
-    def keep(self, features: Tensor) -> Tensor:
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         """The features themselves: every turn has other directions."""
-        return features
+        return within(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int) -> Tensor:
+    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,)."""
-        points, targets = _points(features), _points(kept)
+        points, targets = _points(within(features, guide)), _points(kept)
         directions = self._directions(points.shape[-1], max(points.shape[1], targets.shape[1]), turn).to(
             points
         )

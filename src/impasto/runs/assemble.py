@@ -206,11 +206,7 @@ def _style_term(
     label = name if layer in recipe.style_losses else ""
     if isinstance(loss, StyleLoss):
         return StyleTerm(layer, loss, weight, target, label, region)
-    if region:
-        raise ParameterError(
-            f"region {region}: expected a style loss that is made of sums over pixels, got {name}"
-        )
-    return WholeTerm(layer, _seeded(loss, recipe.seed), weight, target, label=label)
+    return WholeTerm(layer, _seeded(loss, recipe.seed), weight, target, label=label, region=region)
 
 
 def _seeded(loss: WholeLoss, seed: int) -> WholeLoss:
@@ -271,7 +267,7 @@ def build_evaluation(
         )
     if seamless:
         raise ParameterError("seamless: expected a VGG, other networks cannot be cut")
-    if any(isinstance(term, StyleTerm) and term.region for term in objective):
+    if any(isinstance(term, StyleTerm | WholeTerm) and term.region for term in objective):
         raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
     return whole(encoder, objective, shares, unit)
 
