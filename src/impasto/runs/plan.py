@@ -36,7 +36,7 @@ _PROCESS = {2: 440e6, 4: 230e6}
 # Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
 # limit, and some pictures of the last level.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
-_PICTURE_HOLES = 2.0
+_PICTURE_HOLES = 0.2
 # Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is
 # not arithmetic counts more where matrix units do the arithmetic, and there is less of it in Winograd's way.
 _PASSES = {2: 7.0, 4: 3.3}
@@ -188,7 +188,7 @@ def peak(
             2.25 * picture + solver + kept + 2 * maps + network,  # x, the gradient, the best x in 8 bits
             picture + shown + styling + maps + whole,  # x, a style
             2 * picture + kept + network,  # x, the content
-            3 * below + 2.5 * picture,  # going up: three pictures of the level below, x, the content
+            1.7 * below + 1.5 * picture,  # going up, one colour at a time: x at both levels, the content
             3 * picture + kept + maps + network,  # the result, rounded
         )
     if device.type != "cpu":
