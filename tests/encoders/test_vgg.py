@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoders.vgg import VGG, layer_names, smallest_side
+from impasto.encoders.vgg import POOLINGS, VGG, layer_names, smallest_side
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
 
@@ -78,20 +78,80 @@ def test_other_poolings_are_rescaled(convolutions: Convolutions, pooling: str, e
         assert 0.4 < float(features[layer].mean() / largest[layer].mean()) < 2.5
 
 
-def test_paddings(convolutions: Convolutions) -> None:
-    image = _image()
-    zero, first, every = (
-        _vgg(convolutions, padding=padding)(image, ["conv1_1", "conv1_2"])
-        for padding in ("zero", "replicate-first", "replicate")
-    )
-    inner = (..., slice(1, -1), slice(1, -1))
-    assert torch.equal(zero["conv1_1"][inner], first["conv1_1"][inner])
-    assert not torch.equal(zero["conv1_1"], first["conv1_1"])
-    assert torch.equal(first["conv1_1"], every["conv1_1"])
-    assert not torch.equal(first["conv1_2"], every["conv1_2"])
-    padded = F.pad(F.relu(every["conv1_1"]), (1, 1, 1, 1), mode="replicate")
+def test_max_blur_is_what_zhang_calls_max_blur_pool(convolutions: Convolutions) -> None:
+    """A twin with one blur kernel [1 2 1] / 4 both ways; the mean stays, so nothing is rescaled."""
+    features = _vgg(convolutions, pooling="max-blur")(_image(41, 52), ["relu1_2", "pool1"])
+    maxima = F.max_pool2d(features["relu1_2"], 2, 1, padding=1)
+    line = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line).expand(64, 1, 3, 3)
+    torch.testing.assert_close(features["pool1"], F.conv2d(maxima, kernel, stride=2, groups=64))
+    plain = _vgg(convolutions)(_image(41, 52), ["pool1"])["pool1"]
+    assert features["pool1"].shape == plain.shape
+    assert float(features["pool1"].mean() / plain.mean()) == pytest.approx(1.0, abs=0.03)
+
+
+def test_max_blur_minds_less_where_the_grid_lies(convolutions: Convolutions) -> None:
+    """A picture moved by a pixel: how far the Gram matrix of a layer moves."""
+    image = F.interpolate(_image(18, 20), (72, 80), mode="bicubic", align_corners=False).clamp(0, 1)
+
+    def moved(pooling: str) -> float:
+        here, there = (
+            _vgg(convolutions, pooling=pooling)(image[..., at : at + 64, at : at + 64], ["relu3_1"])[
+                "relu3_1"
+            ]
+            for at in (0, 1)
+        )
+        grams = [
+            points @ points.T for points in (each[0, :, 3:-3, 3:-3].flatten(1) for each in (here, there))
+        ]
+        return float((grams[1] - grams[0]).norm() / grams[0].norm())
+
+    assert moved("max-blur") < 0.75 * moved("max")
+
+
+@pytest.mark.parametrize("padding", ["replicate", "reflect"])
+def test_paddings(convolutions: Convolutions, padding: str) -> None:
+    features = _vgg(convolutions, padding=padding)(_image(), ["conv1_1", "relu1_1", "conv1_2"])
+    padded = F.pad(features["relu1_1"], (1, 1, 1, 1), mode=padding)
     wanted = F.conv2d(padded, convolutions.kernels["conv1_2"], convolutions.biases["conv1_2"])
-    torch.testing.assert_close(every["conv1_2"], wanted, rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(features["conv1_2"], wanted, rtol=1e-4, atol=1e-2)
+    zero = _vgg(convolutions)(_image(), ["conv1_1"])["conv1_1"]
+    inner = (..., slice(1, -1), slice(1, -1))
+    assert torch.equal(zero[inner], features["conv1_1"][inner])
+    assert not torch.equal(zero, features["conv1_1"])
+
+
+def test_padding_of_the_first_convolution_alone(convolutions: Convolutions) -> None:
+    first, every = (
+        _vgg(convolutions, padding=padding)(_image(), ["conv1_1", "relu1_1", "conv1_2"])
+        for padding in ("replicate-first", "replicate")
+    )
+    assert torch.equal(first["conv1_1"], every["conv1_1"])
+    wanted = F.conv2d(
+        first["relu1_1"], convolutions.kernels["conv1_2"], convolutions.biases["conv1_2"], padding=1
+    )
+    torch.testing.assert_close(first["conv1_2"], wanted, rtol=1e-4, atol=1e-2)
+
+
+def test_a_single_row_is_repeated_where_it_cannot_be_mirrored(convolutions: Convolutions) -> None:
+    """So that reflection needs no larger picture than the other paddings do."""
+    image = _image(1, 12)
+    found = _vgg(convolutions, padding="reflect")(image, ["conv1_1"])["conv1_1"]
+    three = _vgg(convolutions, padding="reflect")(image.expand(1, 3, 3, 12), ["conv1_1"])["conv1_1"]
+    torch.testing.assert_close(found, three[:, :, 1:2], rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_what_features_see_of_a_mask(convolutions: Convolutions, pooling: str) -> None:
+    """All of it where it is whole; and the same of it when all is mirrored."""
+    vgg, layers = _vgg(convolutions, pooling=pooling), ["relu1_1", "pool1", "relu3_1", "relu5_1"]
+    for seen in vgg.see(torch.ones(1, 1, 48, 64), layers).values():
+        torch.testing.assert_close(seen, torch.ones_like(seen))
+    mask = _image(48, 64)[:, :1].round()
+    features = vgg(_image(48, 64), layers)
+    for layer, seen in vgg.see(mask, layers).items():
+        assert seen.shape[-2:] == features[layer].shape[-2:]
+        torch.testing.assert_close(seen.flip(3), vgg.see(mask.flip(3), [layer])[layer])
 
 
 def test_a_batch_is_its_pictures(convolutions: Convolutions) -> None:
@@ -124,5 +184,5 @@ def test_refusals(convolutions: Convolutions) -> None:
         vgg(_image(), ["relu42"])
     with pytest.raises(ParameterError, match="pooling: unknown name 'avg'"):
         _vgg(convolutions, pooling="avg")
-    with pytest.raises(ParameterError, match="padding: unknown name 'reflect'"):
-        _vgg(convolutions, padding="reflect")
+    with pytest.raises(ParameterError, match="padding: unknown name 'reflection'"):
+        _vgg(convolutions, padding="reflection")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoders.vgg import VGG
+from impasto.encoders.vgg import VGG, Pooling
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import evaluator
 from impasto.engine.tiles import tiled
@@ -31,12 +33,36 @@ class Endless(VGG):
         return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), self._kernels[name], self._biases[name])
 
 
+class EndlessBlurred(Endless):
+    """The same with max-blur pooling, whose blur sees the other side too."""
+
+    def __init__(self, convolutions: Convolutions) -> None:
+        super().__init__(convolutions, pooling="max-blur")
+
+    def _run(self, image: Tensor) -> Iterator[tuple[str, Tensor]]:
+        x = self._normalised(image)
+        for name in self.layers:
+            if name.startswith("conv"):
+                x = self._convolve(x, name)
+            elif name.startswith("relu"):
+                x = F.relu(x)
+            else:
+                maxima = F.max_pool2d(F.pad(x, (1, 1, 1, 1), mode="circular"), 2, 1)
+                line = maxima.new_tensor([0.25, 0.5, 0.25])
+                channels = x.shape[1]
+                kernel = (line[:, None] * line).expand(channels, 1, 3, 3)
+                x = F.conv2d(maxima, kernel, stride=2, groups=channels)
+            yield name, x
+
+
 @pytest.mark.parametrize("size", [(64, 64), (96, 160), (32, 16)])
 @pytest.mark.parametrize(("strip", "tile"), [(0, 0), (1, 0), (0, 48), (4000, 32)])
+@pytest.mark.parametrize("pooling", ["max", "max-blur"])
 def test_it_is_what_circular_convolutions_see(
-    thin: Convolutions, size: tuple[int, int], strip: int, tile: int
+    thin: Convolutions, size: tuple[int, int], strip: int, tile: int, pooling: Pooling
 ) -> None:
-    network, endless = (kind(thin).to(dtype=torch.float64) for kind in (VGG, Endless))
+    network = VGG(thin, pooling=pooling).to(dtype=torch.float64)
+    endless = (EndlessBlurred if pooling == "max-blur" else Endless)(thin).to(dtype=torch.float64)
     content, style, x = _picture(*size, 1), _picture(50, 80, 2), 255 * _picture(*size, 3, 2)
     objective = (*OBJECTIVE, WholeTerm("relu3_1", Patches(), 0.2, "relu3_1", label="patches"))
     wanted = targets(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.encoders.vgg import VGG, Padding, Pooling, layer_names
+from impasto.encoders.vgg import PADDINGS, POOLINGS, VGG, Padding, Pooling, layer_names
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
 from impasto.engine import tiles
 from impasto.engine.evaluation import whole
@@ -107,14 +107,31 @@ def test_tiles_equal_the_whole(thin: Convolutions, size: tuple[int, int], tile: 
     _same(network, network, _objective(), size, tile=tile)
 
 
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_last_row_alone_is_no_strip(thin: Convolutions, pooling: Pooling) -> None:
+    """81 rows in strips of ten, the last of which has nothing to be pooled with."""
+    network = VGG(thin, pooling=pooling).to(dtype=torch.float64)
+    width, channels = 40, thin.kernels["conv1_1"].shape[0]
+    encoder = Stripped(network, 9 * channels * width * 8)
+    _same(network, encoder, _objective(), (81, width))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(16, 33), (17, 16), (31, 90)])
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_maps_of_a_single_row(thin: Convolutions, size: tuple[int, int], padding: Padding) -> None:
+    network = VGG(thin, padding=padding, pooling="max-blur").to(dtype=torch.float64)
+    for strip in (0, 1):
+        _same(network, Stripped(network, strip), _objective(), size)  # type: ignore[arg-type]
+
+
 def test_strips_within_tiles_of_a_tall_picture(thin: Convolutions) -> None:
     """Cut by rows alone: some strips of a tile are all its own, though they are not its first."""
     network = VGG(thin).to(dtype=torch.float64)
     _same(network, Stripped(network, 1), _objective(), (800, 60), tile=320)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
-@pytest.mark.parametrize("padding", ["zero", "replicate", "replicate-first"])
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("padding", PADDINGS)
 def test_every_pooling_and_padding(thin: Convolutions, pooling: Pooling, padding: Padding) -> None:
     network = VGG(thin, pooling=pooling, padding=padding).to(dtype=torch.float64)
     for strip, tile in ((1, 0), (0, 64), (30_000, 64)):
@@ -279,9 +296,10 @@ def _off(a: Tensor, b: Tensor) -> float:
     return float((a - b).norm() / b.norm())
 
 
-def test_reach_is_the_receptive_field(thin: Convolutions) -> None:
+@pytest.mark.parametrize("pooling", ["average", "max-blur"])
+def test_reach_is_the_receptive_field(thin: Convolutions, pooling: Pooling) -> None:
     """No pixel farther than ``reach`` from a feature's own square changes it, and one at that distance does."""
-    network = VGG(thin, pooling="average").to(dtype=torch.float64)
+    network = VGG(thin, pooling=pooling).to(dtype=torch.float64)
     for layer in ("relu1_1", "relu3_1", "pool2", "relu5_1"):
         stream = network.stream([layer])
         stride = stream.stride(layer)

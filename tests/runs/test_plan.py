@@ -7,13 +7,19 @@ import re
 import pytest
 import torch
 
+from impasto.encoders.vgg import POOLINGS, VGG, Pooling
+from impasto.encoders.weights import Convolutions
+from impasto.engine.cuts import cut
 from impasto.engine.pyramid import Level, Size
 from impasto.errors import ParameterError
 from impasto.runs import assemble
-from impasto.runs.plan import Plan, draw_up, peak
+from impasto.runs.plan import MARGINS, Plan, draw_up, peak
 from impasto.runs.presets import resolve
 from impasto.runs.recipe import Recipe
 from impasto.runs.spelling import parse_memory
+from tests.engine.test_tiles import thin
+
+__all__ = ["thin"]
 
 CPU = torch.device("cpu")
 CONTENT, STYLE = (3464, 5176), (768, 970)
@@ -39,6 +45,13 @@ def _plan(memory: int | None, **given: object) -> Plan:
 def _peak(recipe: Recipe, itemsize: int = 2) -> float:
     levels = _levels(recipe)
     return peak(recipe, content=CONTENT, styles=[STYLE], levels=levels, device=CPU, itemsize=itemsize)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_margins_are_those_of_the_tiles(thin: Convolutions, pooling: Pooling) -> None:
+    stream = VGG(thin, pooling=pooling).stream(["relu5_1"])
+    inner = cut((3072, 3072), 1024, reach=stream.reach, stride=stream.deepest_stride)[4]
+    assert inner.core.top - inner.outer.top == inner.outer.right - inner.core.right == MARGINS[pooling]
 
 
 def test_with_enough_memory_nothing_is_changed() -> None:

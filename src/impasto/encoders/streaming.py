@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.encoders.pooling import Pool
 from impasto.encoders.winograd import Pad, Winograd, pays
 
 Observe = Callable[[str, Tensor, int], None]
@@ -32,6 +33,14 @@ Inject = Callable[[str, Tensor, int, Tensor | None], Tensor]
 Span = tuple[int, int]
 """Rows, from … up to but not including."""
 
+Border = Literal["zero", "replicate", "reflect"]
+"""What a convolution sees beyond the edge: nothing, the edge once more, or the row before it."""
+
+
+def _beyond(span: Span, reach: int, height: int) -> Span:
+    """``span`` and as many rows on both sides, as far as there are."""
+    return max(0, span[0] - reach), min(height, span[1] + reach)
+
 
 class Convolution:
     """A 3 × 3 convolution with a border of one pixel, optionally followed by ReLU, and its gradient.
@@ -39,11 +48,11 @@ class Convolution:
     Args:
         kernel: (C_out, C_in, 3, 3).
         bias: (C_out,).
-        replicate: whether the border repeats the edge; otherwise it is zero.
+        border: what is beyond the picture's edge.
     """
 
-    def __init__(self, kernel: Tensor, bias: Tensor, *, replicate: bool) -> None:
-        self.replicate = replicate
+    def __init__(self, kernel: Tensor, bias: Tensor, *, border: Border) -> None:
+        self.border = border
         self.channels = kernel.shape[0]
         self._bias = bias
         # The gradient of a convolution is the convolution with the kernel turned round and its channels swapped.
@@ -58,15 +67,15 @@ class Convolution:
             relu: cut off what is negative.
             top, bottom: whether the first or last row is the picture's own.
         """
-        border = (1, 1, int(top), int(bottom))
-        if self.replicate:
-            return self._there(F.pad(x, border, mode="replicate"), self._bias, (0, 0, 0, 0), relu=relu)
-        return self._there(x, self._bias, border, relu=relu)
+        pad = (1, 1, int(top), int(bottom))
+        if self.border == "zero":
+            return self._there(x, self._bias, pad, relu=relu)
+        return self._there(bordered(x, pad, self.border), self._bias, (0, 0, 0, 0), relu=relu)
 
     def backward(self, g: Tensor, *, top: bool, bottom: bool) -> Tensor:
         """The gradient at the input, one row more than came at each end that is not the picture's own."""
-        if self.replicate:
-            return _fold(self._back(g, None, (2, 2, 2, 2), relu=False), top=top, bottom=bottom)
+        if self.border != "zero":
+            return _fold(self._back(g, None, (2, 2, 2, 2), relu=False), self.border, top=top, bottom=bottom)
         return self._back(g, None, (1, 1, 2 - int(top), 2 - int(bottom)), relu=False)
 
 
@@ -131,67 +140,37 @@ def _packed(kernel: Tensor) -> Convolve:
     return convolve
 
 
-def _fold(g: Tensor, *, top: bool, bottom: bool) -> Tensor:
-    """The gradient of repeating the edge: what reached the border belongs to the edge."""
-    g[..., 1] += g[..., 0]
-    g[..., -2] += g[..., -1]
-    g = g[..., 1:-1]
-    if top:
-        g[:, :, 1] += g[:, :, 0]
-        g = g[:, :, 1:]
-    if bottom:
-        g[:, :, -2] += g[:, :, -1]
-        g = g[:, :, :-1]
-    return g
+def bordered(x: Tensor, pad: Pad, border: Border) -> Tensor:
+    """``x`` (N, C, H, W) with that many pixels of the border around it, 0 or 1 a side.
+
+    A single row or column has nothing to be mirrored at its ends, and is repeated.
+    """
+    if border == "zero":
+        return F.pad(x, pad)
+    mirrored = [border == "reflect" and side > 1 for side in x.shape[-2:]]
+    if mirrored[0] == mirrored[1]:
+        return F.pad(x, pad, mode="reflect" if mirrored[0] else "replicate")
+    left, right, top, bottom = pad
+    for mirror, part in zip(mirrored, ((0, 0, top, bottom), (left, right, 0, 0)), strict=True):
+        x = F.pad(x, part, mode="reflect" if mirror else "replicate")
+    return x
 
 
-class MaxPool:
-    """Maxima of 2 × 2 pixels."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, 2)
-
-    def backward(self, g: Tensor, x: Tensor) -> Tensor:
-        _, where = F.max_pool2d(x, 2, return_indices=True)
-        gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
-            g, x, [2, 2], [2, 2], [0, 0], [1, 1], False, where
-        )
-        return gradient
+def _fold(g: Tensor, border: Border, *, top: bool, bottom: bool) -> Tensor:
+    """The gradient of a border: what reached it belongs to the pixels that it shows."""
+    g = _folded(g, border, first=True, last=True)
+    return _folded(g.transpose(2, 3), border, first=top, last=bottom).transpose(2, 3)
 
 
-@dataclass(frozen=True)
-class AveragePool:
-    """Means of 2 × 2 pixels, times ``factor``."""
-
-    factor: float
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, 2) * self.factor
-
-    def backward(self, g: Tensor, x: Tensor) -> Tensor:
-        gradient: Tensor = torch.ops.aten.avg_pool2d_backward(
-            g * self.factor, x, [2, 2], [2, 2], [0, 0], False, True, None
-        )
-        return gradient
-
-
-@dataclass(frozen=True)
-class L2Pool:
-    """Roots of the sum of the squares of 2 × 2 pixels, times ``factor``."""
-
-    factor: float
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.lp_pool2d(x, 2.0, 2) * self.factor
-
-    def backward(self, g: Tensor, x: Tensor) -> Tensor:
-        with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.forward(x), x, g)
-        return gradient
-
-
-Pool = MaxPool | AveragePool | L2Pool
+def _folded(g: Tensor, border: Border, *, first: bool, last: bool) -> Tensor:
+    """Folds the first and last column onto those that they show, where they are a border."""
+    inside = g.shape[3] - first - last
+    inward = 1 + (border == "reflect" and inside > 1)
+    if first:
+        g[..., inward] += g[..., 0]
+    if last:
+        g[..., -1 - inward] += g[..., -1]
+    return g[..., int(first) : g.shape[3] - last]
 
 
 @dataclass(frozen=True)
@@ -293,7 +272,8 @@ class Stream:
             left += stride * len(block.convolutions)
             right += stride * len(block.convolutions)
             if block.pool is not None:
-                right += stride
+                left += stride * block.pool.reach
+                right += stride * (1 + block.pool.reach)
                 stride *= 2
         return max(left, right - stride + 1)
 
@@ -316,7 +296,9 @@ class Stream:
                     tape.kept[block.number] = maps
                 if block.pool is None:
                     continue
-                piece = block.pool.forward(maps[-1].rows(span))
+                rows = _beyond(span, block.pool.reach, x.shape[2])
+                top, bottom = rows[0] == 0, rows[1] == x.shape[2]
+                piece = block.pool.forward(maps[-1].rows(rows), top=top, bottom=bottom)
                 first = span[0] // 2
                 if f"pool{block.number}" in self._layers:
                     observe(f"pool{block.number}", piece, first)
@@ -376,15 +358,17 @@ class Stream:
         count = max(1, round(height / rows))
         step = -(-height // count)
         step += step % 2
-        return [(first, min(first + step, height)) for first in range(0, height, step)]
+        # A last row alone could not be pooled: it goes with the strip before.
+        firsts = list(range(0, max(1, height - 1), step))
+        return list(zip(firsts, [*firsts[1:], height], strict=True))
 
     def _compute(self, block: Block, x: Tensor, span: Span, observe: Observe | None) -> list[Map]:
-        """The input and every map of the block, on ``span`` and as far beyond as the convolutions reach.
+        """The input and every map of the block, on ``span`` and as far beyond as what follows it reaches.
 
         Maps come in pairs, before and after ReLU; both are one where only the second is wanted.
         """
-        height, reach = x.shape[2], len(block.convolutions)
-        first, last = max(0, span[0] - reach), min(height, span[1] + reach)
+        height, reach = x.shape[2], len(block.convolutions) + (block.pool.reach if block.pool else 0)
+        first, last = _beyond(span, reach, height)
         maps = [Map(x[:, :, first:last], first, height)]
         for index, convolution in enumerate(block.convolutions):
             below = maps[-1]
@@ -408,9 +392,11 @@ class Stream:
         """The gradient at the block's input that comes from ``span``, and the rows it has."""
         height = maps[0].height
         g: Tensor | None = None
-        if block.pool is not None and gradient is not None:
-            g = block.pool.backward(gradient[:, :, span[0] // 2 : span[1] // 2], maps[-1].rows(span))
         first, last = span
+        if block.pool is not None and gradient is not None:
+            first, last = _beyond(span, block.pool.reach, height)
+            own = gradient[:, :, span[0] // 2 : span[1] // 2]
+            g = block.pool.backward(own, maps[-1].rows((first, last)), top=first == 0, bottom=last == height)
         for index in reversed(range(len(block.convolutions))):
             before, after = maps[2 * index + 1], maps[2 * index + 2]
             g = self._injected(block.name("relu", index), after, span, (first, last), g, inject)
@@ -422,7 +408,7 @@ class Stream:
                 continue
             top, bottom = first == 0, last == height
             g = block.convolutions[index].backward(g, top=top, bottom=bottom)
-            first, last = max(0, first - 1), min(height, last + 1)
+            first, last = _beyond((first, last), 1, height)
         return (first, last), torch.zeros_like(maps[0].rows((first, last))) if g is None else g
 
     def _injected(

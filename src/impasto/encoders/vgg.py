@@ -7,33 +7,41 @@ pool1 … pool5. No layer works in place, so conv4_2 and relu4_2 really are diff
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoders.streaming import AveragePool, Block, Convolution, L2Pool, MaxPool, Pool, Stream
+from impasto.encoders.pooling import AveragePool, L2Pool, MaxBlurPool, MaxPool, Pool
+from impasto.encoders.streaming import Block, Border, Convolution, Stream, bordered
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError, unknown_name
 
-Pooling = Literal["max", "average", "l2"]
-Padding = Literal["zero", "replicate", "replicate-first"]
+Pooling = Literal["max", "average", "l2", "max-blur"]
+Padding = Literal["zero", "replicate", "replicate-first", "reflect"]
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Every second pixel of ``x`` blurred by [1 2 1] / 4 both ways, which is two means of two."""
+    return F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2)
+
 
 # Average and L2 pooling change how large activations are, and that multiplies up over five blocks. With these
 # factors, one for each pooling, the mean activation of VGG19 behind each is that of max pooling, on 20 photographs
-# and paintings at 256 pixels (spread 4 to 20 %).
+# and paintings at 256 pixels (spread 4 to 20 %). A blur leaves the mean as it is.
 _POOLINGS: dict[Pooling, tuple[Callable[[Tensor], Tensor], tuple[float, ...]]] = {
     "max": (lambda x: F.max_pool2d(x, 2), (1.0, 1.0, 1.0, 1.0, 1.0)),
     "average": (lambda x: F.avg_pool2d(x, 2), (1.34, 1.65, 1.33, 2.06, 1.92)),
     "l2": (lambda x: F.lp_pool2d(x, 2.0, 2), (0.62, 0.71, 0.63, 0.79, 0.78)),
+    "max-blur": (lambda x: _blur(F.max_pool2d(x, 2, 1, padding=1)), (1.0, 1.0, 1.0, 1.0, 1.0)),
 }
 POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
 
 # Bytes of a strip's largest map, by bytes of a number: smaller strips repeat more rows at their ends, larger ones
 # take more memory. In float32 convolutions are slower, so fewer blocks should be computed twice (docs/log.md).
 _STRIP = {2: 16 << 20, 4: 32 << 20, 8: 64 << 20}
-PADDINGS: tuple[Padding, ...] = ("zero", "replicate", "replicate-first")
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 def layer_names(blocks: tuple[int, ...]) -> tuple[str, ...]:
@@ -57,9 +65,10 @@ class VGG:
 
     Args:
         convolutions: kernels, biases and mean pixel, RGB in 0..255 (see :mod:`impasto.encoders.weights`).
-        pooling: "max" as trained, "average" as Gatys et al. suggest, or "l2"; the last two are rescaled.
-        padding: "zero" as trained; "replicate" repeats the edge, which avoids dark borders;
-            "replicate-first" does so for conv1_1 alone.
+        pooling: "max" as trained; "average" as Gatys et al. suggest, or "l2", both rescaled; "max-blur" is "max"
+            without aliasing (:class:`impasto.encoders.pooling.MaxBlurPool`).
+        padding: "zero" as trained; "replicate" repeats the edge; "reflect" mirrors the picture about it;
+            "replicate-first" repeats it for conv1_1 alone.
         mean: the mean pixel to subtract instead of the source's own, RGB in 0..255.
 
     Raises:
@@ -147,6 +156,8 @@ class VGG:
         for name in self.layers:
             if name.startswith("conv"):
                 mask = F.avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
+            elif name.startswith("pool") and self.pooling == "max-blur":
+                mask = _blur(F.avg_pool2d(mask, 2, 1, 1, count_include_pad=False))
             elif name.startswith("pool"):
                 mask = F.avg_pool2d(mask, 2)
             if name in layers:
@@ -193,7 +204,7 @@ class VGG:
     def _convolution(self, name: str) -> Convolution:
         if name not in self._ready:
             self._ready[name] = Convolution(
-                self._kernels[name], self._biases[name], replicate=self._replicates(name)
+                self._kernels[name], self._biases[name], border=self._border(name)
             )
         return self._ready[name]
 
@@ -206,6 +217,8 @@ class VGG:
                 return AveragePool(factor)
             case "l2":
                 return L2Pool(factor)
+            case "max-blur":
+                return MaxBlurPool()
 
     def _check(self, image: Tensor, layers: Collection[str]) -> Tensor:
         deepest = max(layers, key=self._index)
@@ -220,8 +233,11 @@ class VGG:
     def _normalised(self, image: Tensor) -> Tensor:
         return (image * 255.0 - self._mean).to(self.dtype, memory_format=torch.channels_last)
 
-    def _replicates(self, name: str) -> bool:
-        return self.padding == "replicate" or (self.padding == "replicate-first" and name == self.layers[0])
+    def _border(self, name: str) -> Border:
+        """What a convolution sees beyond the edge."""
+        if self.padding == "replicate-first":
+            return "replicate" if name == self.layers[0] else "zero"
+        return self.padding
 
     def _index(self, layer: str) -> int:
         if layer not in self.layers:
@@ -242,6 +258,7 @@ class VGG:
             yield name, x
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
-        if self._replicates(name):
-            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self._kernels[name], self._biases[name])
+        border = self._border(name)
+        if border != "zero":
+            return F.conv2d(bordered(x, (1, 1, 1, 1), border), self._kernels[name], self._biases[name])
         return F.conv2d(x, self._kernels[name], self._biases[name], padding=1)

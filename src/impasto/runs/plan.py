@@ -48,7 +48,12 @@ _EIGENVALUES = 60  # as many products as those take the time of
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
 _SOURCE = 12  # of the pictures as they came, while they are read
-_MARGIN = 80  # pixels that relu5_1 sees beyond a tile
+MARGINS = {
+    "max": 80,
+    "average": 80,
+    "l2": 80,
+    "max-blur": 96,
+}  # pixels that a tile is shown around it, by pooling
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
 
 
@@ -258,7 +263,7 @@ def _whole_costs(recipe: Recipe, level: Level) -> Iterator[tuple[WholeTerm, Size
 def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     """The network's work on one tile."""
     shown = _shown(recipe, size)
-    sides = [min(side, recipe.tile + 2 * _MARGIN) if recipe.tile else side for side in shown]
+    sides = [min(side, recipe.tile + 2 * MARGINS[recipe.pooling]) if recipe.tile else side for side in shown]
     pixels = sides[0] * sides[1]
     # What each block is given, on the way there, and its gradients on the way back: 33 and 24 values a pixel; the
     # picture before and after it is normalised, its gradient.
@@ -271,7 +276,7 @@ def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
 
 def _shown(recipe: Recipe, size: Size) -> Size:
     """What the network is shown of a picture of one tile: a seamless one has a margin all around."""
-    margin = 2 * _MARGIN if recipe.seamless else 0
+    margin = 2 * MARGINS[recipe.pooling] if recipe.seamless else 0
     return size[0] + margin, size[1] + margin
 
 
@@ -330,7 +335,7 @@ def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate
             below = channels
     side = recipe.tile
     if side and max(size) > side:
-        shown = _pixels(size) * (1 + 2 * _MARGIN / side) ** 2
+        shown = _pixels(size) * (1 + 2 * MARGINS[recipe.pooling] / side) ** 2
     else:
         shown = _pixels(_shown(recipe, size))
     return arithmetic * shown / rate

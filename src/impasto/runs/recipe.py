@@ -155,8 +155,8 @@ class Recipe(BaseModel):
     # The network.
     encoder: EncoderName | Literal["custom"] = "vgg19"
     weights: Name | None = None
-    pooling: Literal["max", "average", "l2"] = "max"
-    padding: Literal["zero", "replicate", "replicate-first"] = "zero"
+    pooling: Literal["max", "average", "l2", "max-blur"] = "max"
+    padding: Literal["zero", "replicate", "replicate-first", "reflect"] = "zero"
     mean_pixel: tuple[Grey, Grey, Grey] | None = None
 
     # Sizes and start.

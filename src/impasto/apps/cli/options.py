@@ -76,8 +76,8 @@ class NetworkOptions:
 
     encoder: Annotated[EncoderName | None, _NETWORK] = None
     weights: Annotated[str | None, _NETWORK] = None
-    pooling: Annotated[Literal["max", "average", "l2"] | None, _NETWORK] = None
-    padding: Annotated[Literal["zero", "replicate"] | None, _NETWORK] = None
+    pooling: Annotated[Literal["max", "average", "l2", "max-blur"] | None, _NETWORK] = None
+    padding: Annotated[Literal["zero", "replicate", "reflect"] | None, _NETWORK] = None
     device: Annotated[Device | None, _MACHINE] = None
     precision: Annotated[Precision | None, _MACHINE] = None
     max_pixels: Annotated[int, _MACHINE, _WHOLE] = 100_000_000
