@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from impasto.encoders.vgg import Pooling
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.encoders.winograd import pays
 from impasto.engine.pyramid import Level, Size
@@ -48,12 +49,8 @@ _EIGENVALUES = 60  # as many products as those take the time of
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
 _SOURCE = 12  # of the pictures as they came, while they are read
-MARGINS = {
-    "max": 80,
-    "average": 80,
-    "l2": 80,
-    "max-blur": 96,
-}  # pixels that a tile is shown around it, by pooling
+# Pixels that a tile is shown around it, by pooling.
+MARGINS: dict[Pooling, int] = {"max": 80, "average": 80, "l2": 80, "max-blur": 96}
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
 
 
