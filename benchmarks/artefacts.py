@@ -10,9 +10,10 @@ painted again; the pictures lie in benchmarks/.pictures, to be looked at.
 - **grid**: by how much edges are stronger at some places of a grid of 2, 4, 8 or 16 pixels than at others, as a
   deviation from the mean, the most of the four. Poolings have such grids; photographs do not.
 - **grey**: the share of squares of 8 × 8 pixels that are both flat and without colour.
-- **edge**: how much lighter the outermost two pixels are than the fifth to eighth, in per cent of white.
+- **edge**: by how much the mean colour of the outermost two pixels differs from that of the fifth to eighth, beside
+  what two such lines within the picture differ by. 1 where nothing tells a side from any other line.
 - **band**: the gradient's energy in the outer 16 pixels beside that within, divided by the same of the photograph.
-- **loss**: the default objective's, of the saved picture, by the network as trained.
+- **loss**, **content**: the default preset's and its content term, of the saved picture, by the network as trained.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "replicate": {"padding": "replicate"},
     "reflect": {"padding": "reflect"},
     "max-blur, reflect": {"pooling": "max-blur", "padding": "reflect"},
+    "adam": {"optimizer": "adam"},
+    "noise": {"init": "noise"},
+    "noise, adam": {"init": "noise", "optimizer": "adam"},
 }
 
 
@@ -100,10 +104,16 @@ def grey(picture: Tensor) -> float:
 
 
 def edge(picture: Tensor) -> float:
-    """How much lighter the outermost two pixels are than the fifth to eighth, in per cent of white."""
-    light = lightness(picture)
-    sides = (light, light.flip(0), light.T, light.T.flip(0))
-    return 100.0 * statistics.fmean(float(side[:2].mean() - side[4:8].mean()) for side in sides)
+    """How far the outermost two pixels' mean colour is from that of the fifth to eighth, beside lines within."""
+    lab = oklab(picture)[0]
+    found = [_lines(lines) for lines in (lab.mean(1), lab.mean(1).flip(1), lab.mean(2), lab.mean(2).flip(1))]
+    return float(torch.stack([each[0] for each in found]).mean() / torch.cat(found).median())
+
+
+def _lines(colours: Tensor) -> Tensor:
+    """(n,): the distance of each two lines' mean colour from that of the four behind the next two; (3, m) lines."""
+    two, four = F.avg_pool1d(colours, 2, 1), F.avg_pool1d(colours, 4, 1)
+    return (two[:, : four.shape[1] - 4] - four[:, 4:]).norm(dim=0)
 
 
 def band(picture: Tensor) -> float:
@@ -119,8 +129,6 @@ def measured(picture: Tensor, photo: Tensor | None = None) -> dict[str, float]:
     """Every number of a picture (1, 3, H, W) in [0, 1]; beside the photograph's where that is what it means."""
     found = {"pixels": pixels(picture), "grid": grid(picture), "grey": grey(picture), "edge": edge(picture)}
     found["band"] = band(picture) / (1.0 if photo is None else band(photo))
-    if photo is not None:
-        found["edge"] -= edge(photo)
     return {name: round(value, 4) for name, value in found.items()}
 
 
@@ -163,8 +171,10 @@ class Pictures:
             result = session.result(last)
             result.save(PICTURES / f"artefacts-{self._size}-{content}-{way.replace(', ', '-')}.png")
             judge = make_session(*self.paths(content), {"size": self._size}).evaluate()
+            judged = judge(result.image.to(session.device), slope=False)
             row[way] = measured(result.image.cpu(), own["photograph"]) | {
-                "loss": round(judge(result.image.to(session.device), slope=False).loss, 4),
+                "loss": round(judged.loss, 4),
+                "content": round(judged.terms["content relu4_2"], 4),
                 "processor_seconds": round(
                     after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1
                 ),
@@ -183,14 +193,13 @@ class Pictures:
 
 
 def means(found: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """Table -> way -> number -> its mean over the pairs that have it; of edges, that of their sizes too."""
+    """Table -> way -> number -> its mean over the pairs that have it."""
     tables: dict[str, dict[str, dict[str, float]]] = {}
     for title, table in found.items():
         ways = dict.fromkeys(way for row in table.values() for way in row)
         for way in ways:
             rows = [row[way] for row in table.values() if way in row]
             mean = {name: round(statistics.fmean(row[name] for row in rows), 4) for name in rows[0]}
-            mean["edge, size"] = round(statistics.fmean(abs(row["edge"]) for row in rows), 4)
             tables.setdefault(title, {})[way] = mean | {"pairs": len(rows)}
     return tables
 
