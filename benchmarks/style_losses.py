@@ -1,6 +1,6 @@
 """What does each style loss look like, and what does it take?
 
-    python benchmarks/style_losses.py --images DIR [--size 512] [--steps 100] [--losses patches …]
+    python benchmarks/style_losses.py --images DIR [--size 512] [--quality draft] [--losses patches …]
 
 Two pairs of pictures, each painted with each loss at the default weight by whole processes of the command. Processor
 seconds may be compared even where something else was running. Pictures go to benchmarks/.pictures, to be looked at.
@@ -39,14 +39,14 @@ LOSSES = {
 }
 
 
-def painted(images: Path, content: str, name: str, size: int, steps: int) -> dict[str, Any]:
+def painted(images: Path, content: str, name: str, size: int, quality: str) -> dict[str, Any]:
     """What one picture took."""
     paths = [
         next((images / kind).glob(f"{stem}.*"))
         for kind, stem in (("content", content), ("style", PAIRS[content]))
     ]
     command = [sys.executable, "-m", "impasto.apps.cli.__main__", "stylize", *paths, "--size", size]
-    command += [*LOSSES[name], "--steps", steps, "--json"]
+    command += [*LOSSES[name], "--quality", quality, "--json"]
     command += ["-o", PICTURES / f"loss-{size}-{content}-{name}.png"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
@@ -66,18 +66,16 @@ def main() -> None:
     )
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--quality", default="draft")
     parser.add_argument("--losses", nargs="*", default=list(LOSSES))
     given = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     found = json.loads(RESULTS.read_text())["found"] if RESULTS.exists() else {}
     for name in given.losses:
         for content in PAIRS:
-            row = found.setdefault(f"{given.size} pixels, {given.steps} iterations", {}).setdefault(
-                content, {}
-            )
+            row = found.setdefault(f"{given.size} pixels, {given.quality}", {}).setdefault(content, {})
             if name not in row:
-                row[name] = painted(given.images, content, name, given.size, given.steps)
+                row[name] = painted(given.images, content, name, given.size, given.quality)
                 print(given.size, content, name, row[name], flush=True)
                 RESULTS.write_text(json.dumps({"machine": machine(), "found": found}, indent=1) + "\n")
 
