@@ -25,7 +25,7 @@ from impasto.encoders.weights import load
 from impasto.engine.evaluation import whole
 from impasto.engine.tiles import tiled
 from impasto.runs.assemble import build_objective
-from impasto.runs.execute import choose_precision
+from impasto.runs.machine import choose_precision
 from impasto.runs.presets import resolve
 from machine import machine
 

@@ -84,10 +84,41 @@ def test_a_strength_is_measured_once_and_can_be_changed(impasto: Command, folder
     assert "--strength" in impasto("plan", "--help").out
 
 
+def test_a_run_is_steered_as_it_is_gone_on_with(impasto: Command, folder: Path, thin: None) -> None:
+    impasto(*QUICK, "--run", "a")
+    back = impasto("resume", "a", "--back-to", "4", "--set", "style-weight=60", "--set", "tv_weight=0", "-q")
+    assert (back.code, back.err) == (0, "")
+    again = impasto("resume", "a", "--back-to", "5", "--set", "style_layers=relu1_1=0.5,relu3_1", "-q")
+    assert again.code == 0, again.err
+    assert [change.settings for change in read_recipe(Path("a")).changes] == [
+        {"style_weight": 60.0},
+        {"style_layers": {"relu1_1": 0.5, "relu3_1": 1.0}},
+    ]
+    shown = impasto("show", "a").out
+    assert "  after 4 iterations: style_weight = 60.0\n  after 5 iterations: style_layers = {" in shown
+    assert "  undone: 6 iterations, back to 4 (" in shown
+    steering = json.loads(impasto("show", "a", "--json").out)["steering"]
+    assert [each["steered"] for each in steering] == ["undo", "change", "undo", "change"]
+    assert impasto("rerun", "a", "-o", "again.png", "-q").code == 0
+    assert Path("again.png").read_bytes() == Path("a/result.png").read_bytes()
+    assert impasto("stylize", "--recipe", "again.png", "--run", "b", "-q").code == 0
+    assert Path("b/result.png").read_bytes() == Path("a/result.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         ((*QUICK, "--run", "done"), "there is one already"),
+        (("resume", "done", "--back-to", "7"), "expected 0 to 6 iterations to go back to, got 7"),
+        (("resume", "done", "--back-to", "1.5"), "expected a whole number"),
+        (("resume", "done", "--back-to", "6", "--set", "style_weight=3"), "fewer iterations than the 6"),
+        (("resume", "done", "--back-to", "3", "--set", "size=3"), "size: expected a setting that can be"),
+        (("resume", "done", "--back-to", "3", "--set", "syle_weight=3"), "did you mean 'style_weight'?"),
+        (("resume", "done", "--back-to", "3", "--set", "style_weight=-3"), "style_weight: expected greater"),
+        (("resume", "done", "--back-to", "3", "--set", "style_weight=x"), "style_weight: expected a valid"),
+        (("resume", "done", "--set", "style_weight"), "--set: expected SETTING=VALUE, got 'style_weight'"),
+        (("resume", "done", "--set", "tv_weight=1", "--set", "tv_weight=2"), "tv_weight twice"),
+        (("resume", "done", "--set", "regions=a"), "docs/steering.md"),
         (("resume", "done"), "this run is done"),
         (("resume", "content.png"), "expected the folder of a run"),
         (("resume", "missing"), "expected the folder of a run"),

@@ -80,6 +80,10 @@ class Counting:
 
 @pytest.fixture(scope="module")
 def network() -> VGG:
+    return narrow()
+
+
+def narrow() -> VGG:
     """VGG19's layers with a few channels each."""
     generator = torch.Generator().manual_seed(0)
     kernels, biases, below = {}, {}, 3

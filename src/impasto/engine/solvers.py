@@ -44,7 +44,13 @@ class Update:
 
 
 class Solver(Protocol):
-    """What the engine needs of a solver."""
+    """What the engine needs of a solver.
+
+    Attributes:
+        learning_rate: may be changed between two steps.
+    """
+
+    learning_rate: float
 
     def step(self, x: Tensor, evaluate: Evaluate) -> Update:
         """One step from ``x``, contiguous, in place. Of the evaluations it is given it uses the gradients up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,6 +13,7 @@ from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prep
 from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize
 from impasto.engine.solvers import Adam, Solver, Update
 from impasto.engine.state import State, own
+from impasto.engine.steering import Course, Finish, Steering
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
 
@@ -46,6 +47,7 @@ class Step:
     losses: Mapping[str, float]
     notes: tuple[str, ...]
     _painting: _Painting = field(repr=False)
+    _returns: int = field(repr=False)
 
     @property
     def image(self) -> Tensor:
@@ -54,7 +56,7 @@ class Step:
         Raises:
             RuntimeError: the next step has been asked for; the picture is painted in place.
         """
-        return self._painting.finish(self.painted)
+        return self._painting.course.finish(self.painted)
 
     @property
     def painted(self) -> Tensor:
@@ -105,16 +107,11 @@ class Step:
         Raises:
             RuntimeError: it has been asked for.
         """
-        painting = self._now()
-        return (
-            {"position": torch.tensor(painting.position), "x": painting.x}
-            | {f"solver.{name}": tensor for name, tensor in painting.solver.state().items()}
-            | {f"watchdog.{name}": tensor for name, tensor in painting.watchdog.state().items()}
-        )
+        return self._now().state()
 
     def _now(self) -> _Painting:
         painting = self._painting
-        if painting.position[-1] != self.done:
+        if (painting.position[-1], painting.returns) != (self.done, self._returns):
             raise RuntimeError("a step's picture and state: expected before the next step, came after it")
         if painting.taken:
             raise RuntimeError("a step's picture and state: the picture has been taken")
@@ -130,9 +127,40 @@ class _Painting:
     watchdog: Watchdog
     unit: float  # what white is in x; 1 while going up a level, so that Ctrl-C then leaves a picture too
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
+    course: Course
     evaluate: EvaluateAtTurn
-    finish: Callable[[Tensor], Tensor]
     taken: bool = False
+    returns: int = 0  # how often it has gone back: there may be other steps as far as those of before
+
+    def state(self) -> State:
+        """All that is needed to go on, good until the next step."""
+        return (
+            {"position": torch.tensor(self.position), "x": self.x}
+            | {f"solver.{name}": tensor for name, tensor in self.solver.state().items()}
+            | {f"watchdog.{name}": tensor for name, tensor in self.watchdog.state().items()}
+        )
+
+    def restore(self, state: State, solver: Solver) -> None:
+        """Go on from ``state`` with that solver, or with the one that had taken over."""
+        level, done_here, done = own(state["position"]).tolist()
+        self.x = own(state["x"]).to(self.x.device)
+        self.watchdog.restore(_part(state, "watchdog."))
+        self.solver = _fallback(self.unit) if self.watchdog.switched else solver
+        self.solver.restore(_part(state, "solver."), self.x)
+        self.position = (level, done_here, done)
+
+    def steer(self, course: Course) -> None:
+        """Go by ``course`` from here on."""
+        if course.prepare is not self.course.prepare:
+            # The curvature that L-BFGS knows is another objective's. Adam's moments too would count for a hundred
+            # steps, in which a gradient that has become smaller moves next to nothing. And no loss of before can be
+            # compared with one of after.
+            self.evaluate = _unprepared
+            self.solver.restart()
+            self.watchdog.restart()
+        self.course = course
+        if not self.watchdog.switched:  # what takes over has its own
+            self.solver.learning_rate = course.learning_rate
 
 
 def iterate(
@@ -149,8 +177,9 @@ def iterate(
     redraw: int = 0,
     resample: Resample = "bicubic",
     resume: State | None = None,
-    finish: Callable[[Tensor], Tensor] = lambda picture: picture,
+    finish: Finish = lambda picture: picture,
     seamless: bool = False,
+    steering: Steering | None = None,
 ) -> Iterator[Step]:
     """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
 
@@ -166,65 +195,75 @@ def iterate(
         least_fall: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
         redraw: iterations after which losses that look at a random sample look at another; 0 where none do.
         resample: how content and styles are brought to a level's size.
-        resume: what :meth:`Step.state` gave; ``start`` is ignored then.
+        resume: what :meth:`Step.state` gave; ``start`` is only what may be gone back to then.
         finish: what becomes of a picture in [0, 1] when it is looked at.
         seamless: the picture goes on at its other side.
+        steering: changes ``prepare``, ``redraw``, ``finish`` and the solver's learning rate between two steps.
 
     Raises:
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
     """
+    steering = steering or Steering()
+    first = Course(prepare, solver.learning_rate, redraw, finish)
     painting = _Painting(
         x=(start * unit).contiguous(),
         solver=solver,
         watchdog=Watchdog(least_fall=least_fall),
         unit=unit,
         position=(0, 0, 0),
+        course=first,
         evaluate=_unprepared,
-        finish=finish,
     )
     if resume is not None:
-        _restore(painting, resume)
+        painting.restore(resume, solver)
         resume = None  # it may be as large as all that is painted with
-    first, done_here, done = painting.position
-    planned = sum(level.iterations for level in levels)
-    skipped = sum(level.iterations for level in levels[:first]) + done_here - done
-    for number in range(first, len(levels)):
+    painting.course = _course_until(painting, steering, first)
+    while True:
+        if steering.leaves(painting.position[-1]):
+            _go_back(painting, steering, start, solver)
+            painting.course = _course_until(painting, steering, first)
+        number, done_here, done = painting.position
         level = levels[number]
-        painting.evaluate = _unprepared  # a step that is kept does not keep the level before
-        if number > first:
-            sizes = levels[number - 1].size, level.size
-            _go_up(painting, content, sizes, detail, resample, seamless)
-            done_here = 0
-        painting.position = (number, done_here, done)
-        painting.evaluate = prepare(
-            partial(resize, content, level.size, resample),
-            [
-                partial(resize, style, size, resample)
-                for style, size in zip(styles, level.styles, strict=True)
-            ],
-        )
-        while done_here < level.iterations:
-            if painting.taken:
-                raise RuntimeError("the next step: expected none after the picture has been taken")
-            update, notes, over = _advance(painting, redraw)
-            iteration, done = done_here + 1, done + 1
-            # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
-            done_here = level.iterations if over else iteration
-            skipped += done_here - iteration
-            step = Step(
-                level=number,
-                levels=len(levels),
-                iteration=iteration,
-                iterations=level.iterations,
-                done=done,
-                planned=planned - skipped,
-                loss=update.loss,
-                losses=update.terms,
-                notes=notes,
-                _painting=painting,
+        if done_here == level.iterations:
+            if number + 1 == len(levels):
+                return
+            painting.evaluate = _unprepared  # a step that is kept does not keep the level before
+            _go_up(painting, content, (level.size, levels[number + 1].size), detail, resample, seamless)
+            painting.position = (number + 1, 0, done)
+            continue
+        course = steering.course(done, first)
+        steering.passing(done, painting.state, turning=course is not painting.course)
+        painting.steer(course)
+        if painting.evaluate is _unprepared:
+            painting.evaluate = course.prepare(
+                partial(resize, content, level.size, resample),
+                [
+                    partial(resize, style, size, resample)
+                    for style, size in zip(styles, level.styles, strict=True)
+                ],
             )
-            # Not a moment before it is handed out: whoever is interrupted has the step before until then.
-            painting.position = (number, done_here, done)
+        if painting.taken:
+            raise RuntimeError("the next step: expected none after the picture has been taken")
+        update, notes, over = _advance(painting)
+        iteration, done = done_here + 1, done + 1
+        # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
+        position = (number, level.iterations if over else iteration, done)
+        step = Step(
+            level=number,
+            levels=len(levels),
+            iteration=iteration,
+            iterations=level.iterations,
+            done=done,
+            planned=done + sum(each.iterations for each in levels[number:]) - position[1],
+            loss=update.loss,
+            losses=update.terms,
+            notes=notes,
+            _painting=painting,
+            _returns=painting.returns,
+        )
+        # Not a moment before it is handed out: whoever is interrupted has the step before until then.
+        painting.position = position
+        if steering.arrived(done):
             yield step
 
 
@@ -232,14 +271,23 @@ def _unprepared(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
     raise RuntimeError("the losses: expected a level that has begun")
 
 
-def _restore(painting: _Painting, state: State) -> None:
-    level, done_here, done = own(state["position"]).tolist()
-    painting.position = (level, done_here, done)
-    painting.x = own(state["x"]).to(painting.x.device)
-    painting.watchdog.restore(_part(state, "watchdog."))
-    if painting.watchdog.switched:
-        painting.solver = _fallback(painting.unit)
-    painting.solver.restore(_part(state, "solver."), painting.x)
+def _course_until(painting: _Painting, steering: Steering, first: Course) -> Course:
+    """What the newest step went by; another course that begins here has not been taken yet."""
+    return steering.course(max(painting.position[-1] - 1, 0), first)
+
+
+def _go_back(painting: _Painting, steering: Steering, start: Tensor, solver: Solver) -> None:
+    """The painting as it was when the newest state was kept, or in the beginning."""
+    painting.evaluate, painting.taken = _unprepared, False
+    painting.returns += 1
+    state = steering.newest()
+    if state is not None:
+        painting.restore(state, solver)
+        return
+    solver.restart()
+    painting.solver, painting.watchdog = solver, Watchdog(least_fall=painting.watchdog.least_fall)
+    painting.x = (start * painting.unit).contiguous()
+    painting.position = (0, 0, 0)
 
 
 def _go_up(
@@ -260,9 +308,10 @@ def _go_up(
     painting.x, painting.unit = larger.mul_(unit), unit
 
 
-def _advance(painting: _Painting, redraw: int) -> tuple[Update, tuple[str, ...], bool]:
+def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
     """One step, and what the watchdog makes of it: the update, notes, whether the level is over."""
     evaluate: Evaluate = painting.evaluate
+    redraw = painting.course.redraw
     if redraw:
         _, done_here, _ = painting.position
         if done_here % redraw == 0:

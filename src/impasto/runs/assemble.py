@@ -393,7 +393,7 @@ def build_solver(recipe: Recipe) -> Solver:
     bounds = (0.0, float(recipe.unit)) if recipe.bounded else None
     if recipe.optimizer == "adam":
         return Adam(
-            learning_rate=recipe.learning_rate or 0.02 * recipe.unit,
+            learning_rate=learning_rate(recipe),
             betas=recipe.betas,
             averaging=recipe.averaging,
             bounds=bounds,
@@ -402,8 +402,13 @@ def build_solver(recipe: Recipe) -> Solver:
         history=recipe.history,
         history_bytes=recipe.history_memory * 1_000_000,
         line_search=recipe.optimizer == "lbfgs-wolfe",
-        learning_rate=recipe.learning_rate or 1.0,
+        learning_rate=learning_rate(recipe),
         first_move=recipe.first_move / 255.0 * recipe.unit,
         spectral_exponent=recipe.spectral_exponent,
         bounds=bounds,
     )
+
+
+def learning_rate(recipe: Recipe) -> float:
+    """The solver's: the recipe's, or what suits it."""
+    return recipe.learning_rate or (0.02 * recipe.unit if recipe.optimizer == "adam" else 1.0)

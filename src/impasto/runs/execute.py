@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,21 +19,28 @@ from impasto import images
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Prepare
+from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.state import State
+from impasto.engine.steering import Course, Steering
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
 from impasto.losses.objective import Objective, draws
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.colors import Finish, recolored
+from impasto.runs.colors import recolored
+from impasto.runs.machine import choose_device, choose_precision, peak_memory
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import STARTS, Input, Recipe
-from impasto.runs.regions import read_masks
+from impasto.runs.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
+from impasto.runs.regions import Masks, read_masks
 from impasto.runs.shared import Shared, smallest
 from impasto.runs.spelling import parse_memory
+from impasto.runs.steering import UNDO_BYTES, Painting
 from impasto.runs.strength import balanced
+
+KEPT_BYTES = 60_000_000
+"""Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
 
 Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
 """A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""
@@ -172,22 +178,33 @@ class Session:
         photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
         paintings = assemble.turned(recipe, paintings)
         aim = None if colors is None else colors.pixels.to(self.device)
-        self.content, self.styles, colored = recolored(recipe, photo, paintings, aim)
-        self._masks = read_masks(
-            self.recipe,
-            _size(photo),
-            partial(read, max_pixels=max_pixels),
-            self.device,
+        self.content, self.styles, self._colored = recolored(recipe, photo, paintings, aim)
+        self._photo = photo
+        self._masks: dict[tuple[RegionOf, ...], Masks] = {}
+        self._read_masks = partial(
+            read_masks,
+            content=_size(photo),
+            read=partial(read, max_pixels=max_pixels),
+            device=self.device,
             cutout=pictures[0].alpha,
             style_cutouts=assemble.turned(recipe, [picture.alpha for picture in pictures[1:]]),
         )
-        self.recipe, self.notes = self._masks.recipe, self.notes + self._masks.notes
-        put_back = self._masks.finish(photo)
-        self._finish: Finish = lambda painted: put_back(colored(painted))
+        self.recipe = self.recipe.model_copy(
+            update={
+                "regions": self._take_masks(self.recipe),
+                "changes": tuple(
+                    each.model_copy(update={"regions": self._take_masks(self.recipe.after(each.at))})
+                    if each.regions
+                    else each
+                    for each in self.recipe.changes
+                ),
+            }
+        )
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
-        self.levels = self._levels(1 if encoder else self._smallest_side())
+        self.levels = self._levels(1 if encoder else self._smallest_side(recipe))
         self._check_pixels("size: a result", self.levels[-1].size, max_pixels)
+        self._check_changes()
         self.plan = self._plan(memory) if encoder is None and not keep_plan else None
         if self.plan is None:  # no other limit
             for size in self.levels[-1].styles:
@@ -196,6 +213,8 @@ class Session:
             self.recipe = self.plan.recipe
             self.notes += self.plan.notes
         self._given, self._progress, self._shared = encoder, progress, shared
+        self._courses: dict[str, Course] = {}
+        self._kept = Kept(KEPT_BYTES) if shared is None else shared.targets
         # What is resumed has its weights, and they may not change in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self.encoder: Encoder | None = None
@@ -214,7 +233,9 @@ class Session:
         if not self._balanced:
             self._balanced = True
             started = time.perf_counter()
-            self._balance(self.encoder)
+            self.recipe = self._balanced_recipe(self.recipe)
+            self.objective = assemble.build_objective(self.recipe)
+            self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
             self.seconds["strength"] = time.perf_counter() - started
         return self.encoder
 
@@ -226,21 +247,19 @@ class Session:
         encoder = self._given or assemble.build_encoder(self.recipe, progress=self._progress)
         return encoder.to(device=self.device, dtype=self.dtype)
 
-    def _balance(self, encoder: Encoder) -> None:
-        recipe = self.recipe
+    def _balanced_recipe(self, recipe: Recipe) -> Recipe:
+        """With the style weight that its strength comes to."""
         if self._given is not None:  # a digest cannot tell one network of the user's own from another
             recipe = recipe.model_copy(update={"measured_for": None})
-        self.recipe = balanced(
+        return balanced(
             recipe,
             content=self.content,
             styles=self.styles,
             size=self.size,
-            least=1 if self._given else self._smallest_side(),
-            prepare=partial(self._prepared, encoder, unit=255.0),
+            least=1 if self._given else self._smallest_side(recipe),
+            prepare=partial(self._prepared, recipe, unit=255.0),
             kept=None if self._shared is None or self._given is not None else self._shared.targets,
         )
-        self.objective = assemble.build_objective(self.recipe)
-        self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
 
     @staticmethod
     def _check_pixels(what: str, size: Size, limit: int) -> None:
@@ -253,18 +272,25 @@ class Session:
     def _plan(self, memory: int | None) -> Plan | None:
         if self.recipe.encoder not in ARCHITECTURES:
             return None
-        return draw_up(
-            self.recipe,
-            content=_size(self.content),
-            styles=[_size(style) for style in self.styles],
-            levels=self.levels,
-            device=self.device,
-            dtype=self.dtype,
-            memory=memory,
-        )
+        # What has no weight in the beginning may get one, and take memory from there on.
+        plans = [
+            draw_up(
+                recipe,
+                content=_size(self.content),
+                styles=[_size(style) for style in self.styles],
+                levels=self.levels,
+                device=self.device,
+                dtype=self.dtype,
+                memory=memory,
+            )
+            for recipe in (self.recipe, *(self.recipe.after(each.at) for each in self.recipe.changes))
+        ]
+        most = max(plans, key=lambda plan: plan.memory)
+        fits = {name: getattr(most.recipe, name) for name in ("tile", "history_memory")}
+        return replace(most, recipe=self.recipe.model_copy(update=fits), seconds=plans[0].seconds)
 
-    def _smallest_side(self) -> int:
-        return assemble.least_side(self.recipe, self.objective)
+    def _smallest_side(self, recipe: Recipe) -> int:
+        return assemble.least_side(recipe, assemble.build_objective(recipe))
 
     def _levels(self, least: int) -> list[Level]:
         return assemble.build_levels(
@@ -281,34 +307,48 @@ class Session:
         """(height, width) of the result."""
         return self.levels[-1].size
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Painting:
         return self.steps()
 
-    def steps(self, resume: State | None = None) -> Iterator[Step]:
-        """Paint, from the start or from what :meth:`Step.state` gave."""
-        torch.manual_seed(self.recipe.seed)
-        start = assemble.build_start(self.recipe, self.levels[0].size, self.content, self.styles, self._init)
-        return engine.iterate(
-            content=self.content,
-            styles=self.styles,
-            prepare=self._prepare(float(self.recipe.unit)),
-            levels=self.levels,
-            start=start,
-            solver=assemble.build_solver(self.recipe),
-            unit=float(self.recipe.unit),
-            detail=self.recipe.detail,
-            least_fall=self.recipe.least_fall,
-            redraw=engine.REDRAW if draws(self.objective) else 0,
-            resample=self.recipe.resample,
-            resume=resume,
-            finish=self._finish,
-            seamless=self.recipe.seamless,
-        )
+    def steps(self, resume: State | None = None, *, undo_bytes: int = 0) -> Painting:
+        """Paint, from the start or from what :meth:`Step.state` gave.
 
-    def evaluate(self) -> Evaluate:
-        """The objective at the final size, of pictures in [0, 1]."""
-        level = self.levels[-1]
-        return self._prepare(1.0)(
+        Args:
+            undo_bytes: memory for states that can be gone back to at once.
+        """
+        torch.manual_seed(self.recipe.seed)
+        if self.plan is not None:
+            undo_bytes = min(undo_bytes, self.plan.limit - self.plan.memory)
+        first = self.course(-1)
+
+        def begin(steering: Steering, resume: State | None) -> Iterator[Step]:
+            return engine.iterate(
+                content=self.content,
+                styles=self.styles,
+                prepare=first.prepare,
+                levels=self.levels,
+                start=assemble.build_start(
+                    self.recipe, self.levels[0].size, self.content, self.styles, self._init
+                ),
+                solver=assemble.build_solver(self.recipe),
+                unit=float(self.recipe.unit),
+                detail=self.recipe.detail,
+                least_fall=self.recipe.least_fall,
+                redraw=first.redraw,
+                resample=self.recipe.resample,
+                resume=resume,
+                finish=first.finish,
+                seamless=self.recipe.seamless,
+                steering=steering,
+            )
+
+        return Painting(self, begin, resume=resume, undo_bytes=undo_bytes)
+
+    def evaluate(self, done: int = 0) -> Evaluate:
+        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by."""
+        self.load()
+        level, settings = self.levels[-1], self.recipe.after(done)
+        return self._prepared(settings, assemble.build_objective(settings), unit=1.0)(
             partial(resize, self.content, level.size, self.recipe.resample),
             [
                 partial(resize, style, size, self.recipe.resample)
@@ -316,19 +356,103 @@ class Session:
             ],
         )
 
-    def _prepare(self, unit: float) -> Prepare:
-        encoder = self.load()
-        return self._prepared(encoder, self.objective, unit=unit)
+    # --- what the steps go by -------------------------------------------------------------------------------
 
-    def _prepared(self, encoder: Encoder, objective: Objective, *, unit: float) -> Prepare:
+    def course(self, done: int) -> Course:
+        """What the step after ``done`` iterations goes by; the same objective is the same ``prepare``."""
+        self.load()
+        settings = self.recipe.after(done)
+        key = settings.model_dump_json(include={*CHANGEABLE} - {"learning_rate"})
+        rate = assemble.learning_rate(settings)
+        if key not in self._courses:
+            objective = assemble.build_objective(settings)
+            put_back, colored = self._masks_of(settings).finish(self._photo), self._colored
+            self._courses[key] = Course(
+                self._prepared(settings, objective, unit=float(settings.unit)),
+                rate,
+                engine.REDRAW if draws(objective) else 0,
+                lambda painted: put_back(colored(painted)),
+            )
+        return replace(self._courses[key], learning_rate=rate)
+
+    def change(self, done: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Let settings be others from the step after ``done`` iterations on.
+
+        Args:
+            given: name -> value; a strength is measured, and becomes the weight that it comes to.
+
+        Returns:
+            those that are others now.
+
+        Raises:
+            InputError: a setting that cannot be changed while painting, a value out of range, or a mask that
+                cannot be read.
+        """
+        before = self.recipe.after(done)
+        if given.get("strength") is not None:
+            self.load()
+            given = dict(given)
+            told = {"strength", "content_weight", "style_weight"} & given.keys()
+            wanted = change(
+                before, {name: given.pop(name) for name in told}
+            )  # which refuses a weight beside it
+            given["style_weight"] = self._balanced_recipe(wanted).style_weight
+        given = {name: value for name, value in given.items() if value is not None}
+        settings = self.recipe.changed(done, given).after(done)
+        given = {name: getattr(settings, name) for name in given}
+        if "regions" in given:
+            given["regions"] = self._take_masks(settings)
+        given = {name: value for name, value in given.items() if value != getattr(before, name)}
+        if given:
+            recipe, self.recipe = self.recipe, self.recipe.changed(done, given)
+            try:
+                self._check_changes()
+            except ParameterError:
+                self.recipe = recipe
+                raise
+        return given
+
+    def forget_changes(self, done: int) -> None:
+        """Drop the changes after ``done`` iterations and later."""
+        self.recipe = self.recipe.before(done)
+
+    def _check_changes(self) -> None:
+        """Refuse changes that the pictures at that time are too small for."""
+        for each in self.recipe.changes:
+            left, settings = each.at, self.recipe.after(each.at)
+            least = 1 if self.recipe.encoder == "custom" else self._smallest_side(settings)
+            for level in self.levels:
+                if left < level.iterations:
+                    break
+                left -= level.iterations
+            if min(level.size) < least:
+                height, width = level.size
+                raise ParameterError(
+                    f"change after {each.at} iterations: the layers need at least {least} pixels on each side, "
+                    f"the picture is {width}x{height} by then"
+                )
+
+    def _take_masks(self, settings: Recipe) -> tuple[RegionOf, ...]:
+        """The regions with the hashes of their masks, which are read."""
+        masks = self._read_masks(settings)
+        self.notes += tuple(note for note in masks.notes if note not in self.notes)
+        self._masks[masks.recipe.regions] = masks
+        return masks.recipe.regions
+
+    def _masks_of(self, settings: Recipe) -> Masks:
+        return replace(self._masks[settings.regions], recipe=settings)
+
+    def _prepared(self, settings: Recipe, objective: Objective, *, unit: float) -> Prepare:
+        assert self.encoder is not None
+        share = self._shared is not None or bool(self.recipe.changes)
         return assemble.build_evaluation(
-            encoder,
+            self.encoder,
             objective,
-            self.recipe.style_shares,
+            settings.style_shares,
             unit=unit,
             tile=self.recipe.tile,
-            kept=None if self._shared is None else self._shared.targets,
-            regions=self._masks.regions,
+            kept=self._kept if share else None,
+            regions=self._masks_of(settings).regions,
             seamless=self.recipe.seamless,
         )
 
@@ -340,12 +464,12 @@ class Session:
         if last.level == len(self.levels) - 1:
             judged = last.judge(saved, white=255.0)
         else:
-            judged = self.evaluate()(saved.div_(255.0), slope=False)
+            judged = self.evaluate(last.done - 1)(saved.div_(255.0), slope=False)
         del saved
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
-            image=self._finish(image).cpu(),
+            image=self.course(last.done - 1).finish(image).cpu(),
             recipe=self.recipe,
             loss=judged.loss,
             losses=judged.terms,
@@ -363,13 +487,13 @@ def _size(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
-def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -> Iterator[Step]:
+def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -> Painting:
     """Paint ``content`` in the style of ``style``, one :class:`Step` at a time.
 
     Takes what :func:`stylize` takes. Close the iterator, or just stop, to end early; ``step.image`` is the picture
-    so far.
+    so far. Between two steps its settings can be changed, and undone (:class:`impasto.runs.steering.Painting`).
     """
-    return iter(make_session(content, style, options))
+    return make_session(content, style, options).steps(undo_bytes=UNDO_BYTES)
 
 
 def stylize(
@@ -472,47 +596,3 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
 def _input(source: Source, picture: images.Picture) -> Input:
     path = os.fspath(source) if isinstance(source, str | os.PathLike) else picture.name
     return Input(path=path, sha256=picture.sha256)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU if there is one.
-
-    Raises:
-        ParameterError: the device is not there.
-    """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there[name]:
-        found = ", ".join(device for device, is_there in there.items() if is_there)
-        raise ParameterError(f"device: expected one this machine has ({found}), got {name!r}")
-    return torch.device(name)
-
-
-def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[torch.dtype, str]:
-    """The number type of the network, and its name.
-
-    "auto" takes bfloat16 where the processor multiplies it faster than float32, unless ``exact`` is asked for.
-    """
-    if name == "bf16" or (name == "auto" and not exact and _multiplies_bf16(device)):
-        return torch.bfloat16, "bf16"
-    return torch.float32, "fp32"
-
-
-def _multiplies_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # What torch.amp itself asks; there is no public name for it.
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def peak_memory(device: torch.device) -> int:
-    """The most memory used so far, in bytes: of the GPU's allocator, or of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,7 +1,7 @@
 """A run on disk: a folder that says all about one picture being painted, and from which it can go on.
 
     recipe.toml              every setting, and the pictures with the hashes of their files
-    events.jsonl             a line for each iteration: losses, seconds, memory
+    events.jsonl             a line for each iteration: losses, seconds, memory; and for each change and undo
     step-000050.png          the picture so far, when asked for
     checkpoint.safetensors   where to go on; checkpoint-before.safetensors is the one before
     run.json                 in short: status, sizes, losses, times
@@ -133,6 +133,14 @@ class RunFolder:
         check_new(self.path)
         self._write(RECIPE, recipe.to_toml().encode())
 
+    def replace_recipe(self, recipe: Recipe) -> None:
+        """Write down another, as it has become by what was changed while painting.
+
+        Raises:
+            OutputError: it cannot be written. The one that is there stays.
+        """
+        self._write(RECIPE, recipe.to_toml().encode())
+
     def write_summary(self, summary: Summary) -> None:
         """Replace `run.json`."""
         self._write(SUMMARY, (summary.model_dump_json(indent=1) + "\n").encode())
@@ -206,8 +214,29 @@ class RunFolder:
 
     def forget_events_after(self, done: int) -> None:
         """Drop the lines of iterations beyond ``done``: they are about to be done again."""
-        events = [event for event in read_events(self.path) if event["done"] <= done]
+        events = [
+            event for event in _events(self.path) if event and ("steered" in event or event["done"] <= done)
+        ]
         self._write(EVENTS, "".join(json.dumps(event) + "\n" for event in events).encode())
+
+    def forget_after(self, done: int) -> None:
+        """Drop all that was made beyond ``done`` iterations, except what was changed when.
+
+        Raises:
+            OutputError: it cannot be written to.
+        """
+        try:
+            for name in CHECKPOINTS:
+                at = _done_in(self.path / name)
+                if at is None or at > done:
+                    (self.path / name).unlink(missing_ok=True)
+            for path in self.path.glob("step-*.png"):
+                digits = path.stem.removeprefix("step-")
+                if digits.isdecimal() and int(digits) > done:
+                    path.unlink()
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+        self.forget_events_after(done)
 
     def _mend_events(self) -> None:
         """Cut off a last line that was torn."""
@@ -219,6 +248,14 @@ class RunFolder:
             whole = data.rfind(b"\n") + 1
             if whole < len(data):
                 file.truncate(whole)
+
+
+def _done_in(checkpoint: Path) -> int | None:
+    """Iterations done in a checkpoint; None if it is damaged, or not there."""
+    try:
+        return read_from(checkpoint).done
+    except (ValueError, FileNotFoundError):
+        return None
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
@@ -262,7 +299,18 @@ def read_summary(path: Path) -> Summary | None:
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """The iterations so far; a torn line is left out, and so is one that is damaged."""
-    return (event for event in _events(path) if event is not None)
+    return (event for event in _events(path) if event is not None and "steered" not in event)
+
+
+def read_steering(path: Path) -> Iterator[dict[str, Any]]:
+    """What was changed and undone, in the order in which it was; also what has been dropped since."""
+    return (event for event in _events(path) if event is not None and "steered" in event)
+
+
+def reached(path: Path) -> int:
+    """Iterations done, as far as anything in the folder knows."""
+    found: list[int] = [event["done"] for event in read_events(path)]
+    return max(*found, *(_done_in(path / name) or 0 for name in CHECKPOINTS), 0)
 
 
 def damaged_events(path: Path) -> int:

@@ -27,8 +27,8 @@ Build = Callable[[Mapping[str, Any]], Recipe]
 """(settings of one combination) -> the recipe with them."""
 
 # What is painted is given as pictures; a style's share means nothing where each style is painted alone; and what a
-# strength was measured for is for the measurement to say.
-_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for")
+# strength was measured for is for the measurement to say. Changes while painting are the recipe's own.
+_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for", "changes")
 AXES: dict[str, Any] = {
     **{
         name: field.rebuild_annotation()

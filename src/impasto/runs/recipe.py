@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from impasto.errors import ParameterError
+from impasto.errors import ParameterError, unknown_name
 
 # Spelled once; the command, the errors and the documentation derive from these.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
@@ -112,6 +112,42 @@ class RegionOf(BaseModel):
         return self.model_copy(update=masks)
 
 
+class Change(BaseModel):
+    """Settings that are others from an iteration on.
+
+    Attributes:
+        at: iterations done by then.
+
+    The others are a recipe's settings of the same name; None leaves one as it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: Annotated[int, Field(ge=0)]
+    content_weight: Weight | None = None
+    style_weight: Weight | None = None
+    tv_weight: Weight | None = None
+    style_weights: Annotated[tuple[Weight, ...], Field(min_length=1)] | None = None
+    content_layers: LayerWeights | None = None
+    style_layers: LayerWeights | None = None
+    regions: tuple[RegionOf, ...] | None = None
+    learning_rate: Positive | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Name -> value of those that change."""
+        return {name: value for name in CHANGEABLE if (value := getattr(self, name)) is not None}
+
+    def absolute(self) -> Change:
+        """The same with paths that are good from anywhere."""
+        regions = self.regions and tuple(region.absolute() for region in self.regions)
+        return self.model_copy(update={"regions": regions})
+
+
+CHANGEABLE = tuple(name for name in Change.model_fields if name != "at")
+"""The settings that can be changed while a picture is painted."""
+
+
 class Recipe(BaseModel):
     """All settings of one picture. Sizes are in pixels; grey levels count 255 to white."""
 
@@ -193,6 +229,7 @@ class Recipe(BaseModel):
     bounded: bool = True
     unit: Literal[1, 255] = 255
     least_fall: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    changes: tuple[Change, ...] = ()  # while it is painted, earlier ones first
 
     # The machine.
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -231,7 +268,29 @@ class Recipe(BaseModel):
             unknown = set(getattr(self, name)) - set(self.style_layers)
             if unknown:
                 raise ValueError(f"{name}: {', '.join(sorted(unknown))} is not in style_layers")
+        self._check_changes()
         return self
+
+    def _check_changes(self) -> None:
+        before = -1
+        for change in self.changes:
+            if not before < change.at < self.steps:
+                raise ValueError(
+                    f"changes: expected them in order, after fewer iterations than the {self.steps} there are, "
+                    f"got one after {change.at}"
+                )
+            before = change.at
+            for name in ("content_layers", "style_layers"):
+                known, given = getattr(self, name), getattr(change, name) or {}
+                if unknown := sorted(set(given) - set(known)):
+                    raise ValueError(
+                        f"changes: {name}: expected layers that there are from the beginning "
+                        f"({', '.join(known)}), got {', '.join(unknown)}"
+                    )
+            try:
+                self.after(change.at)
+            except ParameterError as error:
+                raise ValueError(f"changes: after {change.at} iterations: {error}") from None
 
     def _wrong_count(self, styles: int) -> str | None:
         """What is wrong with settings that have a value for each style, if something is."""
@@ -278,13 +337,14 @@ class Recipe(BaseModel):
     @property
     def inputs(self) -> tuple[tuple[str, Input], ...]:
         """What each picture that went in is to the recipe, and the picture."""
-        found = [
+        found: list[tuple[str, Input | None]] = [
             ("content", self.content),
             *(("style", style) for style in self.styles),
             ("palette", self.palette),
-            *((f"mask {region.name}", region.mask) for region in self.regions),
-            *((f"style-mask {region.name}", region.style_mask) for region in self.regions),
         ]
+        for regions in (self.regions, *(change.regions or () for change in self.changes)):
+            found += [(f"mask {region.name}", region.mask) for region in regions]
+            found += [(f"style-mask {region.name}", region.style_mask) for region in regions]
         return tuple((what, each) for what, each in found if each is not None)
 
     @property
@@ -293,6 +353,47 @@ class Recipe(BaseModel):
         weights = self.style_weights or (1.0,) * len(self.styles)
         return tuple(weight / sum(weights) for weight in weights)
 
+    def after(self, done: int) -> Recipe:
+        """The settings that the step after ``done`` iterations goes by, as a recipe without changes.
+
+        A weight that was changed ends a strength, which measured another.
+        """
+        settings: dict[str, Any] = {}
+        for change in self.changes:
+            if change.at <= done:
+                settings |= change.settings
+        if not settings:
+            return self.model_copy(update={"changes": ()}) if self.changes else self
+        if {"content_weight", "style_weight"} & settings.keys():
+            settings |= {"strength": None, "measured_for": None}
+        return recipe_from(self.model_dump(exclude={"changes"}) | settings)
+
+    def changed(self, done: int, given: Mapping[str, Any]) -> Recipe:
+        """The recipe with settings that are others from the step after ``done`` iterations on.
+
+        Raises:
+            ParameterError: a setting that cannot be changed while painting, or a value out of range.
+        """
+        for name in given:
+            if name not in CHANGEABLE and name in type(self).model_fields:
+                raise ParameterError(
+                    f"{name}: expected a setting that can be changed while painting ({', '.join(CHANGEABLE)})"
+                )
+            if name not in CHANGEABLE:
+                raise unknown_name("change: setting", name, CHANGEABLE)
+        there = {change.at: change.settings for change in self.changes}
+        there[done] = there.get(done, {}) | dict(given)
+        try:
+            changes = [Change(at=at, **settings) for at, settings in sorted(there.items())]
+        except ValidationError as error:
+            raise ParameterError(complaint(error, "change")) from None
+        return recipe_from(self.model_dump() | {"changes": changes})
+
+    def before(self, done: int) -> Recipe:
+        """The recipe without the changes after ``done`` iterations and later."""
+        kept = tuple(change for change in self.changes if change.at < done)
+        return self.model_copy(update={"changes": kept})
+
     def absolute(self) -> Recipe:
         """The same with the paths of palette, masks and first image good from anywhere."""
         return self.model_copy(
@@ -300,6 +401,7 @@ class Recipe(BaseModel):
                 "init": self.init if self.init in STARTS else str(Path(self.init).resolve()),
                 "palette": self.palette and self.palette.absolute(),
                 "regions": tuple(region.absolute() for region in self.regions),
+                "changes": tuple(change.absolute() for change in self.changes),
             }
         )
 

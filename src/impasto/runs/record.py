@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from impasto import images
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.runs.checkpoint import Checkpoint
-from impasto.runs.execute import Result, Session, Source, make_session, peak_memory
+from impasto.runs.execute import Result, Session, Source, make_session
 from impasto.runs.folder import (
     RECIPE,
     RESULT,
@@ -26,10 +27,13 @@ from impasto.runs.folder import (
     Status,
     Summary,
     check_new,
+    reached,
     read_recipe,
     read_summary,
 )
-from impasto.runs.recipe import STARTS, RegionOf
+from impasto.runs.machine import peak_memory
+from impasto.runs.recipe import STARTS, Change, Recipe, RegionOf
+from impasto.runs.steering import UNDO_BYTES, Painting
 from impasto.runs.tensorboard import Board, require
 
 SaveEvery = int | Literal["log"]
@@ -56,6 +60,7 @@ class Recording:
         checkpoint_seconds: between two checkpoints; 0 writes one after each step, None takes
             :data:`CHECKPOINT_SECONDS`.
         tensorboard: also write what TensorBoard shows (:mod:`impasto.runs.tensorboard`).
+        undo_bytes: memory for states that can be gone back to at once.
 
     Attributes:
         notes: what there is to say about the folder.
@@ -74,6 +79,7 @@ class Recording:
         save_every: SaveEvery | None = None,
         checkpoint_seconds: float | None = None,
         tensorboard: bool = False,
+        undo_bytes: int = 0,
     ) -> None:
         if tensorboard:
             require()
@@ -95,7 +101,7 @@ class Recording:
         if save_every is None:
             save_every = before.save_every if before else 0
         self._save_every = save_every
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        now = _now()
         height, width = session.size
         self._summary = Summary(
             impasto=impasto.__version__,
@@ -118,13 +124,51 @@ class Recording:
         folder.forget_events_after(self._summary.done)
         folder.write_summary(self._summary)
         self._board = Board(folder.path, done=self._summary.done) if tensorboard else None
+        self._undo_bytes = undo_bytes
+        self._begun: Painting | None = None
+
+    @property
+    def painting(self) -> Painting:
+        """What is painted; begun when it is first asked for."""
+        if self._begun is None:
+            state = None if self._from is None else self._from.state
+            self._begun = self.session.steps(state, undo_bytes=self._undo_bytes)
+            self._from = None  # its file is let go of once it has been read
+        return self._begun
+
+    def change(self, **settings: Any) -> Mapping[str, Any]:
+        """:meth:`impasto.runs.steering.Painting.change`, on the disk before the next step is taken.
+
+        Raises:
+            InputError: as there.
+            OutputError: it cannot be written down.
+        """
+        changed = self.painting.change(**settings)
+        if changed:
+            write_change(self.folder, self.session.recipe, self.painting.done, changed)
+        return changed
+
+    def undo(self, to: int | None = None) -> int:
+        """:meth:`impasto.runs.steering.Painting.undo`; what the folder has of the steps undone is dropped.
+
+        Raises:
+            ParameterError: as there.
+            OutputError: it cannot be written down.
+        """
+        done = self.painting.done
+        to = self.painting.undo(to)
+        write_undo(self.folder, self.session.recipe, done, to)
+        self._summary = self._summary.model_copy(update={"done": to})
+        self.folder.write_summary(self._summary)
+        if self._board is not None:
+            self._board.close()
+            self._board = Board(self.folder.path, done=to)
+        return to
 
     def __iter__(self) -> Iterator[Step]:
         written, cost = time.monotonic(), 0.0
         self._began = written - self._summary.seconds
-        steps = self.session.steps(None if self._from is None else self._from.state)
-        self._from = None  # its file is let go of once it has been read
-        for step in steps:
+        for step in self.painting:
             self.last = step
             now = time.monotonic()
             self._sum_up(step)
@@ -182,8 +226,15 @@ class Recording:
         if step.done < step.planned:
             self.folder.write_checkpoint(Checkpoint(step.live_state(), step.done, self._summary.seconds))
 
-    def finish(self, result: Result, *, bits: Literal[8, 16] = 8) -> Path:
+    def result(self) -> Result:
+        """The result as it stands after the newest step."""
+        if self.last is None:
+            raise TypeError("a session without steps")
+        return self.session.result(self.last, notes=self._summary.notes[len(self.session.notes) :])
+
+    def finish(self, result: Result | None = None, *, bits: Literal[8, 16] = 8) -> Path:
         """Write the result; the run is done, and its checkpoints are no longer needed."""
+        result = result or self.result()
         if self.last is not None and result.stopped:  # perhaps while this step was written down
             self._sum_up(self.last)
             self.folder.complete(self._event(self.last))
@@ -219,17 +270,56 @@ class Recording:
         self.folder.write_summary(self._summary)
 
 
-def resume(path: Path, *, max_pixels: int = 1_000_000_000, **options: Any) -> tuple[Session, RunFolder]:
+def write_change(folder: RunFolder, recipe: Recipe, done: int, changed: Mapping[str, Any]) -> None:
+    """Write down what was changed after ``done`` iterations, and the recipe that has it."""
+    folder.replace_recipe(recipe)
+    settings = Change(at=done, **changed).model_dump(mode="json", include=set(changed))
+    folder.append({"steered": "change", "done": done, "settings": settings, "time": _now()})
+
+
+def write_undo(folder: RunFolder, recipe: Recipe, done: int, to: int) -> None:
+    """Write down that it was gone back from ``done`` iterations, and drop what came after ``to``."""
+    # Before the recipe: a checkpoint is of changes that the recipe must still have.
+    folder.forget_after(to)
+    folder.replace_recipe(recipe)
+    folder.append({"steered": "undo", "done": done, "to": to, "time": _now()})
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def resume(
+    path: Path,
+    *,
+    back_to: int | None = None,
+    change: Mapping[str, Any] | None = None,
+    max_pixels: int = 1_000_000_000,
+    **options: Any,
+) -> tuple[Session, RunFolder]:
     """The session of a folder's recipe, and the folder, held.
 
+    Args:
+        back_to: iterations done to go back to, in a run that is done too; later changes are dropped.
+        change: settings that are others from there on, or from where it was stopped
+            (:meth:`impasto.runs.steering.Painting.change`).
+        max_pixels, options: of the session.
+
     Raises:
-        ParameterError: it is no run's folder, the run is done, or a picture has changed.
+        InputError: it is no run's folder, the run is done, a picture has changed, it has not come as far as
+            ``back_to``, or ``change`` cannot be made.
         OutputError: another process is painting there.
     """
     recipe = read_recipe(path)
     summary = read_summary(path)
-    if summary is not None and summary.status == "done":
+    if summary is not None and summary.status == "done" and back_to is None:
         raise ParameterError(f"{path}: this run is done; `impasto rerun` paints it again")
+    stood = reached(path)
+    if back_to is not None:
+        if not 0 <= back_to <= stood:
+            raise ParameterError(f"{path}: expected 0 to {stood} iterations to go back to, got {back_to}")
+        recipe = recipe.before(back_to)
+    done = stood if back_to is None else back_to
     if recipe.content is None or not recipe.styles:
         raise ParameterError(f"{path}: {RECIPE} names no pictures")
     folder = RunFolder(path)
@@ -246,37 +336,50 @@ def resume(path: Path, *, max_pixels: int = 1_000_000_000, **options: Any) -> tu
         for (what, old), (_, new) in zip(recipe.inputs, now.inputs, strict=True):
             if old.sha256 != new.sha256:
                 raise ParameterError(f"{path}: {what} {old.path} has changed since this run was begun")
+        changed = session.change(done, change) if change else {}
+        if back_to is not None:
+            write_undo(folder, recipe, stood, back_to)
+        if changed:
+            write_change(folder, session.recipe, done, changed)
     except BaseException:
         folder.close()
         raise
     return session, folder
 
 
-def stylize(
+@contextmanager
+def begin(
     run: str | os.PathLike[str],
     content: Source,
     style: Source | Sequence[Source],
     *,
     save_every: SaveEvery = 0,
     tensorboard: bool = False,
-    on_step: Callable[[Step], object] | None = None,
+    undo_bytes: int = UNDO_BYTES,
     **options: Any,
-) -> Result:
-    """:func:`impasto.stylize` in a run's folder.
+) -> Iterator[Recording]:
+    """A new run in a folder, to iterate over and to steer.
 
     Args:
         run: the folder; made if it is not there.
-        content, style: as there. Pictures that are no files are written into the folder, 8 bits if they are uint8
-            and 16 if not, and what is painted is what was written.
+        content, style: as for :func:`impasto.stylize`. Pictures that are no files are written into the folder, 8 bits
+            if they are uint8 and 16 if not, and what is painted is what was written.
         save_every: iterations between two pictures kept; "log" for ever fewer.
         tensorboard: also write what TensorBoard shows.
-        on_step: called with each :class:`impasto.Step`.
+        undo_bytes: memory for states that can be gone back to at once.
         options: as there.
 
     Raises:
         ParameterError: there is a run in the folder already.
         InputError: anything given cannot be used, or what writes TensorBoard's files is not installed.
         OutputError: the folder cannot be written to, or another process has it.
+
+    Example:
+        >>> with begin("run1", "photo.jpg", "painting.jpg") as recording:  # doctest: +SKIP
+        ...     for step in recording:
+        ...         if step.done == 40:
+        ...             recording.change(style_weight=60)
+        ...     recording.finish()
     """
     path = Path(run)
     check_new(path)
@@ -303,48 +406,99 @@ def stylize(
         options,
     )
     with RunFolder(path) as folder:
-        return _finished(Recording(session, folder, save_every=save_every, tensorboard=tensorboard), on_step)
+        recording = Recording(
+            session, folder, save_every=save_every, tensorboard=tensorboard, undo_bytes=undo_bytes
+        )
+        with failing(recording):
+            yield recording
 
 
-def go_on(
+@contextmanager
+def reopen(
     run: str | os.PathLike[str],
     *,
     save_every: SaveEvery | None = None,
     tensorboard: bool = False,
-    on_step: Callable[[Step], object] | None = None,
-) -> Result:
-    """Go on with a run that was stopped; the picture is that of an uninterrupted one.
+    undo_bytes: int = UNDO_BYTES,
+    **options: Any,
+) -> Iterator[Recording]:
+    """A run that was stopped, to go on with and to steer; the picture is that of an uninterrupted one.
 
     Args:
         run: its folder.
         save_every: iterations between two pictures kept; None goes on as it was begun.
         tensorboard: also write for TensorBoard.
+        undo_bytes: memory for states that can be gone back to at once.
+        options: ``back_to`` and ``change``, as for :func:`resume`.
+
+    Raises:
+        InputError, OutputError: as there.
+    """
+    session, folder = resume(Path(run), **options)
+    with folder:
+        recording = Recording(
+            session, folder, save_every=save_every, tensorboard=tensorboard, undo_bytes=undo_bytes
+        )
+        with failing(recording):
+            yield recording
+
+
+@contextmanager
+def failing(recording: Recording | None) -> Iterator[None]:
+    """The run's folder says so when painting fails."""
+    try:
+        yield
+    except Exception as error:
+        if recording is not None:
+            recording.fail(error)
+        raise
+
+
+def stylize(
+    run: str | os.PathLike[str],
+    content: Source,
+    style: Source | Sequence[Source],
+    *,
+    on_step: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """:func:`impasto.stylize` in a run's folder: :func:`begin`, painted to its end.
+
+    Args:
+        run, content, style, options: as there.
         on_step: called with each :class:`impasto.Step`.
 
     Raises:
-        ParameterError: it is no run's folder, the run is done, or a picture has changed.
-        OutputError: the folder cannot be written to, or another process has it.
+        InputError, OutputError: as there.
+        DivergedError: the optimisation cannot go on.
     """
-    session, folder = resume(Path(run))
-    with folder:
-        return _finished(Recording(session, folder, save_every=save_every, tensorboard=tensorboard), on_step)
+    with begin(run, content, style, undo_bytes=0, **options) as recording:
+        return _finished(recording, on_step)
+
+
+def go_on(
+    run: str | os.PathLike[str], *, on_step: Callable[[Step], object] | None = None, **options: Any
+) -> Result:
+    """Go on with a run that was stopped: :func:`reopen`, painted to its end.
+
+    Args:
+        run, options: as there.
+        on_step: called with each :class:`impasto.Step`.
+
+    Raises:
+        InputError, OutputError: as there.
+        DivergedError: the optimisation cannot go on.
+    """
+    with reopen(run, undo_bytes=0, **options) as recording:
+        return _finished(recording, on_step)
 
 
 def _finished(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:
-    last: Step | None = None
-    notes: list[str] = []
-    try:
-        for last in recording:
-            notes += last.notes
-            if on_step is not None:
-                on_step(last)
-        if last is None:
-            raise TypeError("a session without steps")
-        result = recording.session.result(last, notes=notes)
-        recording.finish(result)
-    except Exception as error:
-        recording.fail(error)
-        raise
+    for step in recording:
+        if on_step is not None:
+            on_step(step)
+    result = recording.result()
+    recording.finish(result)
     return result
 
 

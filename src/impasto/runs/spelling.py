@@ -145,6 +145,34 @@ def parse_names(text: str, *, option: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
+def parse_changes(given: Sequence[str], *, option: str) -> dict[str, Any]:
+    """``style_weight=30`` and ``style_layers=relu1_1=0.5,relu2_1`` as settings to change; the recipe judges them.
+
+    Raises:
+        ParameterError: not of that form, or a setting named twice.
+    """
+    parsers: dict[str, Any] = {
+        "style_weights": parse_weights,
+        "content_layers": parse_layers,
+        "style_layers": parse_layers,
+    }
+    changes: dict[str, Any] = {}
+    for each in given:
+        name, _, value = (part.strip() for part in each.partition("="))
+        name = name.replace("-", "_")
+        if not name or not value:
+            raise ParameterError(f"{option}: expected SETTING=VALUE, got {each!r}")
+        if name in changes:
+            raise ParameterError(f"{option}: expected each setting once, got {name} twice")
+        if name == "regions":
+            raise ParameterError(
+                f"{option}: regions are changed from Python (docs/steering.md), got {each!r}"
+            )
+        parse = parsers.get(name)
+        changes[name] = parse(value, option=f"{option}: {name}") if parse else value
+    return changes
+
+
 _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 

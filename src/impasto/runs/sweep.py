@@ -22,10 +22,10 @@ from impasto.files import replacing
 from impasto.runs import report
 from impasto.runs.assemble import Progress
 from impasto.runs.entries import MAX_PIXELS, Entry, Limits, Moment, drawn_up, is_done, painted
-from impasto.runs.execute import choose_device
 from impasto.runs.exhibit import picture_or_note
 from impasto.runs.folder import RECIPE, RESULT, is_held, read_summary, status
 from impasto.runs.grid import Variant, check_grid, shown, variants
+from impasto.runs.machine import choose_device
 from impasto.runs.plan import available
 from impasto.runs.presets import change, resolve
 from impasto.runs.processes import painted_together

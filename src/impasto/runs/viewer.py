@@ -13,7 +13,8 @@ from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError, unknown_name
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.execute import Source, choose_device, choose_precision
+from impasto.runs.execute import Source
+from impasto.runs.machine import choose_device, choose_precision
 from impasto.runs.presets import resolve
 
 

@@ -174,7 +174,8 @@ def doctor() -> int:
     import impasto
     from impasto.encoders.download import cache_folder
     from impasto.encoders.weights import SOURCES, load
-    from impasto.runs.execute import choose_device, choose_precision, stylize
+    from impasto.runs.execute import stylize
+    from impasto.runs.machine import choose_device, choose_precision
     from impasto.swatches import paint
 
     _say(f"impasto {impasto.__version__}, Python {platform.python_version()}, {platform.platform()}")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import UNCHANGED, Options
+from impasto.apps.cli.options import UNCHANGED, Options, whole
 from impasto.apps.cli.stylize import paint, stylize
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
+from impasto.runs.spelling import parse_changes
 
 if TYPE_CHECKING:
     from impasto.runs.recipe import Recipe
@@ -25,6 +26,10 @@ def resume(
     run: Path,
     /,
     *,
+    settings: Annotated[
+        list[str] | None, Parameter(name="--set", negative=(), consume_multiple=False)
+    ] = None,
+    back_to: Annotated[int | None, Parameter(converter=whole)] = None,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     save_every: str | None = None,
     tensorboard: Annotated[bool, Parameter(negative=())] = False,
@@ -33,10 +38,19 @@ def resume(
 ) -> int:
     """Go on with a run that was stopped, killed, or lost its power; the picture is the same to the last bit.
 
+        impasto resume run1
+        impasto resume run1 --set style_weight=60 --set learning_rate=0.5
+        impasto resume run1 --back-to 40                  # also of a run that is done
+
     Parameters
     ----------
     run
         The folder that `impasto stylize --run` made.
+    settings
+        SETTING=VALUE: a setting that is another from here on: content_weight, style_weight, strength, tv_weight,
+        style_weights, content_layers, style_layers or learning_rate. The recipe keeps it, and when it was.
+    back_to
+        Go on from where so many iterations had been done, with the settings of then; what came after is dropped.
     output
         Also write the result here.
     save_every
@@ -54,11 +68,14 @@ def resume(
     from impasto.apps.cli.stylize import parse_save_every
     from impasto.runs import record
 
+    change = parse_changes(settings or [], option="--set")
     every = None if save_every is None else parse_save_every(save_every)
     if output is not None:
         images.check_output(output)
     with reporter(quiet=quiet or as_json) as report:
-        session, folder = record.resume(run, progress=None if as_json else report.download)
+        session, folder = record.resume(
+            run, back_to=back_to, change=change, progress=None if as_json else report.download
+        )
         with folder:
             recording = record.Recording(session, folder, save_every=every, tensorboard=tensorboard)
             return paint(session, report, recording, output, as_json=as_json)
@@ -105,7 +122,7 @@ def runs(
 
 
 def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> int:
-    """Say all about one run: status, settings that differ from the defaults, losses.
+    """Say all about one run: status, settings that differ from the defaults, what was changed and undone, losses.
 
     Parameters
     ----------
@@ -114,9 +131,17 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     as_json
         Print one JSON object, with every iteration.
     """
-    from impasto.runs.folder import differences, overview, read_events, read_recipe, read_summary
+    from impasto.runs.folder import (
+        differences,
+        overview,
+        read_events,
+        read_recipe,
+        read_steering,
+        read_summary,
+    )
 
     recipe = read_recipe(run)
+    steering = list(read_steering(run))
     events = list(read_events(run))
     if as_json:
         summary = read_summary(run)
@@ -125,6 +150,7 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
             "summary": summary and summary.model_dump(mode="json"),
             "recipe": recipe.model_dump(mode="json", exclude_none=True),
             "events": events,
+            "steering": steering,
         }
         sys.stdout.write(json.dumps(document) + "\n")
         return 0
@@ -132,8 +158,15 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     sys.stdout.write(f"{run}: {about['status']}, {about['done']} of {about['planned']} iterations\n")
     for what, picture in recipe.inputs:
         sys.stdout.write(f"  {what}: {picture.path}\n")
-    for name, (_, value) in differences(_preset(recipe), recipe).items():
+    plain = recipe.model_copy(update={"changes": ()})
+    for name, (_, value) in differences(_preset(recipe), plain).items():
         sys.stdout.write(f"  {name} = {value}\n")
+    for change in recipe.changes:
+        for name, value in change.model_dump(mode="json", include=set(change.settings)).items():
+            sys.stdout.write(f"  after {change.at} iterations: {name} = {value}\n")
+    for each in steering:
+        if each["steered"] == "undo":
+            sys.stdout.write(f"  undone: {each['done']} iterations, back to {each['to']} ({each['time']})\n")
     summary = read_summary(run)
     if summary is not None:
         width, height = summary.size

@@ -153,10 +153,12 @@ def paint(
     as_json: bool = False,
 ) -> int:
     """Paint a session to its end or to Ctrl-C, into a run's folder, a file, or both. The exit code."""
+    from impasto.runs.record import failing
+
     session.load()
     report.begin(session)
     result, path = None, output
-    with _failing(recording):
+    with failing(recording):
         last, notes, interrupted = _iterate(
             session if recording is None else recording, report, session, output, save_every, bits
         )
@@ -247,17 +249,6 @@ def free_name(stem: str, suffix: str) -> Path:
     while os.path.exists(path):  # noqa: PTH110  # Path.exists raises for a name that is too long
         path, number = Path(f"{stem}-{number}{suffix}"), number + 1
     return path
-
-
-@contextmanager
-def _failing(recording: Recording | None) -> Iterator[None]:
-    """The run's folder says so when painting fails."""
-    try:
-        yield
-    except Exception as error:
-        if recording is not None:
-            recording.fail(error)
-        raise
 
 
 @contextmanager
