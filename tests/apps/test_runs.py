@@ -229,8 +229,8 @@ def test_the_summary_names_a_note_once(
 
     real = record.Session.steps
 
-    def steps(self: record.Session, resume: Any = None) -> Any:
-        return (replace(step, notes=(f"note {step.done}",)) for step in real(self, resume))
+    def steps(self: record.Session, resume: Any = None, **options: Any) -> Any:
+        return (replace(step, notes=(f"note {step.done}",)) for step in real(self, resume, **options))
 
     monkeypatch.setattr(record.Session, "steps", steps)
     monkeypatch.setattr(RunFolder, "append", interrupted)

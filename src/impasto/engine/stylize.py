@@ -224,15 +224,17 @@ def iterate(
             painting.course = _course_until(painting, steering, first)
         number, done_here, done = painting.position
         level = levels[number]
-        if done_here == level.iterations:
+        if done_here >= level.iterations:
             if number + 1 == len(levels):
                 return
             painting.evaluate = _unprepared  # a step that is kept does not keep the level before
             _go_up(painting, content, (level.size, levels[number + 1].size), detail, resample, seamless)
             painting.position = (number + 1, 0, done)
             continue
+        if painting.taken:
+            raise RuntimeError("the next step: expected none after the picture has been taken")
         course = steering.course(done, first)
-        steering.passing(done, painting.state, turning=course is not painting.course)
+        steering.passing(done, painting.state, turning=course != painting.course)
         painting.steer(course)
         if painting.evaluate is _unprepared:
             painting.evaluate = course.prepare(
@@ -242,8 +244,6 @@ def iterate(
                     for style, size in zip(styles, level.styles, strict=True)
                 ],
             )
-        if painting.taken:
-            raise RuntimeError("the next step: expected none after the picture has been taken")
         update, notes, over = _advance(painting)
         iteration, done = done_here + 1, done + 1
         # A level that is over counts as done to its last iteration, so that resuming goes to the next one.

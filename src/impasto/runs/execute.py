@@ -194,7 +194,7 @@ class Session:
                 "regions": self._take_masks(self.recipe),
                 "changes": tuple(
                     each.model_copy(update={"regions": self._take_masks(self.recipe.after(each.at))})
-                    if each.regions
+                    if each.regions is not None
                     else each
                     for each in self.recipe.changes
                 ),
@@ -272,10 +272,12 @@ class Session:
     def _plan(self, memory: int | None) -> Plan | None:
         if self.recipe.encoder not in ARCHITECTURES:
             return None
+        plans: list[Plan] = []
+        fits: dict[str, Any] = {}
         # What has no weight in the beginning may get one, and take memory from there on.
-        plans = [
-            draw_up(
-                recipe,
+        for settings in (self.recipe, *(self.recipe.after(each.at) for each in self.recipe.changes)):
+            plan = draw_up(
+                settings.model_copy(update=fits),
                 content=_size(self.content),
                 styles=[_size(style) for style in self.styles],
                 levels=self.levels,
@@ -283,11 +285,14 @@ class Session:
                 dtype=self.dtype,
                 memory=memory,
             )
-            for recipe in (self.recipe, *(self.recipe.after(each.at) for each in self.recipe.changes))
-        ]
-        most = max(plans, key=lambda plan: plan.memory)
-        fits = {name: getattr(most.recipe, name) for name in ("tile", "history_memory")}
-        return replace(most, recipe=self.recipe.model_copy(update=fits), seconds=plans[0].seconds)
+            fits = {name: getattr(plan.recipe, name) for name in ("tile", "history_memory")}
+            plans.append(plan)
+        return replace(
+            plans[0],
+            recipe=self.recipe.model_copy(update=fits),
+            memory=max(plan.memory for plan in plans),
+            notes=tuple(note for plan in plans for note in plan.notes),
+        )
 
     def _smallest_side(self, recipe: Recipe) -> int:
         return assemble.least_side(recipe, assemble.build_objective(recipe))

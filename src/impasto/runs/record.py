@@ -88,6 +88,7 @@ class Recording:
         self._from: Checkpoint | None = None
         self.last: Step | None = None
         self.notes: list[str] = []
+        self._of_steps: list[str] = []
         before = None
         if folder.is_new:
             session.load()  # the recipe says which weight a strength came to
@@ -194,6 +195,7 @@ class Recording:
         """The summary as it is after this step; once, however often it is asked for."""
         if self._summary.done >= step.done:
             return
+        self._of_steps += step.notes
         self._summary = self._summary.model_copy(
             update={
                 "done": step.done,
@@ -230,7 +232,7 @@ class Recording:
         """The result as it stands after the newest step."""
         if self.last is None:
             raise TypeError("a session without steps")
-        return self.session.result(self.last, notes=self._summary.notes[len(self.session.notes) :])
+        return self.session.result(self.last, notes=self._of_steps)
 
     def finish(self, result: Result | None = None, *, bits: Literal[8, 16] = 8) -> Path:
         """Write the result; the run is done, and its checkpoints are no longer needed."""
