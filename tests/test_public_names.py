@@ -18,6 +18,7 @@ def test_the_names_are_these() -> None:
         "InputError",
         "MissingExtraError",
         "OutputError",
+        "Painting",
         "ParameterError",
         "Plan",
         "Recipe",

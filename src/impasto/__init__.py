@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from impasto.runs.plan import Plan
     from impasto.runs.presets import PRESETS, resolve
     from impasto.runs.recipe import Recipe
+    from impasto.runs.steering import Painting
 
 _HOMES = {
     "VGG": "impasto.encoders",
@@ -49,6 +50,7 @@ _HOMES = {
     "resolve": "impasto.runs.presets",
     "Plan": "impasto.runs.plan",
     "Recipe": "impasto.runs.recipe",
+    "Painting": "impasto.runs.steering",
 }
 
 __version__ = "0.1.0"
@@ -62,6 +64,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "OutputError",
+    "Painting",
     "ParameterError",
     "Plan",
     "Recipe",

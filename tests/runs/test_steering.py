@@ -334,6 +334,27 @@ def _cut(*given: Any, **named: Any) -> None:
     raise PowerCutError
 
 
+def test_masks_changed_in_a_folder_are_found_from_anywhere(
+    pictures: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with record.begin(run, *pictures, **OPTIONS) as recording:
+        for step in recording:
+            if step.done == 5:
+                with pytest.raises(ParameterError, match="regions"):
+                    recording.change(regions=[{"name": "left"}])
+                recording.change(**HALVES)
+        recording.finish()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = record.stylize(tmp_path / "again", *pictures, recipe=read_recipe(run))
+    assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
+    mask = tmp_path / "left.png"
+    mask.write_bytes((tmp_path / "all.png").read_bytes())
+    with pytest.raises(ParameterError, match=r"mask left .*left\.png has changed since"):
+        record.go_on(run, back_to=8)
+
+
 def test_an_undo_in_a_folder(pictures: tuple[Path, list[Path]], tmp_path: Path) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
     with record.begin(run, *pictures, save_every=2, **OPTIONS) as recording:

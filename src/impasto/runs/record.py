@@ -7,12 +7,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import PIL.Image
 import torch
+from pydantic import ValidationError
 
 import impasto
 from impasto import images
@@ -144,7 +145,7 @@ class Recording:
             InputError: as there.
             OutputError: it cannot be written down.
         """
-        changed = self.painting.change(**settings)
+        changed = self.painting.change(**_absolute(settings))
         if changed:
             write_change(self.folder, self.session.recipe, self.painting.done, changed)
         return changed
@@ -287,6 +288,14 @@ def write_undo(folder: RunFolder, recipe: Recipe, done: int, to: int) -> None:
     folder.append({"steered": "undo", "done": done, "to": to, "time": _now()})
 
 
+def _absolute(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with paths of masks that are good from anywhere; what is wrong with them is for the session to say."""
+    with suppress(ValidationError):
+        regions = Change(at=0, regions=settings.get("regions")).absolute().regions
+        return settings if regions is None else {**settings, "regions": regions}
+    return settings
+
+
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
@@ -338,7 +347,7 @@ def resume(
         for (what, old), (_, new) in zip(recipe.inputs, now.inputs, strict=True):
             if old.sha256 != new.sha256:
                 raise ParameterError(f"{path}: {what} {old.path} has changed since this run was begun")
-        changed = session.change(done, change) if change else {}
+        changed = session.change(done, _absolute(change)) if change else {}
         if back_to is not None:
             write_undo(folder, recipe, stood, back_to)
         if changed:
