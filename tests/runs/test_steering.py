@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -417,3 +418,21 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
     ]
     with pytest.raises(ParameterError, match="this run is done"):
         record.go_on(run, change={"content_weight": 3.0})
+
+
+def test_what_the_page_says_runs(pictures: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    """The examples of docs/steering.md, on small pictures."""
+    PIL.Image.open(pictures[0]).save("photo.jpg")
+    PIL.Image.open(pictures[1][0]).save("painting.jpg")
+    page = (Path(__file__).parents[2] / "docs" / "steering.md").read_text(encoding="utf-8")
+    first, in_a_folder = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    small = "size=40, steps=62, device='cpu'"
+    there: dict[str, Any] = {}
+    exec(first.replace("size=256", small), there)
+    assert there["undone"]
+    assert there["painting"].recipe.changes == (Change(at=20, content_weight=2.0),)
+    shown = (there["step"].image[0] * 255.0).round().byte().permute(1, 2, 0).numpy()
+    assert np.array_equal(np.asarray(PIL.Image.open("again.png")), shown)
+    exec(in_a_folder.replace("size=256", small), there)
+    assert status(tmp_path / "run1") == "done"
+    assert [change.at for change in read_recipe(tmp_path / "run1").changes] == [40]
