@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test check bench bench-full clean
+.PHONY: demo test check docs bench bench-full clean
 
 demo: .venv/demo
 	.venv/bin/impasto demo
@@ -12,10 +12,14 @@ test: .venv/test
 	.venv/bin/python -m pytest -n $(WORKERS)
 
 check: .venv/check
-	.venv/bin/ruff format --check src tests benchmarks
-	.venv/bin/ruff check src tests benchmarks
+	.venv/bin/ruff format --check src tests benchmarks docs/*.py
+	.venv/bin/ruff check src tests benchmarks docs/*.py
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+# The pictures in the pages, by the commands that stand there.
+docs: .venv/demo
+	.venv/bin/python docs/pictures.py
 
 bench: .venv/bench
 	.venv/bin/python benchmarks/startup.py
