@@ -52,24 +52,24 @@ FIGURES = {
             "--size 256 --quality draft --padding reflect",
         ),
     ),
-    "noise": Figure(
-        "strokes",
-        (80, 40, 72, 64),
-        4,
-        (
-            "--size 192 --preset gatys --faithful --fit long --noise 60 --steps 150",
-            "--size 192 --preset gatys --faithful --fit long --noise 10 --steps 150",
-            "--size 192",
-        ),
-    ),
     "grey": Figure(
         "strokes",
-        (80, 40, 72, 64),
+        (116, 16, 72, 64),
         4,
         (
-            "--size 192 --preset neural-style --faithful --optimizer adam --learning-rate 10 --steps 300",
-            "--size 192 --preset neural-style --faithful --steps 300",
-            "--size 192",
+            "--size 192 --optimizer adam --steps 150",
+            "--size 192 --optimizer adam --learning-rate 1 --steps 150",
+            "--size 192 --steps 150",
+        ),
+    ),
+    "checkerboard": Figure(
+        "strokes",
+        (80, 20, 72, 64),
+        4,
+        (
+            "--size 192 --preset neural-style --faithful --steps 100",
+            "--size 192 --preset neural-style --faithful --steps 100 --pooling max-blur",
+            "--size 192 --steps 150",
         ),
     ),
 }

@@ -9,7 +9,8 @@ painted again; the pictures lie in benchmarks/.pictures, to be looked at.
   checkerboards are there; a smooth picture has nearly nothing.
 - **grid**: by how much edges are stronger at some places of a grid of 2, 4, 8 or 16 pixels than at others, as a
   deviation from the mean, the most of the four. Poolings have such grids; photographs do not.
-- **grey**: the share of squares of 8 × 8 pixels that are both flat and without colour.
+- **haze**: the share of the pixels' colourfulness that is gone in the mean of 8 × 8 of them. Coloured noise is grey
+  from farther off.
 - **edge**: by how much the mean colour of the outermost two pixels differs from that of the fifth to eighth, beside
   what two such lines within the picture differ by. 1 where nothing tells a side from any other line.
 - **band**: the gradient's energy in the outer 16 pixels beside that within, divided by the same of the photograph.
@@ -46,7 +47,7 @@ PAIRS = {
     "hoovertowernight": "the_scream",
 }
 GRIDS = (2, 4, 8, 16)
-_FLAT, _COLOURLESS = 0.01, 0.015  # deviation of lightness and mean chroma, of Oklab
+_MARGIN = 8  # pixels
 _SHORT = 0.4  # cycles a pixel
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -54,8 +55,11 @@ WAYS: dict[str, dict[str, Any]] = {
     "max-blur": {"pooling": "max-blur"},
     "average": {"pooling": "average"},
     "replicate": {"padding": "replicate"},
+    "replicate-first": {"padding": "replicate-first"},
     "reflect": {"padding": "reflect"},
     "max-blur, reflect": {"pooling": "max-blur", "padding": "reflect"},
+    # Painted with eight pixels more on every side, the photograph mirrored, which are cut off.
+    "mirrored margin": {},
     "adam": {"optimizer": "adam"},
     "noise": {"init": "noise"},
     "noise, adam": {"init": "noise", "optimizer": "adam"},
@@ -95,12 +99,12 @@ def _periodic(light: Tensor, period: int) -> float:
     return float((torch.stack(places).var() - chance).clamp(min=0).sqrt())
 
 
-def grey(picture: Tensor) -> float:
-    """The share of squares of 8 × 8 pixels that are flat and colourless."""
-    lab = oklab(picture)
-    mean, square = F.avg_pool2d(lab, 8), F.avg_pool2d(lab.square(), 8)
-    flat = (square - mean.square())[:, 0].clamp(min=0).sqrt() < _FLAT
-    return float((flat & (mean[:, 1:].norm(dim=1) < _COLOURLESS)).float().mean())
+def haze(picture: Tensor) -> float:
+    """The mean share of the chroma of pixels that their mean colour lacks, in squares of 8 × 8."""
+    colours = oklab(picture)[:, 1:]
+    mean = F.avg_pool2d(colours, 8).norm(dim=1)
+    each = F.avg_pool2d(colours.norm(dim=1), 8)
+    return float((1.0 - mean / each.clamp(min=1e-6)).mean())
 
 
 def edge(picture: Tensor) -> float:
@@ -127,7 +131,7 @@ def band(picture: Tensor) -> float:
 
 def measured(picture: Tensor, photo: Tensor | None = None) -> dict[str, float]:
     """Every number of a picture (1, 3, H, W) in [0, 1]; beside the photograph's where that is what it means."""
-    found = {"pixels": pixels(picture), "grid": grid(picture), "grey": grey(picture), "edge": edge(picture)}
+    found = {"pixels": pixels(picture), "grid": grid(picture), "haze": haze(picture), "edge": edge(picture)}
     found["band"] = band(picture) / (1.0 if photo is None else band(photo))
     return {name: round(value, 4) for name, value in found.items()}
 
@@ -162,17 +166,22 @@ class Pictures:
         for name, picture in own.items():
             row.setdefault(name, measured(picture))
         if way not in row:
-            given = {"size": self._size, "quality": self._quality}
-            session = make_session(*self.paths(content), {**given, **WAYS[way]})
+            margin = _MARGIN if way == "mirrored margin" else 0
+            given = {"size": self._size + 2 * margin, "quality": self._quality}
+            photo, style = self.paths(content)
+            source = F.pad(own["photograph"], (margin,) * 4, mode="reflect") if margin else photo
+            session = make_session(source, style, {**given, **WAYS[way]})
             before = resource.getrusage(resource.RUSAGE_SELF)
             for last in session:  # noqa: B007  # the last one is what is wanted
                 pass
             after = resource.getrusage(resource.RUSAGE_SELF)
-            result = session.result(last)
-            result.save(PICTURES / f"artefacts-{self._size}-{content}-{way.replace(', ', '-')}.png")
+            image = session.result(last).image.cpu()
+            image = image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]
+            name = f"artefacts-{self._size}-{content}-{way.replace(', ', '-').replace(' ', '-')}.png"
+            images.write(PICTURES / name, image)
             judge = make_session(*self.paths(content), {"size": self._size}).evaluate()
-            judged = judge(result.image.to(session.device), slope=False)
-            row[way] = measured(result.image.cpu(), own["photograph"]) | {
+            judged = judge(image.to(session.device), slope=False)
+            row[way] = measured(image, own["photograph"]) | {
                 "loss": round(judged.loss, 4),
                 "content": round(judged.terms["content relu4_2"], 4),
                 "processor_seconds": round(
