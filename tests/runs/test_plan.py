@@ -54,6 +54,14 @@ def test_margins_are_those_of_the_tiles(thin: Convolutions, pooling: Pooling) ->
     assert inner.core.top - inner.outer.top == inner.outer.right - inner.core.right == MARGINS[pooling]
 
 
+def test_what_takes_longer_is_planned_for() -> None:
+    plain, blurred, mirrored = (
+        _plan(10**12, size=2048, **given).seconds
+        for given in ({}, {"pooling": "max-blur"}, {"padding": "reflect"})
+    )
+    assert plain < mirrored < blurred < 1.3 * plain
+
+
 def test_with_enough_memory_nothing_is_changed() -> None:
     plan = _plan(200_000_000_000, size=5176)
     assert plan.recipe == resolve(size=5176)

@@ -51,6 +51,9 @@ _PICTURE = 12  # bytes a pixel of a float32 picture
 _SOURCE = 12  # of the pictures as they came, while they are read
 # Pixels that a tile is shown around it, by pooling.
 MARGINS: dict[Pooling, int] = {"max": 80, "average": 80, "l2": 80, "max-blur": 96}
+# How many times as long an evaluation takes as with maxima and zeros (docs/log.md).
+_POOLING_TAKES = {"max-blur": 1.13}
+_PADDING_TAKES = {"replicate": 1.09, "reflect": 1.1}
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
 
 
@@ -335,7 +338,8 @@ def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate
         shown = _pixels(size) * (1 + 2 * MARGINS[recipe.pooling] / side) ** 2
     else:
         shown = _pixels(_shown(recipe, size))
-    return arithmetic * shown / rate
+    longer = _POOLING_TAKES.get(recipe.pooling, 1.0) * _PADDING_TAKES.get(recipe.padding, 1.0)
+    return longer * arithmetic * shown / rate
 
 
 @functools.cache
