@@ -137,6 +137,8 @@ def test_every_option_reaches_the_recipe(impasto: Command, folder: Path, thin: N
         "content_weight": 2.5,
         "style_weight": 7.0,
         "tv_weight": 0.5,
+        "photo_weight": 0.25,
+        "photo_finish": 2,
         "style_loss": "gram-elements",
         "content_loss": "half-sum",
         "size": 33,

@@ -67,6 +67,7 @@ def test_it_is_what_circular_convolutions_see(
     objective = (*OBJECTIVE, WholeTerm("relu3_1", Patches(), 0.2, "relu3_1", label="patches"))
     wanted = targets(
         objective,
+        content,
         endless(content, ["relu4_2"]),
         [network(style, ["relu1_1", "relu3_1", "relu5_1"])],
         lambda term: [1.0],

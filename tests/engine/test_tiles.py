@@ -18,7 +18,16 @@ from impasto.losses.deviation import MeanDeviation
 from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
 from impasto.losses.histogram import Histogram
-from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm, WholeLoss, WholeTerm
+from impasto.losses.matting import Matting
+from impasto.losses.objective import (
+    ContentTerm,
+    Objective,
+    PhotoTerm,
+    SmoothnessTerm,
+    StyleTerm,
+    WholeLoss,
+    WholeTerm,
+)
 from impasto.losses.patches import Patches
 from impasto.losses.relaxed import RelaxedTransport
 from impasto.losses.selfsimilarity import SelfSimilarity
@@ -64,6 +73,7 @@ def _objective(style_loss: Gram | NewtonSchulzWasserstein | None = None) -> Obje
         ContentTerm("relu4_2", share, 1.0),
         *(StyleTerm(layer, style_loss or Gram(reduce="share"), 0.3, layer) for layer in STYLE),
         SmoothnessTerm(nine_point, 0.1),
+        PhotoTerm(Matting(), 0.1),
     )
 
 
@@ -226,11 +236,22 @@ def test_content_that_is_not_kept_is_computed_again(thin: Convolutions, tile: in
 @pytest.mark.parametrize("kind", [absolute_mean, absolute_sum, nine_point])
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_smoothness_by_bands(kind: TotalVariation, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "_SMOOTH_BAND", rows * 13)
+    monkeypatch.setattr(tiles, "_BAND", rows * 13)
     x = _picture(20, 13, 1, 2)
     objective = (SmoothnessTerm(kind, 2.0),)
     plain = whole(lambda image, layers: {}, objective, [1.0])(lambda: x, [lambda: x])(x)
     ours = tiled(None, objective, [1.0])(lambda: x, [lambda: x])(x)  # type: ignore[arg-type]  # no term needs a network
+    assert ours.loss == pytest.approx(plain.loss, rel=1e-12)
+    torch.testing.assert_close(ours.gradient, plain.gradient)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_photorealism_by_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "_BAND", rows * 13)
+    x, content = 255 * _picture(20, 13, 1, 2), _picture(20, 13, 2)
+    objective = (PhotoTerm(Matting(2), 2.0),)
+    plain = whole(lambda image, layers: {}, objective, [1.0], 255.0)(lambda: content, [lambda: content])(x)
+    ours = tiled(None, objective, [1.0], 255.0)(lambda: content, [lambda: content])(x)  # type: ignore[arg-type]  # as above
     assert ours.loss == pytest.approx(plain.loss, rel=1e-12)
     torch.testing.assert_close(ours.gradient, plain.gradient)
 

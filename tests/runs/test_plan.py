@@ -156,3 +156,12 @@ def test_what_is_no_size(text: str) -> None:
         ParameterError, match=re.escape(f"memory: expected a size such as 4GB or 800MB, got {text!r}")
     ):
         parse_memory(text)
+
+
+@pytest.mark.parametrize("given", [{"photo_weight": 1.0}, {"photo_finish": 3}])
+def test_photorealism_takes_memory(given: dict[str, float]) -> None:
+    picture = 12 * 5176 * 3464
+    plain, photo = _peak(resolve(size=5176)), _peak(resolve(size=5176, **given))
+    assert plain + picture * ("photo_weight" in given) <= photo < plain + 1.2 * picture
+    small = {"size": 64, "steps": 10}
+    assert _plan(10**12, **small, **given).memory > _plan(10**12, **small).memory

@@ -105,6 +105,7 @@ def level_targets(
     with torch.inference_mode(False), torch.no_grad():
         return targets(
             objective,
+            content,
             extract(content, c_layers) if c_layers else {},
             [extract(style, s_layers) for style in styles] if s_layers else [{} for _ in styles],
             lambda term: regions.shares(term, style_weights),

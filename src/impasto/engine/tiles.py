@@ -35,13 +35,14 @@ from impasto.losses.objective import (
     ContentTerm,
     Guides,
     Objective,
-    SmoothnessTerm,
+    PhotoTerm,
+    PictureTerm,
     StyleTerm,
     WholeTerm,
     layers,
 )
 
-_SMOOTH_BAND = 1 << 18  # pixels
+_BAND = 1 << 16  # pixels that terms on the picture itself look at at a time
 CONTENT_BYTES = 1_000_000_000
 
 
@@ -74,7 +75,7 @@ def tiled(
         kept: what the pictures are compared with, for others of this encoder that need the same.
         regions: where the style terms of a region look.
         seamless: the picture goes on at its other side, so that copies of it can be laid side by side; its sides are
-            multiples of the deepest layer's stride, and the objective has no smoothness term.
+            multiples of the deepest layer's stride, and the objective has no term on the picture itself.
     """
 
     def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
@@ -153,6 +154,8 @@ class _Tiled:
         self._scales: dict[str, Tensor] = {}
         self._features: Mapping[str, Tensor] = {}  # of the content, by layer
         self._picture = content
+        seen = any(isinstance(term, PhotoTerm) for term in objective)
+        self._photo = content if seen else content.new_empty(0, 3, *_size(content))
         self._keep_maps(encoder)
         if self._content:
             self._content_stream = encoder.stream(self._content_layers)
@@ -274,7 +277,7 @@ class _Tiled:
             for term in self._whole:
                 guide = self._guides.get(term.name)
                 values[term.name] = term.value(maps[term.layer], self._compared(term), turn, guide)
-        self._smooth(x, gradient if slope else None, values)
+        self._by_bands(x, gradient if slope else None, values)
         terms = {term.name: float(values[term.name].sum()) for term in self._objective}
         total = float(torch.stack([values[term.name].sum() for term in self._objective]).sum())
         return Evaluation(total, gradient, terms)
@@ -428,20 +431,20 @@ class _Tiled:
 
         return inject
 
-    def _smooth(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
-        """Adds the smoothness terms, by bands of rows."""
+    def _by_bands(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
+        """Adds the terms on the picture itself, by bands of rows."""
         height, width = _size(x)
-        rows = max(1, _SMOOTH_BAND // width)
+        rows = max(1, _BAND // width)
         for term in self._objective:
-            if not isinstance(term, SmoothnessTerm):
+            if not isinstance(term, PictureTerm):
                 continue
             for first in range(0, height, rows):
                 last = min(first + rows, height)
-                own = slice(first, min(last + 1, height))  # and the row below
+                own = slice(first, min(last + term.below, height))
                 with torch.enable_grad():
                     leaf = (x[:, :, own] / self._unit).requires_grad_()
                     edges = (first == 0, last == height)
-                    value = term.weight * term.loss.piece(leaf, edges, (height, width))
+                    value = term.piece(leaf, self._photo[:, :, own], edges, (height, width))
                     if gradient is not None:
                         more = torch.autograd.grad(value.sum(), leaf)[0]
                         gradient[:, :, own].add_(more, alpha=1.0 / self._unit)

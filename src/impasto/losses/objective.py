@@ -1,6 +1,6 @@
 """What is minimised: a weighted sum of terms, each a loss at a layer.
 
-total = Σ content terms + Σ style terms + smoothness, with every weight already in its term.
+total = Σ content terms + Σ style terms + smoothness + photorealism, with every weight already in its term.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from torch import Tensor
 from impasto.errors import ParameterError
 from impasto.losses.content import SquaredError
 from impasto.losses.cost import Cost
+from impasto.losses.matting import Matting
 from impasto.losses.moments import Moments, blend
-from impasto.losses.smoothness import TotalVariation
+from impasto.losses.smoothness import Edges, Size, TotalVariation
 
 Features = Mapping[str, Tensor]
 
@@ -182,9 +183,35 @@ class SmoothnessTerm:
     loss: TotalVariation
     weight: float
     name: str = "tv"
+    below = 1
+    """Rows below its own that a band must have."""
+
+    def piece(self, band: Tensor, photo: Tensor, edges: Edges, size: Size) -> Tensor:
+        """What a band contributes to a picture of that size, weighted: (N,). The photograph does not matter."""
+        return self.weight * self.loss.piece(band, edges, size)
 
 
-Term = ContentTerm | StyleTerm | WholeTerm | SmoothnessTerm
+@dataclass(frozen=True)
+class PhotoTerm:
+    """``loss(image, the content picture)``, on the picture itself."""
+
+    loss: Matting
+    weight: float
+    name: str = "photo"
+
+    @property
+    def below(self) -> int:
+        """Rows below its own that a band must have."""
+        return self.loss.below
+
+    def piece(self, band: Tensor, photo: Tensor, edges: Edges, size: Size) -> Tensor:
+        """What a band, and the content picture's, contribute to a picture of that size, weighted: (N,)."""
+        return self.weight * self.loss.piece(band, photo, size)
+
+
+PictureTerm = SmoothnessTerm | PhotoTerm
+"""Terms on the picture itself, of which a band of rows knows its part."""
+Term = ContentTerm | StyleTerm | WholeTerm | PictureTerm
 Objective = tuple[Term, ...]
 Targets = tuple[Tensor | Moments | Compared | None, ...]
 """What each term of an objective is compared with, in the same order."""
@@ -216,7 +243,7 @@ def style_layers(objective: Objective) -> tuple[str, ...]:
 
 def layers(objective: Objective) -> tuple[str, ...]:
     """Layers whose features of the picture itself are needed."""
-    return tuple(dict.fromkeys(t.layer for t in objective if not isinstance(t, SmoothnessTerm)))
+    return tuple(dict.fromkeys(t.layer for t in objective if not isinstance(t, PictureTerm)))
 
 
 def draws(objective: Objective) -> bool:
@@ -226,14 +253,16 @@ def draws(objective: Objective) -> bool:
 
 def targets(
     objective: Objective,
+    photo: Tensor,
     content: Features,
     styles: Sequence[Features],
     shares: Callable[[StyleTerm | WholeTerm], Sequence[float]],
     guides: Sequence[Guides],
 ) -> Targets:
-    """What the terms compare with, from the features of the content and of each style picture.
+    """What the terms compare with, from the content and the features of it and of each style picture.
 
     Args:
+        photo: the content picture.
         content: features at ``content_layers(objective)``.
         styles: for each style picture, features at ``style_layers(objective)``.
         shares: of each style picture for a term; they sum to 1.
@@ -260,6 +289,8 @@ def targets(
                 return Compared.together(each, shares(term))
             case SmoothnessTerm():
                 return None
+            case PhotoTerm():
+                return photo
 
     return tuple(target(term) for term in objective)
 
@@ -299,6 +330,8 @@ def evaluate(
                 value = term.value(features[term.layer], target, turn, guides.get(term.name))
             case SmoothnessTerm(), None:
                 value = term.weight * term.loss(image)
+            case PhotoTerm(), Tensor():
+                value = term.weight * term.loss(image, target)
             case _:
                 raise TypeError(f"{term.name}: no such target {type(target).__name__}")
         values[term.name] = value

@@ -26,9 +26,11 @@ from impasto.losses.deviation import MeanDeviation
 from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
 from impasto.losses.histogram import Histogram
+from impasto.losses.matting import Matting
 from impasto.losses.objective import (
     ContentTerm,
     Objective,
+    PhotoTerm,
     SmoothnessTerm,
     StyleLoss,
     StyleTerm,
@@ -173,6 +175,7 @@ def build_objective(recipe: Recipe) -> Objective:
             for region, layer, name, weight in _style_parts(recipe)
         ),
         SmoothnessTerm(SMOOTHNESS_LOSSES[recipe.tv_loss], recipe.tv_weight),
+        PhotoTerm(Matting(), recipe.photo_weight),
     ]
     return tuple(term for term in terms if term.weight)
 

@@ -30,6 +30,7 @@ from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
 from impasto.runs.machine import choose_device, choose_precision, peak_memory
+from impasto.runs.photo import recolored_photo
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
@@ -376,7 +377,9 @@ class Session:
                 self._prepared(settings, objective, unit=float(settings.unit)),
                 rate,
                 engine.REDRAW if draws(objective) else 0,
-                lambda painted: put_back(colored(painted)),
+                lambda painted: put_back(
+                    colored(recolored_photo(painted, self.content, settings.photo_finish))
+                ),
             )
         return replace(self._courses[key], learning_rate=rate)
 

@@ -48,6 +48,8 @@ _ORDERING = 60e-9  # seconds to bring one number of many into order
 _EIGENVALUES = 60  # as many products as those take the time of
 _CHANNELS = (64, 128, 256, 512, 512)
 _PICTURE = 12  # bytes a pixel of a float32 picture
+_PHOTO_BAND = 50e6  # a band's sums over windows, in float64
+_PHOTO_SECONDS = 0.5e-6  # a pixel's, for each evaluation
 _SOURCE = 12  # of the pictures as they came, while they are read
 # Pixels that a tile is shown around it, by pooling.
 MARGINS: dict[Pooling, int] = {"max": 80, "average": 80, "l2": 80, "max-blur": 96}
@@ -181,20 +183,23 @@ def peak(
     most = 0.0
     for number, level in enumerate(levels):
         picture = _PICTURE * _pixels(level.size)
+        photo = _PHOTO_BAND if recipe.photo_weight or recipe.photo_finish else 0.0
         solver, kept = _solver_bytes(recipe, level), _content_bytes(recipe, level, itemsize)
         maps, whole = _whole_bytes(recipe, level, itemsize)
-        kept += whole
+        kept += whole + (picture if recipe.photo_weight else 0.0)
         network = _network_bytes(recipe, level.size, itemsize)
         shown = max(_PICTURE * _pixels(size) for size in level.styles)
         styling = max(_network_bytes(recipe, size, itemsize) for size in level.styles)
         below = _PICTURE * _pixels(levels[number - 1].size) if number else 0.0
         most = max(
             most,
-            2.25 * picture + solver + kept + 2 * maps + network,  # x, the gradient, the best x in 8 bits
+            # x, the gradient, the best x in 8 bits
+            2.25 * picture + solver + kept + max(2 * maps + network, photo),
             picture + shown + styling + maps + whole,  # x, a style
             2 * picture + kept + network,  # x, the content
             1.7 * below + 1.5 * picture,  # going up, one colour at a time: x at both levels, the content
             3 * picture + kept + maps + network,  # the result, rounded
+            3 * picture + kept + photo,  # the result, the photograph
         )
     if device.type != "cpu":
         return 1.1 * (40e6 * itemsize + pictures + most)
@@ -322,6 +327,7 @@ def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, d
     )
     seconds += sum(level.iterations for level in levels) * products / _probe(device, torch.float32)
     for level in levels:
+        seconds += level.iterations * _PHOTO_SECONDS * _pixels(level.size) * bool(recipe.photo_weight)
         for _, _, cost in _whole_costs(recipe, level):
             seconds += level.iterations * (_PRODUCTS * cost.products / rate + _ORDERING * cost.ordered)
     return seconds

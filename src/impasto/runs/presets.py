@@ -100,6 +100,14 @@ PRESETS: dict[str, Preset] = {
         {},
         {},
     ),
+    "photo": Preset(
+        "a photograph that stays one, in the light and colours of another",
+        {
+            "photo_weight": 0.3,
+            "photo_finish": 4,
+        },
+        {},
+    ),
     "textbook": Preset(
         "the formulas of the paper as the seed's text teaches them: sums, nothing normalised",
         {

@@ -174,6 +174,7 @@ class Recipe(BaseModel):
     strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = None
     measured_for: str | None = None  # what style_weight was measured for: impasto.runs.strength
     tv_weight: Weight = 0.0
+    photo_weight: Weight = 0.0
     content_layers: LayerWeights = {"relu4_2": 1.0}
     style_layers: LayerWeights = {
         "relu1_1": 1.0,
@@ -187,6 +188,7 @@ class Recipe(BaseModel):
     style_loss: StyleLossName = "gram-share"
     style_losses: dict[str, Mix] = {}  # of single layers, in place of style_loss
     tv_loss: SmoothnessLossName = "absolute-mean"
+    photo_finish: Annotated[int, Field(ge=0, le=100)] = 0  # pixels around each: impasto.runs.photo
 
     # The network.
     encoder: EncoderName | Literal["custom"] = "vgg19"
@@ -246,7 +248,7 @@ class Recipe(BaseModel):
                 (self.style_weight, self.style_layers),
             )
         )
-        if not content and not style and not self.tv_weight:
+        if not content and not style and not self.tv_weight and not self.photo_weight:
             raise ValueError("content_weight, style_weight: expected one above 0, got nothing to minimise")
         if self.strength is not None and not (content and style):
             raise ValueError("strength: expected a content and a style to balance, got one of weight 0")
@@ -257,8 +259,9 @@ class Recipe(BaseModel):
         names = [region.name for region in self.regions]
         if len(set(names)) != len(names):
             raise ValueError(f"regions: expected each name once, got {', '.join(names)}")
-        if self.seamless and self.tv_weight:
-            raise ValueError(f"seamless: expected a tv_weight of 0, got {self.tv_weight:g}")
+        for name in ("tv_weight", "photo_weight", "photo_finish"):
+            if self.seamless and getattr(self, name):
+                raise ValueError(f"seamless: expected a {name} of 0, got {getattr(self, name):g}")
         if (self.color == "palette") != (self.palette is not None):
             given = "a palette picture" if self.palette else "none"
             raise ValueError(

@@ -166,6 +166,8 @@ def _digest(recipe: Recipe, level: Level, size: Size) -> str:
             "resample",
         },
     )
+    if recipe.photo_weight:
+        settings["photo_weight"] = recipe.photo_weight
     if recipe.style_losses:  # so that what was measured before there was such a setting stays measured
         settings["style_losses"] = recipe.style_losses
     grows = size if {recipe.content_loss, *_style_losses(recipe)} & _GROWTH.keys() else None
@@ -183,15 +185,15 @@ def _middle(
         objective = build_objective(recipe.model_copy(update=weights))
         return prepare(objective)(lambda: content, [partial(resize, style, _size(style)) for style in styles])
 
-    content_at = evaluation(style_weight=0.0, tv_weight=0.0)
-    style_at = evaluation(content_weight=0.0, style_weight=1.0, tv_weight=0.0)
+    content_at = evaluation(style_weight=0.0, tv_weight=0.0, photo_weight=0.0)
+    style_at = evaluation(content_weight=0.0, style_weight=1.0, tv_weight=0.0, photo_weight=0.0)
     photograph, black = content * 255.0, torch.zeros_like(content)
     before = style_at(photograph, slope=False).loss
     if before <= _ROUNDING * style_at(black, slope=False).loss:
         return math.nan
     # The solver's tolerances are for losses about as large as the default preset's.
     unit = _LOSS / before
-    style_at = evaluation(content_weight=0.0, style_weight=unit, tv_weight=0.0)
+    style_at = evaluation(content_weight=0.0, style_weight=unit, tv_weight=0.0, photo_weight=0.0)
     norms: list[float] = []
     ratios: list[float] = []
 
@@ -208,7 +210,10 @@ def _middle(
         return math.nan
     scale = unit / guess
     trial = evaluation(
-        content_weight=scale * recipe.content_weight, style_weight=unit, tv_weight=scale * recipe.tv_weight
+        content_weight=scale * recipe.content_weight,
+        style_weight=unit,
+        tv_weight=scale * recipe.tv_weight,
+        photo_weight=scale * recipe.photo_weight,
     )
     given_up = content_at(_painted(photograph, trial), slope=False).loss / alone
     given_up = min(max(given_up, _SAID), 1.0 - _SAID)

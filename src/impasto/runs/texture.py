@@ -31,6 +31,8 @@ def settings(
         "aspect": aspect,
         "seamless": seamless,
         "content_weight": 0.0,
+        "photo_weight": 0.0,
+        "photo_finish": 0,
         "init": "noise",
         "detail": 0.0,
         "style_size": 0,

@@ -113,6 +113,8 @@ class ObjectiveOptions(NetworkOptions):
         How much the style counts (beta).
     tv_weight
         How much smoothness counts (total variation).
+    photo_weight
+        How much it counts that the picture stays a photograph: that colours beside each other change alike.
     style_weights
         Shares of several styles, such as 0.7,0.3.
     style_loss
@@ -161,6 +163,7 @@ class ObjectiveOptions(NetworkOptions):
     content_weight: Annotated[float | None, _OBJECTIVE] = None
     style_weight: Annotated[float | None, _OBJECTIVE] = None
     tv_weight: Annotated[float | None, _OBJECTIVE] = None
+    photo_weight: Annotated[float | None, _OBJECTIVE] = None
     style_weights: Annotated[str | None, _OBJECTIVE] = None
     style_loss: Annotated[str | None, _OBJECTIVE] = None
     content_loss: Annotated[ContentLossName | None, _OBJECTIVE] = None
@@ -215,6 +218,9 @@ class Options(ObjectiveOptions):
 
     Parameters
     ----------
+    photo_finish
+        At the end the picture becomes the photograph recoloured, by one map in so many pixels around each: lines are
+        as straight as they were. 0 leaves it as it was painted.
     strength
         How much style, from 0 (the photograph, all but untouched) to 1 (next to nothing of it), in place of the two
         weights: about the same for any pictures, preset and size.
@@ -240,6 +246,7 @@ class Options(ObjectiveOptions):
         picture takes.
     """
 
+    photo_finish: Annotated[int | None, _OBJECTIVE, _WHOLE] = None
     strength: Annotated[float | None, _OBJECTIVE] = None
     size: Annotated[int | None, _SIZE, _WHOLE] = None
     init: Annotated[str | None, _SIZE] = None
