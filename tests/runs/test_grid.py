@@ -50,6 +50,7 @@ def test_every_setting_of_a_recipe_is_an_axis() -> None:
         "palette",
         "style_weights",
         "measured_for",
+        "changes",
     } | {"quality"}
     defaults = {
         name: (value,) for name, value in resolve().model_dump().items() if name in AXES and value is not None

@@ -229,8 +229,8 @@ def test_a_run_that_fails_does_not_stop_the_others(
 ) -> None:
     steps = Session.steps
 
-    def diverging(session: Session, resume: Any = None) -> Any:
-        for step in steps(session, resume):
+    def diverging(session: Session, resume: Any = None, **options: Any) -> Any:
+        for step in steps(session, resume, **options):
             if session.recipe.style_weight == 5.0 and step.done == 2:
                 raise DivergedError("the optimisation cannot go on")
             yield step

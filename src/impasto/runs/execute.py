@@ -215,7 +215,7 @@ class Session:
             self.notes += self.plan.notes
         self._given, self._progress, self._shared = encoder, progress, shared
         self._courses: dict[str, Course] = {}
-        self._kept = Kept(KEPT_BYTES) if shared is None else shared.targets
+        self._kept = Kept(KEPT_BYTES)
         # What is resumed has its weights, and they may not change in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self.encoder: Encoder | None = None
@@ -452,14 +452,14 @@ class Session:
 
     def _prepared(self, settings: Recipe, objective: Objective, *, unit: float) -> Prepare:
         assert self.encoder is not None
-        share = self._shared is not None or bool(self.recipe.changes)
+        kept = self._kept if self.recipe.changes else None
         return assemble.build_evaluation(
             self.encoder,
             objective,
             settings.style_shares,
             unit=unit,
             tile=self.recipe.tile,
-            kept=self._kept if share else None,
+            kept=kept if self._shared is None else self._shared.targets,  # which are new with a new network
             regions=self._masks_of(settings).regions,
             seamless=self.recipe.seamless,
         )
