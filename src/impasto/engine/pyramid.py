@@ -97,6 +97,16 @@ def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
     return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp_(0.0, 1.0)
 
 
+def widened(image: Tensor, margin: int) -> Tensor:
+    """(N, C, H, W) with so many pixels more on every side, mirrored; a GPU or processor floating type."""
+    return F.pad(image, (margin,) * 4, mode="reflect") if margin else image
+
+
+def trimmed(image: Tensor, margin: int) -> Tensor:
+    """What :func:`widened` was given, a view."""
+    return image[..., margin:-margin, margin:-margin] if margin else image
+
+
 def carry_up(
     image: Tensor,
     content: Tensor,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from impasto.engine.pyramid import Size, resize
+from impasto.engine.pyramid import Size, resize, widened
 from impasto.losses.objective import Objective, StyleTerm, WholeTerm
 
 See = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]
@@ -39,17 +39,23 @@ class Regions:
     """The regions of a picture by name, and how a network sees masks.
 
     Style terms with a region's name look at that region alone; those without one, at the whole picture.
+
+    Attributes:
+        margin: pixels that the picture has beyond every edge of the masks, which are mirrored there.
     """
 
     by_name: Mapping[str, Region] = field(default_factory=dict)
     see: See = lambda mask, layers: {}
+    margin: int = 0
 
     def guides(self, objective: Objective, size: Size) -> dict[str, Tensor]:
         """Term name -> how much each feature of a picture of that size counts, for the terms of regions."""
         found: dict[str, Tensor] = {}
+        own = size[0] - 2 * self.margin, size[1] - 2 * self.margin
         for name, region in self.by_name.items():
             terms = _of(objective, name)
-            seen = self.see(resize(region.mask, size, "bilinear"), {term.layer for term in terms})
+            mask = widened(resize(region.mask, own, "bilinear"), self.margin)
+            seen = self.see(mask, {term.layer for term in terms})
             found |= {term.name: seen[term.layer] for term in terms}
         return found
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prepare
-from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize
+from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize, trimmed, widened
 from impasto.engine.solvers import Adam, Solver, Update
 from impasto.engine.state import State, own
 from impasto.engine.steering import Course, Finish, Steering
@@ -66,7 +66,8 @@ class Step:
             RuntimeError: the next step has been asked for.
         """
         painting = self._now()
-        return (painting.solver.best(painting.x) / painting.unit).clamp_(0.0, 1.0)
+        best = trimmed(painting.solver.best(painting.x), painting.margin)
+        return (best / painting.unit).clamp_(0.0, 1.0)
 
     def take(self) -> Tensor:
         """:attr:`painted`, without a copy of it being made: for who wants no further step, and cannot have one.
@@ -79,7 +80,7 @@ class Step:
         painting.solver.restart()
         painting.watchdog.restart()
         painting.taken = True
-        return best.div_(painting.unit).clamp_(0.0, 1.0)
+        return trimmed(best.div_(painting.unit).clamp_(0.0, 1.0), painting.margin)
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         """The losses of any picture of this level's size, (1, 3, H, W) in [0, white].
@@ -90,8 +91,10 @@ class Step:
         painting = self._painting
         if painting.position[0] != self.level:
             raise RuntimeError("a step's losses: expected at its own level, came after it")
-        unit = painting.unit
-        return painting.evaluate(picture if white == unit else picture * (unit / white), slope=False)
+        wide = widened(picture, painting.margin)
+        return painting.evaluate(
+            wide if white == painting.unit else wide * (painting.unit / white), slope=False
+        )
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, for ``resume``.
@@ -129,6 +132,7 @@ class _Painting:
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
     course: Course
     evaluate: EvaluateAtTurn
+    margin: int  # of x, on every side, which nobody is shown
     taken: bool = False
     returns: int = 0  # how often it has gone back: there may be other steps as far as those of before
 
@@ -179,6 +183,7 @@ def iterate(
     resume: State | None = None,
     finish: Finish = lambda picture: picture,
     seamless: bool = False,
+    margin: int = 0,
     steering: Steering | None = None,
 ) -> Iterator[Step]:
     """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
@@ -198,6 +203,8 @@ def iterate(
         resume: what :meth:`Step.state` gave; ``start`` is only what may be gone back to then.
         finish: what becomes of a picture in [0, 1] when it is looked at.
         seamless: the picture goes on at its other side.
+        margin: pixels painted beyond every edge, where the content is mirrored, and shown to nobody: what a network
+            that sees zeros beyond leaves at an edge, it leaves there.
         steering: changes ``prepare``, ``redraw``, ``finish`` and the solver's learning rate between two steps.
 
     Raises:
@@ -206,13 +213,14 @@ def iterate(
     steering = steering or Steering()
     first = Course(prepare, solver.learning_rate, redraw, finish)
     painting = _Painting(
-        x=(start * unit).contiguous(),
+        x=(widened(start, margin) * unit).contiguous(),
         solver=solver,
         watchdog=Watchdog(least_fall=least_fall),
         unit=unit,
         position=(0, 0, 0),
         course=first,
         evaluate=_unprepared,
+        margin=margin,
     )
     if resume is not None:
         painting.restore(resume, solver)
@@ -238,7 +246,7 @@ def iterate(
         painting.steer(course)
         if painting.evaluate is _unprepared:
             painting.evaluate = course.prepare(
-                partial(resize, content, level.size, resample),
+                partial(_wide, content, level.size, resample, margin),
                 [
                     partial(resize, style, size, resample)
                     for style, size in zip(styles, level.styles, strict=True)
@@ -267,6 +275,10 @@ def iterate(
             yield step
 
 
+def _wide(content: Tensor, size: Size, resample: Resample, margin: int) -> Tensor:
+    return widened(resize(content, size, resample), margin)
+
+
 def _unprepared(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
     raise RuntimeError("the losses: expected a level that has begun")
 
@@ -286,7 +298,7 @@ def _go_back(painting: _Painting, steering: Steering, start: Tensor, solver: Sol
         return
     solver.restart()
     painting.solver, painting.watchdog = solver, Watchdog(least_fall=painting.watchdog.least_fall)
-    painting.x = (start * painting.unit).contiguous()
+    painting.x = (widened(start, painting.margin) * painting.unit).contiguous()
     painting.position = (0, 0, 0)
 
 
@@ -303,9 +315,12 @@ def _go_up(
     unit = painting.unit
     painting.x, painting.unit = painting.solver.best(painting.x).div_(unit).clamp_(0.0, 1.0), 1.0
     painting.watchdog.restart()
-    painting.solver.resize(sizes[1])
-    larger = carry_up(painting.x, content, sizes, detail, resample=resample, seamless=seamless)
-    painting.x, painting.unit = larger.mul_(unit), unit
+    margin = painting.margin
+    height, width = sizes[1]
+    painting.solver.resize((height + 2 * margin, width + 2 * margin))
+    own = trimmed(painting.x, margin)
+    larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless)
+    painting.x, painting.unit = widened(larger, margin).mul_(unit), unit
 
 
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:

@@ -18,9 +18,9 @@ from torch import Tensor
 from impasto import images
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
-from impasto.engine.evaluation import Evaluate, Prepare
+from impasto.engine.evaluation import Evaluation, Prepare
 from impasto.engine.kept import Kept
-from impasto.engine.pyramid import Level, Size, resize
+from impasto.engine.pyramid import Level, Size, resize, widened
 from impasto.engine.state import State
 from impasto.engine.steering import Course, Steering
 from impasto.engine.stylize import Step
@@ -345,22 +345,27 @@ class Session:
                 resume=resume,
                 finish=first.finish,
                 seamless=self.recipe.seamless,
+                margin=self.recipe.beyond,
                 steering=steering,
             )
 
         return Painting(self, begin, resume=resume, undo_bytes=undo_bytes)
 
-    def evaluate(self, done: int = 0) -> Evaluate:
-        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by."""
+    def evaluate(self, done: int = 0) -> Callable[..., Evaluation]:
+        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
+
+        Its gradient is that by the picture with its margin.
+        """
         self.load()
-        level, settings = self.levels[-1], self.recipe.after(done)
-        return self._prepared(settings, assemble.build_objective(settings), unit=1.0)(
-            partial(resize, self.content, level.size, self.recipe.resample),
+        level, settings, margin = self.levels[-1], self.recipe.after(done), self.recipe.beyond
+        wide = self._prepared(settings, assemble.build_objective(settings), unit=1.0)(
+            lambda: widened(resize(self.content, level.size, self.recipe.resample), margin),
             [
                 partial(resize, style, size, self.recipe.resample)
                 for style, size in zip(self.styles, level.styles, strict=True)
             ],
         )
+        return lambda picture, *, slope=True: wide(widened(picture, margin), slope=slope)
 
     # --- what the steps go by -------------------------------------------------------------------------------
 

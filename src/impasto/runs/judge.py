@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto import color, images
 from impasto.engine.evaluation import Evaluate
-from impasto.engine.pyramid import Size, fit, resize
+from impasto.engine.pyramid import Size, fit, resize, widened
 from impasto.errors import ParameterError
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
@@ -166,7 +166,10 @@ class Judge:
         at = assemble.whole_tiles(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
-            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False
+            widened(
+                resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), self.recipe.beyond
+            ),
+            slope=False,
         )
         weights = {term.name: term.weight for term in self.objective}
         return Judgement(
@@ -215,12 +218,13 @@ class Judge:
                 regions=self._masks.regions,
                 seamless=self.recipe.seamless,
             )
-            resample = self.recipe.resample
+            resample, margin = self.recipe.resample, self.recipe.beyond
             styles = [
                 partial(resize, style, size, resample)
                 for style, size in zip(self._styles, sizes, strict=True)
             ]
-            self._ready = key, prepare(partial(resize, self._content, at, resample), styles)
+            wide = prepare(lambda: widened(resize(self._content, at, resample), margin), styles)
+            self._ready = key, wide
         return self._ready[1]
 
 

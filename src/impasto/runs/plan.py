@@ -13,7 +13,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -103,9 +103,20 @@ def draw_up(
     """
     limit = available(device) if memory is None else memory
 
+    def wide(at: Sequence[Level]) -> list[Level]:
+        more = 2 * recipe.beyond
+        return [replace(level, size=(level.size[0] + more, level.size[1] + more)) for level in at]
+
     def bytes_of(candidate: Recipe, at: Sequence[Level]) -> int:
         return round(
-            peak(candidate, content=content, styles=styles, levels=at, device=device, itemsize=dtype.itemsize)
+            peak(
+                candidate,
+                content=content,
+                styles=styles,
+                levels=wide(at),
+                device=device,
+                itemsize=dtype.itemsize,
+            )
         )
 
     best = recipe
@@ -122,7 +133,7 @@ def draw_up(
         for name in ("tile", "history_memory")
         if getattr(best, name) != getattr(recipe, name)
     ]
-    seconds = duration(best, levels, device=device, dtype=dtype)
+    seconds = duration(best, wide(levels), device=device, dtype=dtype)
     return Plan(best, tuple(levels), needed, seconds, limit, tuple(changes))
 
 
@@ -197,7 +208,7 @@ def peak(
             2.25 * picture + solver + kept + max(2 * maps + network, photo),
             picture + shown + styling + maps + whole,  # x, a style
             2 * picture + kept + network,  # x, the content
-            1.7 * below + 1.5 * picture,  # going up, one colour at a time: x at both levels, the content
+            1.7 * below + 2.0 * picture,  # going up, one colour at a time: x at both levels, the content; a margin
             3 * picture + kept + maps + network,  # the result, rounded
             3 * picture + kept + photo,  # the result, the photograph
         )

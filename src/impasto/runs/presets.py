@@ -97,7 +97,7 @@ _OTHER_NETWORKS: dict[str, dict[str, Any]] = {
 PRESETS: dict[str, Preset] = {
     "impasto": Preset(
         "our own: large strokes and fine texture, clean colours",
-        {},
+        {"margin": 8},
         {},
     ),
     "photo": Preset(
@@ -105,6 +105,7 @@ PRESETS: dict[str, Preset] = {
         {
             "photo_weight": 0.3,
             "photo_finish": 4,
+            "margin": 8,
         },
         {},
     ),

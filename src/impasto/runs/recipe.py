@@ -204,6 +204,7 @@ class Recipe(BaseModel):
         None  # width / height, in place of the content's
     )
     seamless: bool = False
+    margin: Annotated[int, Field(ge=0, le=1000)] = 0  # painted beyond every edge, and cut off
     style_size: Pixels | None = None
     style_fit: Literal["long", "short", "height", "area"] = "long"
     style_scale: Scale = 1.0
@@ -336,6 +337,11 @@ class Recipe(BaseModel):
     def losses_at(self, layer: str) -> dict[StyleLossName, float]:
         """Style loss -> its share of a style layer's weight."""
         return self.style_losses.get(layer) or {self.style_loss: 1.0}
+
+    @property
+    def beyond(self) -> int:
+        """Pixels painted beyond every edge; a seamless picture has its other side there."""
+        return 0 if self.seamless else self.margin
 
     @property
     def inputs(self) -> tuple[tuple[str, Input], ...]:

@@ -60,7 +60,7 @@ class Masks:
             masks = tuple(_both(mask, cutout) for cutout in self.style_cutouts)
             assert inside is not None
             found[region.name] = Region(inside, shares, masks)
-        return Regions(found, see)
+        return Regions(found, see, self.recipe.beyond)
 
     def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
         """Puts the photograph back where it is to be left as it was, and cuts out what was cut out of it."""

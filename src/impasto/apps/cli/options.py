@@ -146,6 +146,8 @@ class ObjectiveOptions(NetworkOptions):
         More about a region, such as sky=style:2,weight:1.5,loss:wasserstein; or face=keep, which leaves it as it was.
     seamless
         Copies of the picture can be laid side by side; its sides become multiples of 16.
+    margin
+        Pixels painted beyond every edge, where the photograph is mirrored, and cut off: keeps edges from turning grey.
     color
         Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
         recolours the style before.
@@ -178,6 +180,7 @@ class ObjectiveOptions(NetworkOptions):
     style_mask: Annotated[list[str] | None, _REGION] = None
     region: Annotated[list[str] | None, _REGION] = None
     seamless: Annotated[bool | None, _SIZE, _FLAG] = None
+    margin: Annotated[int | None, _SIZE, _WHOLE] = None
     color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
     palette: Annotated[Path | None, _OBJECTIVE] = None
     color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None
