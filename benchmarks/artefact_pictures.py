@@ -47,9 +47,9 @@ FIGURES = {
         (0, 0, 72, 64),
         4,
         (
-            "--size 256 --quality draft --padding zero",
-            "--size 256 --quality draft --padding replicate",
-            "--size 256 --quality draft --padding reflect",
+            "--size 256 --quality draft --margin 0",
+            "--size 256 --quality draft --margin 0 --padding reflect",
+            "--size 256 --quality draft",
         ),
     ),
     "grey": Figure(

@@ -47,23 +47,22 @@ PAIRS = {
     "hoovertowernight": "the_scream",
 }
 GRIDS = (2, 4, 8, 16)
-_MARGIN = 8  # pixels
 _SHORT = 0.4  # cycles a pixel
 
-WAYS: dict[str, dict[str, Any]] = {
-    "default": {},
+# All but the default without its margin, so that what is at the edges is the padding's doing.
+_NO_MARGIN: dict[str, dict[str, Any]] = {
+    "no margin": {},
     "max-blur": {"pooling": "max-blur"},
     "average": {"pooling": "average"},
     "replicate": {"padding": "replicate"},
     "replicate-first": {"padding": "replicate-first"},
     "reflect": {"padding": "reflect"},
     "max-blur, reflect": {"pooling": "max-blur", "padding": "reflect"},
-    # Painted with eight pixels more on every side, the photograph mirrored, which are cut off.
-    "mirrored margin": {},
     "adam": {"optimizer": "adam"},
     "noise": {"init": "noise"},
     "noise, adam": {"init": "noise", "optimizer": "adam"},
 }
+WAYS = {"default": {}} | {name: {"margin": 0, **given} for name, given in _NO_MARGIN.items()}
 
 
 def lightness(picture: Tensor) -> Tensor:
@@ -166,17 +165,13 @@ class Pictures:
         for name, picture in own.items():
             row.setdefault(name, measured(picture))
         if way not in row:
-            margin = _MARGIN if way == "mirrored margin" else 0
-            given = {"size": self._size + 2 * margin, "quality": self._quality}
-            photo, style = self.paths(content)
-            source = F.pad(own["photograph"], (margin,) * 4, mode="reflect") if margin else photo
-            session = make_session(source, style, {**given, **WAYS[way]})
+            given = {"size": self._size, "quality": self._quality}
+            session = make_session(*self.paths(content), {**given, **WAYS[way]})
             before = resource.getrusage(resource.RUSAGE_SELF)
             for last in session:  # noqa: B007  # the last one is what is wanted
                 pass
             after = resource.getrusage(resource.RUSAGE_SELF)
             image = session.result(last).image.cpu()
-            image = image[..., margin : image.shape[-2] - margin, margin : image.shape[-1] - margin]
             name = f"artefacts-{self._size}-{content}-{way.replace(', ', '-').replace(' ', '-')}.png"
             images.write(PICTURES / name, image)
             judge = make_session(*self.paths(content), {"size": self._size}).evaluate()

@@ -205,3 +205,18 @@ def test_patches_within_a_guide_are_those_whose_middle_is() -> None:
 def _features(seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(1, 6, 8, 9, dtype=torch.float64, generator=generator)
+
+
+def test_a_margin_is_guided_as_what_it_mirrors(thin: Convolutions) -> None:
+    network, margin = VGG(thin).to(dtype=torch.float64), 16
+    objective = _objective(Gram(), "part", content=0.0)
+    mask = _mask(64, 96, 3)
+    plain = Regions({"part": Region(mask, (1.0,), (None,))}, network.see).guides(objective, (64, 96))
+    wide = Regions({"part": Region(mask, (1.0,), (None,))}, network.see, margin).guides(objective, (96, 128))
+    for name, guide in plain.items():
+        stride = 64 // guide.shape[-2]
+        beyond = margin // stride
+        inner = wide[name][..., beyond:-beyond, beyond:-beyond]
+        assert inner.shape == guide.shape
+        middle = (..., slice(40 // stride, 48 // stride), slice(40 // stride, 56 // stride))
+        torch.testing.assert_close(inner[middle], guide[middle], rtol=0.0, atol=1e-3)  # they see far

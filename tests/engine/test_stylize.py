@@ -119,6 +119,46 @@ def test_resumed_is_uninterrupted(network: TinyNetwork, name: str, cut: int) -> 
 
 
 @pytest.mark.parametrize("name", MAKERS)
+def test_a_margin_is_a_larger_picture_cut(network: TinyNetwork, name: str) -> None:
+    """At one size: the same as mirroring content and start by hand, painting that and cutting it off."""
+    content, style, margin = _picture(20, 28, 1), _picture(16, 16, 2), 5
+    wide = F.pad(content, (margin,) * 4, mode="reflect")
+
+    def painted(content: Tensor, margin: int) -> Tensor:
+        height, width = content.shape[-2:]
+        steps = iterate(
+            content=content,
+            styles=[style],
+            prepare=whole(network, OBJECTIVE, [1.0]),
+            levels=(Level((height, width), ((16, 16),), 6),),
+            start=content,
+            solver=MAKERS[name](),
+            margin=margin,
+        )
+        return list(steps)[-1].image
+
+    ours = painted(content, margin)
+    assert ours.shape == content.shape
+    assert torch.equal(ours, painted(wide, 0)[..., margin:-margin, margin:-margin])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_margin_is_at_every_level_and_resumes(network: TinyNetwork, name: str) -> None:
+    options: dict[str, Any] = {"detail": 0.5, "margin": 3}
+    steps = _iterate(MAKERS[name](), network, **options)
+    states, sizes = [], []
+    for step in steps:
+        sizes.append(tuple(step.image.shape[-2:]))
+        states.append(step.state())
+    assert dict.fromkeys(sizes) == dict.fromkeys(level.size for level in LEVELS)
+    last = step.take()
+    assert last.shape[-2:] == LEVELS[-1].size
+    for cut in (5, 6, 9):
+        resumed = list(_iterate(MAKERS[name](), network, resume=states[cut - 1], **options))
+        assert torch.equal(resumed[-1].take(), last)
+
+
+@pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 6, 7, 16])
 def test_resumed_is_uninterrupted_where_losses_draw_samples(
     network: TinyNetwork, name: str, cut: int

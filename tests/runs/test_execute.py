@@ -14,9 +14,11 @@ import impasto
 from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.runs import assemble
+from impasto.runs.execute import make_session
 from impasto.swatches import paint
 
-OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
+# Of so few pixels a margin would be most of the picture.
+OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,16 @@ def test_the_loss_is_that_of_the_saved_picture(pictures: tuple[Path, Path], tmp_
     saved = images.read(result.save(tmp_path / "out.png")).pixels
     session = Session(result.recipe, pictures[0], [pictures[1]])
     assert session.evaluate()(saved).loss == pytest.approx(result.loss, rel=1e-6)
+
+
+def test_a_margin_is_cut_off(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    plain, cut = (impasto.stylize(*pictures, **{**OPTIONS, "margin": margin}) for margin in (0, 6))
+    assert cut.size == plain.size
+    assert not torch.equal(cut.image, plain.image)
+    # Its loss is that of what is saved, as anybody sees it.
+    saved = images.read(cut.save(tmp_path / "out.png")).pixels
+    judge = make_session(*pictures, OPTIONS).evaluate()
+    assert judge(saved).loss == pytest.approx(cut.loss, rel=1e-6)
 
 
 def test_styles_are_mixed_by_their_weights(pictures: tuple[Path, Path]) -> None:

@@ -54,6 +54,17 @@ def test_margins_are_those_of_the_tiles(thin: Convolutions, pooling: Pooling) ->
     assert inner.core.top - inner.outer.top == inner.outer.right - inner.core.right == MARGINS[pooling]
 
 
+def test_a_margin_is_planned_for() -> None:
+    none, some, seamless = (
+        _plan(10**12, size=2048, **given)
+        for given in ({"margin": 0}, {"margin": 64}, {"margin": 64, "seamless": True})
+    )
+    assert some.memory > 1.02 * none.memory
+    assert some.seconds > 1.1 * none.seconds
+    assert some.levels == none.levels
+    assert seamless.seconds == _plan(10**12, size=2048, margin=0, seamless=True).seconds
+
+
 def test_what_takes_longer_is_planned_for() -> None:
     plain, blurred, mirrored = (
         _plan(10**12, size=2048, **given).seconds

@@ -18,7 +18,7 @@ from impasto.errors import ParameterError
 from impasto.runs import assemble, record
 from impasto.swatches import paint
 
-OPTIONS: dict[str, Any] = {"size": 64, "steps": 4, "device": "cpu", "precision": "fp32"}
+OPTIONS: dict[str, Any] = {"size": 64, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
 
 
 @pytest.fixture(autouse=True)

@@ -83,7 +83,7 @@ class Step:
         return trimmed(best.div_(painting.unit).clamp_(0.0, 1.0), painting.margin)
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
-        """The losses of any picture of this level's size, (1, 3, H, W) in [0, white].
+        """The losses of any picture of this level's size, its margin included, (1, 3, H, W) in [0, white].
 
         Raises:
             RuntimeError: the next level has been begun.
@@ -91,10 +91,8 @@ class Step:
         painting = self._painting
         if painting.position[0] != self.level:
             raise RuntimeError("a step's losses: expected at its own level, came after it")
-        wide = widened(picture, painting.margin)
-        return painting.evaluate(
-            wide if white == painting.unit else wide * (painting.unit / white), slope=False
-        )
+        unit = painting.unit
+        return painting.evaluate(picture if white == unit else picture * (unit / white), slope=False)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, for ``resume``.

@@ -312,6 +312,14 @@ def build_levels(
     ]
 
 
+def margin(recipe: Recipe, levels: Sequence[Level]) -> int:
+    """Pixels painted beyond every edge: the recipe's, or as many as a narrow picture can be mirrored by.
+
+    A seamless picture has its other side there.
+    """
+    return 0 if recipe.seamless else min(recipe.margin, *(min(level.size) - 1 for level in levels))
+
+
 def whole_tiles(recipe: Recipe, size: Size) -> Size:
     """The size, or for a seamless picture the nearest that goes on at its other side on the network's grid."""
     if not recipe.seamless:

@@ -18,9 +18,9 @@ from torch import Tensor
 from impasto import images
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
-from impasto.engine.evaluation import Evaluation, Prepare
+from impasto.engine.evaluation import Evaluate, Prepare
 from impasto.engine.kept import Kept
-from impasto.engine.pyramid import Level, Size, resize, widened
+from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.state import State
 from impasto.engine.steering import Course, Steering
 from impasto.engine.stylize import Step
@@ -204,6 +204,7 @@ class Session:
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side(recipe))
+        self.margin = assemble.margin(recipe, self.levels)
         self._check_pixels("size: a result", self.levels[-1].size, max_pixels)
         self._check_changes()
         self.plan = self._plan(memory) if encoder is None and not keep_plan else None
@@ -345,27 +346,26 @@ class Session:
                 resume=resume,
                 finish=first.finish,
                 seamless=self.recipe.seamless,
-                margin=self.recipe.beyond,
+                margin=self.margin,
                 steering=steering,
             )
 
         return Painting(self, begin, resume=resume, undo_bytes=undo_bytes)
 
-    def evaluate(self, done: int = 0) -> Callable[..., Evaluation]:
+    def evaluate(self, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
 
-        Its gradient is that by the picture with its margin.
+        A margin does not count: it is not in the picture that is saved.
         """
         self.load()
-        level, settings, margin = self.levels[-1], self.recipe.after(done), self.recipe.beyond
-        wide = self._prepared(settings, assemble.build_objective(settings), unit=1.0)(
-            lambda: widened(resize(self.content, level.size, self.recipe.resample), margin),
+        level, settings = self.levels[-1], self.recipe.after(done)
+        return self._prepared(settings, assemble.build_objective(settings), unit=1.0)(
+            partial(resize, self.content, level.size, self.recipe.resample),
             [
                 partial(resize, style, size, self.recipe.resample)
                 for style, size in zip(self.styles, level.styles, strict=True)
             ],
         )
-        return lambda picture, *, slope=True: wide(widened(picture, margin), slope=slope)
 
     # --- what the steps go by -------------------------------------------------------------------------------
 
@@ -379,7 +379,7 @@ class Session:
             objective = assemble.build_objective(settings)
             put_back, colored = self._masks_of(settings).finish(self._photo), self._colored
             self._courses[key] = Course(
-                self._prepared(settings, objective, unit=float(settings.unit)),
+                self._prepared(settings, objective, unit=float(settings.unit), margin=self.margin),
                 rate,
                 engine.REDRAW if draws(objective) else 0,
                 lambda painted: put_back(
@@ -455,7 +455,7 @@ class Session:
     def _masks_of(self, settings: Recipe) -> Masks:
         return replace(self._masks[settings.regions], recipe=settings)
 
-    def _prepared(self, settings: Recipe, objective: Objective, *, unit: float) -> Prepare:
+    def _prepared(self, settings: Recipe, objective: Objective, *, unit: float, margin: int = 0) -> Prepare:
         assert self.encoder is not None
         kept = self._kept if self.recipe.changes else None
         return assemble.build_evaluation(
@@ -465,7 +465,7 @@ class Session:
             unit=unit,
             tile=self.recipe.tile,
             kept=kept if self._shared is None else self._shared.targets,  # which are new with a new network
-            regions=self._masks_of(settings).regions,
+            regions=partial(self._masks_of(settings).regions, margin=margin),
             seamless=self.recipe.seamless,
         )
 
@@ -474,7 +474,7 @@ class Session:
         finished = last.done == last.planned
         image = resize(last.take() if finished else last.painted, self.size)
         saved = (image * 255.0).round_()
-        if last.level == len(self.levels) - 1:
+        if last.level == len(self.levels) - 1 and not self.margin:
             judged = last.judge(saved, white=255.0)
         else:
             judged = self.evaluate(last.done - 1)(saved.div_(255.0), slope=False)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto import color, images
 from impasto.engine.evaluation import Evaluate
-from impasto.engine.pyramid import Size, fit, resize, widened
+from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
@@ -166,10 +166,7 @@ class Judge:
         at = assemble.whole_tiles(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
-            widened(
-                resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), self.recipe.beyond
-            ),
-            slope=False,
+            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False
         )
         weights = {term.name: term.weight for term in self.objective}
         return Judgement(
@@ -218,13 +215,12 @@ class Judge:
                 regions=self._masks.regions,
                 seamless=self.recipe.seamless,
             )
-            resample, margin = self.recipe.resample, self.recipe.beyond
+            resample = self.recipe.resample
             styles = [
                 partial(resize, style, size, resample)
                 for style, size in zip(self._styles, sizes, strict=True)
             ]
-            wide = prepare(lambda: widened(resize(self._content, at, resample), margin), styles)
-            self._ready = key, wide
+            self._ready = key, prepare(partial(resize, self._content, at, resample), styles)
         return self._ready[1]
 
 

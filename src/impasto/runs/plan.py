@@ -28,7 +28,7 @@ from impasto.engine.tiles import CONTENT_BYTES
 from impasto.errors import ParameterError
 from impasto.losses.cost import Cost
 from impasto.losses.objective import WholeTerm
-from impasto.runs.assemble import build_objective, build_solver
+from impasto.runs.assemble import build_objective, build_solver, margin
 from impasto.runs.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
@@ -104,7 +104,7 @@ def draw_up(
     limit = available(device) if memory is None else memory
 
     def wide(at: Sequence[Level]) -> list[Level]:
-        more = 2 * recipe.beyond
+        more = 2 * margin(recipe, at)
         return [replace(level, size=(level.size[0] + more, level.size[1] + more)) for level in at]
 
     def bytes_of(candidate: Recipe, at: Sequence[Level]) -> int:
@@ -208,7 +208,8 @@ def peak(
             2.25 * picture + solver + kept + max(2 * maps + network, photo),
             picture + shown + styling + maps + whole,  # x, a style
             2 * picture + kept + network,  # x, the content
-            1.7 * below + 2.0 * picture,  # going up, one colour at a time: x at both levels, the content; a margin
+            1.7 * below
+            + 2.0 * picture,  # going up, one colour at a time: x at both levels, the content; a margin
             3 * picture + kept + maps + network,  # the result, rounded
             3 * picture + kept + photo,  # the result, the photograph
         )
@@ -292,8 +293,8 @@ def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
 
 def _shown(recipe: Recipe, size: Size) -> Size:
     """What the network is shown of a picture of one tile: a seamless one has a margin all around."""
-    margin = 2 * MARGINS[recipe.pooling] if recipe.seamless else 0
-    return size[0] + margin, size[1] + margin
+    around = 2 * MARGINS[recipe.pooling] if recipe.seamless else 0
+    return size[0] + around, size[1] + around
 
 
 def _kernel_bytes(recipe: Recipe, device: torch.device, itemsize: int) -> float:

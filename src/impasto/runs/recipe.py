@@ -339,11 +339,6 @@ class Recipe(BaseModel):
         return self.style_losses.get(layer) or {self.style_loss: 1.0}
 
     @property
-    def beyond(self) -> int:
-        """Pixels painted beyond every edge; a seamless picture has its other side there."""
-        return 0 if self.seamless else self.margin
-
-    @property
     def inputs(self) -> tuple[tuple[str, Input], ...]:
         """What each picture that went in is to the recipe, and the picture."""
         found: list[tuple[str, Input | None]] = [

@@ -43,8 +43,8 @@ class Masks:
     style_cutouts: tuple[Tensor | None, ...]
     notes: tuple[str, ...]
 
-    def regions(self, see: See) -> Regions:
-        """What the engine needs to know."""
+    def regions(self, see: See, margin: int = 0) -> Regions:
+        """What the engine needs to know, of a picture with that margin."""
         recipe, styles = self.recipe, len(self.style_cutouts)
         found = {}
         if not recipe.regions and any(each is not None for each in (self.cutout, *self.style_cutouts)):
@@ -60,7 +60,7 @@ class Masks:
             masks = tuple(_both(mask, cutout) for cutout in self.style_cutouts)
             assert inside is not None
             found[region.name] = Region(inside, shares, masks)
-        return Regions(found, see, self.recipe.beyond)
+        return Regions(found, see, margin)
 
     def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
         """Puts the photograph back where it is to be left as it was, and cuts out what was cut out of it."""

@@ -146,8 +146,6 @@ class ObjectiveOptions(NetworkOptions):
         More about a region, such as sky=style:2,weight:1.5,loss:wasserstein; or face=keep, which leaves it as it was.
     seamless
         Copies of the picture can be laid side by side; its sides become multiples of 16.
-    margin
-        Pixels painted beyond every edge, where the photograph is mirrored, and cut off: keeps edges from turning grey.
     color
         Whose colours it has: the style's, or the photograph's: keep takes only lightness from the painting, match
         recolours the style before.
@@ -180,7 +178,6 @@ class ObjectiveOptions(NetworkOptions):
     style_mask: Annotated[list[str] | None, _REGION] = None
     region: Annotated[list[str] | None, _REGION] = None
     seamless: Annotated[bool | None, _SIZE, _FLAG] = None
-    margin: Annotated[int | None, _SIZE, _WHOLE] = None
     color: Annotated[Literal["style", "keep", "match"] | None, _OBJECTIVE] = None
     palette: Annotated[Path | None, _OBJECTIVE] = None
     color_match: Annotated[ColorMatch | None, _OBJECTIVE] = None
@@ -229,6 +226,8 @@ class Options(ObjectiveOptions):
         weights: about the same for any pictures, preset and size.
     size
         Long side of the result in pixels; 0 keeps the content's size.
+    margin
+        Pixels painted beyond every edge, where the photograph is mirrored, and cut off: so no edge turns grey.
     init
         The first image: content, style, noise, or a file to go on from, at the result's size alone.
     quality
@@ -252,6 +251,7 @@ class Options(ObjectiveOptions):
     photo_finish: Annotated[int | None, _OBJECTIVE, _WHOLE] = None
     strength: Annotated[float | None, _OBJECTIVE] = None
     size: Annotated[int | None, _SIZE, _WHOLE] = None
+    margin: Annotated[int | None, _SIZE, _WHOLE] = None
     init: Annotated[str | None, _SIZE] = None
     quality: Annotated[Quality | None, _SOLVER] = None
     steps: Annotated[int | None, _SOLVER, _WHOLE] = None
