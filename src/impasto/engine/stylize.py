@@ -72,6 +72,8 @@ class Step:
     def take(self) -> Tensor:
         """:attr:`painted`, without a copy of it being made: for who wants no further step, and cannot have one.
 
+        A picture with a margin cannot be judged by :meth:`judge` either then.
+
         Raises:
             RuntimeError: the next step has been asked for.
         """
@@ -80,6 +82,9 @@ class Step:
         painting.solver.restart()
         painting.watchdog.restart()
         painting.taken = True
+        if painting.margin:
+            # What is taken is judged without its margin, by who prepares that and needs the room for it.
+            painting.evaluate = _unprepared
         return trimmed(best.div_(painting.unit).clamp_(0.0, 1.0), painting.margin)
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
