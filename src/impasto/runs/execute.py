@@ -18,7 +18,7 @@ from torch import Tensor
 from impasto import images
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
-from impasto.engine.evaluation import Evaluate, Prepare
+from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.state import State
@@ -469,16 +469,18 @@ class Session:
             seamless=self.recipe.seamless,
         )
 
+    def _judged(self, last: Step, image: Tensor) -> Evaluation:
+        """The losses of the picture as it will be saved, in 8 bits and without its margin."""
+        if last.level == len(self.levels) - 1 and not self.margin:
+            return last.judge((image * 255.0).round_(), white=255.0)
+        evaluate = self.evaluate(last.done - 1)  # before there is another picture beside the content
+        return evaluate((image * 255.0).round_().div_(255.0), slope=False)
+
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
         finished = last.done == last.planned
         image = resize(last.take() if finished else last.painted, self.size)
-        saved = (image * 255.0).round_()
-        if last.level == len(self.levels) - 1 and not self.margin:
-            judged = last.judge(saved, white=255.0)
-        else:
-            judged = self.evaluate(last.done - 1)(saved.div_(255.0), slope=False)
-        del saved
+        judged = self._judged(last, image)
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(

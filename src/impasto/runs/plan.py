@@ -35,9 +35,9 @@ from impasto.runs.recipe import Recipe
 # the next three.
 _PROCESS = {2: 440e6, 4: 230e6}
 # Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
-# limit, and some pictures of the last level.
+# limit, and some pictures of the last level, up to another.
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
-_PICTURE_HOLES = 0.2
+_PICTURE_HOLES, _PICTURE_HOLES_MOST = 3.0, 700e6
 # Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is
 # not arithmetic counts more where matrix units do the arithmetic, and there is less of it in Winograd's way.
 _PASSES = {2: 7.0, 4: 3.3}
@@ -219,7 +219,7 @@ def peak(
     freed = sum(_network_bytes(recipe, level.size, itemsize) for level in levels)
     holes = min(_HOLES_MOST[itemsize], _HOLES + _HOLES_SHARE * freed)
     last = _PICTURE * _pixels(levels[-1].size)
-    return process + pictures + most + holes + _PICTURE_HOLES * last
+    return process + pictures + most + holes + min(_PICTURE_HOLES_MOST, _PICTURE_HOLES * last)
 
 
 def _pixels(size: Size) -> int:
