@@ -98,8 +98,21 @@ def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
 
 
 def widened(image: Tensor, margin: int) -> Tensor:
-    """(N, C, H, W) with so many pixels more on every side, mirrored; a GPU or processor floating type."""
+    """(N, C, H, W) with so many pixels more on every side, mirrored."""
     return F.pad(image, (margin,) * 4, mode="reflect") if margin else image
+
+
+def resize_wide(image: Tensor, size: Size, resample: Resample, margin: int) -> Tensor:
+    """:func:`resize`, :func:`widened`, one colour at a time: beside a large picture there is no room for another."""
+    if not margin:
+        return resize(image, size, resample)
+    height, width = size
+    dtype = torch.promote_types(image.dtype, torch.float32)
+    wide = image.new_empty(*image.shape[:2], height + 2 * margin, width + 2 * margin, dtype=dtype)
+    for channel in range(image.shape[1]):
+        plane = slice(channel, channel + 1)
+        wide[:, plane] = widened(resize(image[:, plane], size, resample), margin)
+    return wide
 
 
 def trimmed(image: Tensor, margin: int) -> Tensor:
@@ -115,6 +128,7 @@ def carry_up(
     *,
     resample: Resample = "bicubic",
     seamless: bool = False,
+    margin: int = 0,
 ) -> Tensor:
     """The picture of a coarse level as the start of the next finer one.
 
@@ -126,9 +140,11 @@ def carry_up(
             edges need not be found again.
         resample: how the content is brought to a size.
         seamless: the picture goes on at its other side.
+        margin: pixels that the result has more on every side, mirrored.
     """
     coarse, fine = sizes
-    larger = image.new_empty(*image.shape[:2], *fine)
+    height, width = fine
+    larger = image.new_empty(*image.shape[:2], height + 2 * margin, width + 2 * margin)
     # One colour at a time: beside a large picture there is no room for another.
     for channel in range(image.shape[1]):
         plane = slice(channel, channel + 1)
@@ -136,9 +152,10 @@ def carry_up(
         if detail:
             # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
             own = own - detail * resize(shown, coarse, resample)
-        larger[:, plane] = _enlarged(own, fine, seamless)
+        own = _enlarged(own, fine, seamless)
         if detail:
-            larger[:, plane].add_(resize(shown, fine, resample), alpha=detail)
+            own.add_(resize(shown, fine, resample), alpha=detail)
+        larger[:, plane] = widened(own, margin)
     return larger.clamp_(0.0, 1.0)
 
 

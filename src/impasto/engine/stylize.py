@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prepare
-from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize, trimmed, widened
+from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize, resize_wide, trimmed, widened
 from impasto.engine.solvers import Adam, Solver, Update
 from impasto.engine.state import State, own
 from impasto.engine.steering import Course, Finish, Steering
@@ -249,7 +249,7 @@ def iterate(
         painting.steer(course)
         if painting.evaluate is _unprepared:
             painting.evaluate = course.prepare(
-                partial(_wide, content, level.size, resample, margin),
+                partial(resize_wide, content, level.size, resample, margin),
                 [
                     partial(resize, style, size, resample)
                     for style, size in zip(styles, level.styles, strict=True)
@@ -276,10 +276,6 @@ def iterate(
         painting.position = position
         if steering.arrived(done):
             yield step
-
-
-def _wide(content: Tensor, size: Size, resample: Resample, margin: int) -> Tensor:
-    return widened(resize(content, size, resample), margin)
 
 
 def _unprepared(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
@@ -322,8 +318,8 @@ def _go_up(
     height, width = sizes[1]
     painting.solver.resize((height + 2 * margin, width + 2 * margin))
     own = trimmed(painting.x, margin)
-    larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless)
-    painting.x, painting.unit = widened(larger, margin).mul_(unit), unit
+    larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless, margin=margin)
+    painting.x, painting.unit = larger.mul_(unit), unit
 
 
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:

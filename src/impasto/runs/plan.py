@@ -208,8 +208,7 @@ def peak(
             2.25 * picture + solver + kept + max(2 * maps + network, photo),
             picture + shown + styling + maps + whole,  # x, a style
             2 * picture + kept + network,  # x, the content
-            1.7 * below
-            + 2.0 * picture,  # going up, one colour at a time: x at both levels, the content; a margin
+            1.7 * below + 1.8 * picture,  # going up, one colour at a time: x at both levels, the content
             3 * picture + kept + maps + network,  # the result, rounded
             3 * picture + kept + photo,  # the result, the photograph
         )
