@@ -54,7 +54,7 @@ POINTS = {
     "4096": f"{TUBINGEN} --size 4096 --steps 12",
     "5176": f"{BOSTON} --size 5176 --steps 12",
     "8192": f"{BOSTON} --size 8192 --steps 7",
-    "12000 in tiles of 1024": f"{BOSTON} --size 12000 --steps 8 --tile 1024 --memory 8GB",
+    "12000 in tiles of 512": f"{BOSTON} --size 12000 --steps 8 --tile 512 --memory 8GB",
 }
 
 
