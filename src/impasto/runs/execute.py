@@ -463,7 +463,7 @@ class Session:
             objective,
             settings.style_shares,
             unit=unit,
-            tile=self.recipe.tile,
+            tile=self.recipe.tile and self.recipe.tile + 2 * margin,  # no sliver for the margin
             kept=kept if self._shared is None else self._shared.targets,  # which are new with a new network
             regions=partial(self._masks_of(settings).regions, margin=margin),
             seamless=self.recipe.seamless,

@@ -109,10 +109,15 @@ def draw_up(
         more = 2 * margin(recipe, at)
         return [replace(level, size=(level.size[0] + more, level.size[1] + more)) for level in at]
 
+    def with_margin(candidate: Recipe) -> Recipe:
+        """Its tiles as they are cut: none is made for the margin."""
+        more = 2 * margin(recipe, levels)
+        return candidate.model_copy(update={"tile": candidate.tile and candidate.tile + more})
+
     def bytes_of(candidate: Recipe, at: Sequence[Level]) -> int:
         return round(
             peak(
-                candidate,
+                with_margin(candidate),
                 content=content,
                 styles=styles,
                 levels=wide(at),
@@ -135,7 +140,7 @@ def draw_up(
         for name in ("tile", "history_memory")
         if getattr(best, name) != getattr(recipe, name)
     ]
-    seconds = duration(best, wide(levels), device=device, dtype=dtype)
+    seconds = duration(with_margin(best), wide(levels), device=device, dtype=dtype)
     return Plan(best, tuple(levels), needed, seconds, limit, tuple(changes))
 
 
