@@ -57,9 +57,9 @@ FIGURES = {
         (116, 16, 72, 64),
         4,
         (
-            "--size 192 --optimizer adam --steps 150",
-            "--size 192 --optimizer adam --learning-rate 1 --steps 150",
-            "--size 192 --steps 150",
+            "--size 192 --margin 0 --optimizer adam --steps 150",
+            "--size 192 --margin 0 --optimizer adam --learning-rate 1 --steps 150",
+            "--size 192 --margin 0 --steps 150",
         ),
     ),
     "checkerboard": Figure(
@@ -69,7 +69,7 @@ FIGURES = {
         (
             "--size 192 --preset neural-style --faithful --steps 100",
             "--size 192 --preset neural-style --faithful --steps 100 --pooling max-blur",
-            "--size 192 --steps 150",
+            "--size 192 --margin 0 --steps 150",
         ),
     ),
 }

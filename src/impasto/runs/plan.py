@@ -105,13 +105,13 @@ def draw_up(
     """
     limit = available(device) if memory is None else memory
 
+    more = 2 * margin(recipe, levels)
+
     def wide(at: Sequence[Level]) -> list[Level]:
-        more = 2 * margin(recipe, at)
         return [replace(level, size=(level.size[0] + more, level.size[1] + more)) for level in at]
 
     def with_margin(candidate: Recipe) -> Recipe:
         """Its tiles as they are cut: none is made for the margin."""
-        more = 2 * margin(recipe, levels)
         return candidate.model_copy(update={"tile": candidate.tile and candidate.tile + more})
 
     def bytes_of(candidate: Recipe, at: Sequence[Level]) -> int:
