@@ -1,4 +1,4 @@
-"""Runs that were never painted: folders written by hand, as those that show runs read them."""
+"""Networks that are not read again, and runs that were never painted: folders written by hand."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from impasto.encoders.weights import Convolutions
+from impasto.runs import assemble
 from impasto.runs.folder import RESULT, RunFolder, Summary
 from impasto.runs.recipe import Input, Recipe
+from impasto.swatches import paint
 
 Make = Callable[..., Path]
 
@@ -93,3 +96,19 @@ def make(tmp_path: Path) -> Make:
         return path
 
     return make
+
+
+@pytest.fixture
+def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packaged network is not read again for each picture."""
+    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A content of 64 x 48 and a style of 56 x 56, painted."""
+    folder = tmp_path_factory.mktemp("pictures")
+    content, style = folder / "content.png", folder / "style.png"
+    PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
+    PIL.Image.fromarray(paint("glass", size=56)).save(style)
+    return content, style

@@ -11,19 +11,15 @@ import torch
 
 import impasto
 from impasto import color, images
-from impasto.encoders.weights import Convolutions
 from impasto.engine.pyramid import resize
 from impasto.errors import ParameterError
-from impasto.runs import assemble, record
+from impasto.runs import record
 from impasto.swatches import paint
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The packaged network is not read again for each picture."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ import torch
 
 import impasto
 from impasto import images
-from impasto.encoders.weights import Convolutions
-from impasto.runs import assemble
 from impasto.runs.execute import make_session
 from impasto.swatches import paint
 
@@ -21,19 +19,7 @@ from impasto.swatches import paint
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The packaged network is not read again for each picture."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("pictures")
-    content, style = folder / "content.png", folder / "style.png"
-    PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
-    PIL.Image.fromarray(paint("glass", size=56)).save(style)
-    return content, style
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 def test_a_seed_repeats_bit_for_bit(pictures: tuple[Path, Path]) -> None:

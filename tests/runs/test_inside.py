@@ -12,19 +12,13 @@ import torch
 from torch import Tensor
 
 from impasto.color import oklab
-from impasto.encoders.weights import Convolutions
 from impasto.errors import ImageError, ParameterError
-from impasto.runs import assemble, maps
+from impasto.runs import maps
 from impasto.runs.colormap import balance, glow
 from impasto.runs.judge import Judge
 from impasto.runs.viewer import Viewer
 from tests.conftest import TinyNetwork
 from tests.runs.test_judge import picture
-
-
-@pytest.fixture
-def loaded_once(monkeypatch: pytest.MonkeyPatch, convolutions: Convolutions) -> None:
-    monkeypatch.setattr(assemble, "load", lambda network, source=None, progress=None: convolutions)
 
 
 def random_features(channels: int = 12, *, signed: bool = False) -> Tensor:

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.encoders.weights import Convolutions
 from impasto.engine.pyramid import resize
 from impasto.errors import ImageError, ParameterError
-from impasto.runs import assemble
 from impasto.runs.execute import stylize
 from impasto.runs.judge import Judge
 from tests.runs.test_reference import TOOLS
@@ -29,9 +27,7 @@ def picture(seed: int, size: tuple[int, int] = (36, 48)) -> Tensor:
     return ((0.9 * resize(rough, size) + fine) * 255).round() / 255
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch, convolutions: Convolutions) -> None:
-    monkeypatch.setattr(assemble, "load", lambda network, source=None, progress=None: convolutions)
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 @pytest.mark.parametrize(

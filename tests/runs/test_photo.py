@@ -17,7 +17,6 @@ from impasto.runs import assemble, photo
 from impasto.runs.execute import Session, make_session
 from impasto.runs.photo import recolored_photo
 from impasto.runs.texture import texture
-from impasto.swatches import paint
 from tests.apps.conftest import _thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 6, "device": "cpu", "precision": "fp32"}
@@ -28,15 +27,6 @@ THIN = _thin("vgg19")
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network with a sixteenth of the channels."""
     monkeypatch.setattr(assemble, "load", lambda *given, **named: THIN)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("pictures")
-    content, style = folder / "content.png", folder / "style.png"
-    PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
-    PIL.Image.fromarray(paint("glass", size=56)).save(style)
-    return content, style
 
 
 def _picture(height: int, width: int, seed: int) -> Tensor:

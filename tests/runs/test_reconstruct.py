@@ -8,18 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.encoders.weights import Convolutions
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
-from impasto.runs import assemble, maps
+from impasto.runs import maps
 from impasto.runs.reconstruct import reconstruct, sheet
 from impasto.runs.viewer import Viewer
 from tests.runs.test_judge import picture
 
-
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch, convolutions: Convolutions) -> None:
-    monkeypatch.setattr(assemble, "load", lambda network, source=None, progress=None: convolutions)
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 def likeness(one: Tensor, other: Tensor) -> float:

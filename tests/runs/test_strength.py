@@ -35,15 +35,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strength, "SIDE", 32)
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("pictures")
-    content, style = folder / "content.png", folder / "style.png"
-    PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
-    PIL.Image.fromarray(paint("glass", size=56)).save(style)
-    return content, style
-
-
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The weights that were measured."""

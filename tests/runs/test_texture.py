@@ -9,18 +9,13 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.encoders.weights import Convolutions
-from impasto.runs import assemble
 from impasto.runs.texture import texture
 from impasto.swatches import paint
 
 OPTIONS: dict[str, Any] = {"device": "cpu", "precision": "fp32", "steps": 40}
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The packaged network is not read again for each picture."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 def seam(image: Tensor) -> float:
