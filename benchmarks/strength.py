@@ -24,7 +24,9 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from torch import Tensor
 
-from impasto.runs.execute import Result, Session, make_session
+from impasto.runs.execute import make_session
+from impasto.runs.result import Result
+from impasto.runs.session import Session
 from impasto.runs.strength import odds
 from machine import machine
 

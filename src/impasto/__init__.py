@@ -24,10 +24,11 @@ if TYPE_CHECKING:
         ParameterError,
         WeightsError,
     )
-    from impasto.runs.execute import Result, iterate, plan, stylize
+    from impasto.runs.execute import iterate, plan, stylize
     from impasto.runs.plan import Plan
     from impasto.runs.presets import PRESETS, resolve
     from impasto.runs.recipe import Recipe
+    from impasto.runs.result import Result
     from impasto.runs.steering import Painting
 
 _HOMES = {
@@ -42,7 +43,7 @@ _HOMES = {
     "OutputError": "impasto.errors",
     "ParameterError": "impasto.errors",
     "WeightsError": "impasto.errors",
-    "Result": "impasto.runs.execute",
+    "Result": "impasto.runs.result",
     "iterate": "impasto.runs.execute",
     "plan": "impasto.runs.execute",
     "stylize": "impasto.runs.execute",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from impasto import images
-from impasto.runs import record
+from impasto.runs import record, recording
 from impasto.runs.folder import Checkpoint, RunFolder, read_events, read_recipe, read_summary, status
 from tests.apps.conftest import Command
 
@@ -202,7 +202,7 @@ def test_ctrl_c_while_a_step_is_written_down(
         patch.setattr(RunFolder, "append", appending)
         patch.setattr(images, "write", writing)
         patch.setattr(RunFolder, "write_checkpoint", checkpoint)
-        patch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
         run = impasto(*QUICK, "--run", "run", "--save-every", "4")
     assert not moments
     assert run.code == 1

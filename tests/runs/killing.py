@@ -32,7 +32,7 @@ from PIL import Image
 import impasto.apps.cli.progress  # noqa: F401  # here once, and not in every child
 from impasto.apps.cli.__main__ import main
 from impasto.encoders.weights import ARCHITECTURES, Architecture, Convolutions
-from impasto.runs import assemble, plan, record
+from impasto.runs import assemble, plan, recording
 from impasto.runs.folder import RunFolder, read_events, read_summary
 
 WAYS = {
@@ -85,7 +85,7 @@ def _become(arguments: list[str], before: Any = None, after: Any = None) -> NoRe
         torch.set_num_threads(1)
         assemble.load = thin  # type: ignore[assignment]
         plan.duration = lambda *given, **named: 0.0  # it tries how fast the machine is
-        record.CHECKPOINT_SECONDS = 0.0
+        recording.CHECKPOINT_SECONDS = 0.0
         if before is not None:
             before()
         code = main(arguments)

@@ -15,12 +15,13 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import StyleLoss, StyleTerm, WholeTerm
 from impasto.losses.relaxed import RelaxedTransport
 from impasto.losses.selfsimilarity import SelfSimilarity
-from impasto.runs import assemble, record, strength
+from impasto.runs import assemble, record, recording, strength
 from impasto.runs.assemble import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, build_objective
-from impasto.runs.execute import Session, make_session
+from impasto.runs.execute import make_session
 from impasto.runs.plan import peak
 from impasto.runs.presets import PRESETS, resolve
 from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
+from impasto.runs.session import Session
 from impasto.swatches import paint
 from tests.apps.conftest import _thin
 
@@ -149,7 +150,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
         pass
 
     given = {**OPTIONS, "steps": 16, "seed": 5, **options}
-    monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     # These pictures have no more pixels than are looked at otherwise.
     monkeypatch.setitem(STYLE_LOSSES, "relaxed-transport", RelaxedTransport(most=50))  # type: ignore[misc]
     monkeypatch.setitem(CONTENT_LOSSES, "self-similarity", SelfSimilarity(most=10))  # type: ignore[misc]

@@ -69,7 +69,7 @@ def test_a_picture_repeats_itself(pictures: tuple[Path, Path], tmp_path: Path, s
 
 
 def test_the_loss_is_that_of_the_saved_picture(pictures: tuple[Path, Path], tmp_path: Path) -> None:
-    from impasto.runs.execute import Session
+    from impasto.runs.session import Session
 
     result = impasto.stylize(*pictures, **OPTIONS)
     saved = images.read(result.save(tmp_path / "out.png")).pixels

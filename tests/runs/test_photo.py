@@ -14,8 +14,9 @@ import impasto
 from impasto import images
 from impasto.engine.pyramid import resize
 from impasto.runs import assemble, photo
-from impasto.runs.execute import Session, make_session
+from impasto.runs.execute import make_session
 from impasto.runs.photo import recolored_photo
+from impasto.runs.session import Session
 from impasto.runs.texture import texture
 from tests.apps.conftest import _thin
 

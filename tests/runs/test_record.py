@@ -22,7 +22,7 @@ from safetensors import safe_open
 import impasto
 from impasto import images
 from impasto.errors import OutputError, ParameterError
-from impasto.runs import assemble, plan, record
+from impasto.runs import assemble, plan, record, recording
 from impasto.runs.folder import (
     CHECKPOINTS,
     RunFolder,
@@ -36,7 +36,7 @@ from impasto.runs.folder import (
     read_summary,
     status,
 )
-from impasto.runs.record import due
+from impasto.runs.recording import due
 from impasto.swatches import paint
 from tests.runs.killing import thin
 
@@ -129,7 +129,7 @@ class PowerCutError(Exception):
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     monkeypatch.setattr(assemble, "load", thin)
     monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
-    monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
     PIL.Image.fromarray(paint("glass", size=56)).save(style)

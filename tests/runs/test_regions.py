@@ -14,7 +14,7 @@ import impasto
 from impasto import images
 from impasto.engine.pyramid import resize
 from impasto.errors import ParameterError
-from impasto.runs import record
+from impasto.runs import record, recording
 from impasto.swatches import paint
 
 OPTIONS: dict[str, Any] = {"size": 64, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
@@ -121,7 +121,7 @@ def test_the_recipe_repeats_it_and_a_run_goes_on(pictures: dict[str, Path], tmp_
 
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patched, pytest.raises(StopError):
-        patched.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+        patched.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
         record.stylize(
             tmp_path / "run",
             pictures["content"],

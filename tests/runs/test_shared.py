@@ -13,8 +13,8 @@ from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ImageError
 from impasto.runs import assemble, strength
-from impasto.runs.execute import Session
 from impasto.runs.presets import resolve
+from impasto.runs.session import Session
 from impasto.runs.shared import Shared
 from impasto.swatches import paint
 from tests.apps.conftest import thin  # noqa: F401

@@ -16,6 +16,7 @@ from impasto.errors import InputError, ParameterError
 from impasto.runs import assemble, plan, record
 from impasto.runs.folder import CHECKPOINTS, read_events, read_recipe, read_steering, status
 from impasto.runs.recipe import Change, Recipe
+from impasto.runs.recording import Recording
 from impasto.swatches import paint
 from tests.runs.killing import thin
 
@@ -47,7 +48,7 @@ class PowerCutError(Exception):
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Path]]:
     monkeypatch.setattr(assemble, "load", thin)
     monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
-    monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("impasto.runs.recording.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     names = ("content", "style", "other")
     for name, drawing in zip(names, ("points", "glass", "waves"), strict=True):
@@ -290,12 +291,12 @@ def test_a_steered_run_that_is_killed_goes_on_as_it_would_have(
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
 
 
-def _turn(recording: record.Recording, step: impasto.Step) -> None:
+def _turn(recording: Recording, step: impasto.Step) -> None:
     if step.done in (3, 6, 9):
         recording.change(**CHANGES[step.done // 3 - 1])
 
 
-def _steer(recording: record.Recording) -> None:
+def _steer(recording: Recording) -> None:
     for step in recording:
         _turn(recording, step)
 

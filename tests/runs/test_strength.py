@@ -14,7 +14,7 @@ import impasto
 from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
-from impasto.runs import assemble, record, strength
+from impasto.runs import assemble, record, recording, strength
 from impasto.runs.execute import make_session
 from impasto.runs.folder import differences, read_recipe
 from impasto.runs.presets import change, reopen, resolve
@@ -171,7 +171,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
         if step.done == 3:
             raise PowerCutError
 
-    monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     whole = impasto.stylize(*pictures, strength=0.3, **{**OPTIONS, "steps": 6})
     run = tmp_path / "run"
     with pytest.raises(PowerCutError):

@@ -13,7 +13,7 @@ import pytest
 
 from impasto.encoders.weights import Convolutions
 from impasto.errors import MissingExtraError, OutputError
-from impasto.runs import assemble, record
+from impasto.runs import assemble, record, recording
 from impasto.runs.folder import read_events
 from impasto.runs.tensorboard import FOLDER
 from tests.apps.conftest import _thin
@@ -32,7 +32,7 @@ class PowerCutError(Exception):
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     thin: Convolutions = _thin("vgg19")
     monkeypatch.setattr(assemble, "load", lambda *given, **named: thin)
-    monkeypatch.setattr(record, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     pattern(1).save(tmp_path / "content.png")
     pattern(2).save(tmp_path / "style.png")
     return tmp_path / "content.png", tmp_path / "style.png"

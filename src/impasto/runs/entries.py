@@ -10,12 +10,13 @@ from typing import Literal
 from impasto.engine.stylize import Step
 from impasto.errors import ImpastoError, ParameterError
 from impasto.runs.assemble import Progress
-from impasto.runs.execute import Session
 from impasto.runs.folder import RECIPE, RESULT, RunFolder, differences, read_recipe, read_summary, status
 from impasto.runs.grid import Variant
 from impasto.runs.plan import Plan
 from impasto.runs.recipe import Recipe
-from impasto.runs.record import Recording, SaveEvery, resume
+from impasto.runs.record import resume
+from impasto.runs.recording import Recording, SaveEvery
+from impasto.runs.session import Session
 from impasto.runs.shared import Shared
 
 MAX_PIXELS = 100_000_000

@@ -21,11 +21,11 @@ from impasto.errors import ParameterError
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
-from impasto.runs.execute import Source
 from impasto.runs.machine import choose_device, choose_precision
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe
 from impasto.runs.regions import read_masks
+from impasto.runs.session import Source
 from impasto.runs.shared import smallest
 
 _DISTORTED = 0.02

@@ -27,7 +27,7 @@ from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
 from impasto.runs import assemble
-from impasto.runs.execute import Source
+from impasto.runs.session import Source
 from impasto.runs.sheet import contact_sheet, labelled
 from impasto.runs.viewer import Viewer
 

@@ -15,8 +15,8 @@ from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
-    from impasto.runs.execute import Session
     from impasto.runs.recipe import Recipe
+    from impasto.runs.session import Session
 
 UNDO_BYTES = 300_000_000
 """Memory for states to go back to: two or three of a picture of 512 pixels, a dozen at 256."""

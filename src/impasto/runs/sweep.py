@@ -30,7 +30,7 @@ from impasto.runs.plan import available
 from impasto.runs.presets import change, resolve
 from impasto.runs.processes import painted_together
 from impasto.runs.recipe import Input, Recipe
-from impasto.runs.record import SaveEvery
+from impasto.runs.recording import SaveEvery
 from impasto.runs.shared import Shared, network
 from impasto.runs.sheet import contact_sheet, fitted
 from impasto.runs.spelling import parse_memory

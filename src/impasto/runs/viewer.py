@@ -13,9 +13,9 @@ from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError, unknown_name
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.execute import Source
 from impasto.runs.machine import choose_device, choose_precision
 from impasto.runs.presets import resolve
+from impasto.runs.session import Source
 
 
 class Viewer:

@@ -39,8 +39,8 @@ def plan(
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
-    from impasto.runs.execute import Session
     from impasto.runs.plan import show
+    from impasto.runs.session import Session
 
     session = Session(settings, content, styles, max_pixels=options.max_pixels, memory=memory)
     found = session.plan

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from impasto.engine.stylize import Step
 from impasto.runs.entries import Moment
-from impasto.runs.execute import Session
 from impasto.runs.machine import peak_memory
+from impasto.runs.session import Session
 
 
 class Reporter(Protocol):

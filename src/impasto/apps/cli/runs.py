@@ -67,6 +67,7 @@ def resume(
     from impasto.apps.cli.progress import reporter
     from impasto.apps.cli.stylize import parse_save_every
     from impasto.runs import record
+    from impasto.runs.recording import Recording
 
     change = parse_changes(settings or [], option="--set")
     every = None if save_every is None else parse_save_every(save_every)
@@ -77,7 +78,7 @@ def resume(
             run, back_to=back_to, change=change, progress=None if as_json else report.download
         )
         with folder:
-            recording = record.Recording(session, folder, save_every=every, tensorboard=tensorboard)
+            recording = Recording(session, folder, save_every=every, tensorboard=tensorboard)
             return paint(session, report, recording, output, as_json=as_json)
 
 

@@ -20,9 +20,10 @@ from impasto.errors import ParameterError
 if TYPE_CHECKING:
     from impasto.apps.cli.progress import Reporter
     from impasto.engine.stylize import Step
-    from impasto.runs.execute import Result, Session
     from impasto.runs.recipe import Recipe
-    from impasto.runs.record import Recording, SaveEvery
+    from impasto.runs.recording import Recording, SaveEvery
+    from impasto.runs.result import Result
+    from impasto.runs.session import Session
 
 
 _OUTPUT = Group("Output", sort_key=6)
@@ -111,9 +112,9 @@ def begin(
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto import images
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.execute import Session
     from impasto.runs.folder import RunFolder, check_new
-    from impasto.runs.record import Recording
+    from impasto.runs.recording import Recording
+    from impasto.runs.session import Session
     from impasto.runs.tensorboard import require
 
     if output is not None:
@@ -200,7 +201,7 @@ def _iterate(
 ) -> tuple[Step | None, list[str], bool]:
     """The last step, what was noted on the way, and whether Ctrl-C came before the end."""
     from impasto import images
-    from impasto.runs.record import due
+    from impasto.runs.recording import due
 
     last: Step | None = None
     notes: list[str] = []

@@ -1,0 +1,70 @@
+"""A finished picture, and what is known about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.runs.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture.
+
+    Attributes:
+        image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) with alpha where the photograph was cut out.
+        recipe: all that is needed to paint it again.
+        loss, losses: the total and its weighted terms at the picture as it is saved, in 8 bits.
+        steps: iterations done.
+        seconds: by phase: "read", "network", "strength" where one was measured, "paint", and "total".
+        device, precision: what it was painted with.
+        peak_memory: largest memory of the process so far, in bytes (on a GPU: of its allocator).
+        notes: what was done to the pictures, and what the watchdog did, one line each.
+        stopped: whether it was ended before the last iteration.
+    """
+
+    image: Tensor
+    recipe: Recipe
+    loss: float
+    losses: Mapping[str, float]
+    steps: int
+    seconds: Mapping[str, float]
+    device: str
+    precision: str
+    peak_memory: int
+    notes: tuple[str, ...]
+    stopped: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image.shape[-1], self.image.shape[-2]
+
+    def to_array(self) -> np.ndarray[Any, Any]:
+        """(H, W, 3) uint8, or (H, W, 4) with alpha."""
+        rounded = (self.image[0] * 255.0).round().clamp(0, 255).to(torch.uint8)
+        return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())
+
+    def to_pil(self) -> PIL.Image.Image:
+        """The picture as a PIL image."""
+        return PIL.Image.fromarray(self.to_array())
+
+    def save(self, path: str | os.PathLike[str], *, bits: Literal[8, 16] = 8) -> Path:
+        """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe inside; whole or not at all.
+
+        Raises:
+            ParameterError: another suffix, or 16 bits where the format has only 8.
+            OutputError: the file cannot be written.
+        """
+        images.write(path, self.image, bits=bits, metadata=self.recipe.to_toml())
+        return Path(path)
