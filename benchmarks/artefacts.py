@@ -36,16 +36,10 @@ from impasto.color import oklab
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.runs.execute import make_session
 from machine import machine
+from pairs import PAIRS, paths
 
 RESULTS = Path(__file__).parent / "results" / "artefacts.json"
 PICTURES = Path(__file__).parent / ".pictures"
-PAIRS = {
-    "tubingen": "starry_night_google",
-    "golden_gate": "vg_la_cafe",
-    "lion": "wave_crop",
-    "city_day_1": "mosaic",
-    "hoovertowernight": "the_scream",
-}
 GRIDS = (2, 4, 8, 16)
 _SHORT = 0.4  # cycles a pixel
 
@@ -143,16 +137,10 @@ class Pictures:
         self._found = json.loads(RESULTS.read_text())["found"] if RESULTS.exists() else {}
         self.table: dict[str, Any] = self._found.setdefault(f"{size} pixels, {quality}", {})
 
-    def paths(self, content: str) -> list[Path]:
-        return [
-            next((self._folder / kind).glob(f"{name}.*"))
-            for kind, name in (("content", content), ("style", PAIRS[content]))
-        ]
-
     def own(self, content: str) -> dict[str, Tensor]:
         """The photograph and the style at the size that is painted."""
         found = {}
-        for name, path in zip(("photograph", "style"), self.paths(content), strict=True):
+        for name, path in zip(("photograph", "style"), paths(self._folder, content), strict=True):
             picture = images.read(path).pixels
             size: Size = (picture.shape[-2], picture.shape[-1])
             found[name] = resize(picture, fit(size, self._size, "long")).clamp(0, 1)
@@ -166,7 +154,7 @@ class Pictures:
             row.setdefault(name, measured(picture))
         if way not in row:
             given = {"size": self._size, "quality": self._quality}
-            session = make_session(*self.paths(content), {**given, **WAYS[way]})
+            session = make_session(*paths(self._folder, content), {**given, **WAYS[way]})
             before = resource.getrusage(resource.RUSAGE_SELF)
             for last in session:  # noqa: B007  # the last one is what is wanted
                 pass
@@ -174,7 +162,7 @@ class Pictures:
             image = session.result(last).image.cpu()
             name = f"artefacts-{self._size}-{content}-{way.replace(', ', '-').replace(' ', '-')}.png"
             images.write(PICTURES / name, image)
-            judge = make_session(*self.paths(content), {"size": self._size}).evaluate()
+            judge = make_session(*paths(self._folder, content), {"size": self._size}).evaluate()
             judged = judge(image.to(session.device), slope=False)
             row[way] = measured(image, own["photograph"]) | {
                 "loss": round(judged.loss, 4),

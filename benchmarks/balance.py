@@ -22,15 +22,9 @@ from typing import Any
 from impasto.runs import assemble
 from impasto.runs.execute import make_session
 from machine import machine
+from pairs import PAIRS, paths
 
 RESULTS = Path(__file__).parent / "results" / "balance.json"
-PAIRS = {
-    "tubingen": "starry_night_google",
-    "golden_gate": "vg_la_cafe",
-    "lion": "wave_crop",
-    "city_day_1": "mosaic",
-    "hoovertowernight": "the_scream",
-}
 STYLE_LOSSES = (
     "mean-deviation",
     "wasserstein",
@@ -47,10 +41,7 @@ class Pair:
     """Two pictures, and how much of the content a recipe gives up."""
 
     def __init__(self, images: Path, content: str, size: int, steps: int) -> None:
-        self._paths = [
-            next((images / kind).glob(f"{name}.*"))
-            for kind, name in (("content", content), ("style", PAIRS[content]))
-        ]
+        self._paths = paths(images, content)
         self._given = {"size": size, "steps": steps}
         self._judge = make_session(*self._paths, self._given).evaluate()
 

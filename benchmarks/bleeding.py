@@ -33,6 +33,7 @@ from impasto.encoders.vgg import VGG
 from impasto.engine.pyramid import resize
 from impasto.runs.assemble import build_encoder
 from machine import machine
+from pairs import file_of
 
 RESULTS = Path(__file__).parent / "results" / "bleeding.json"
 PICTURES = Path(__file__).parent / ".pictures"
@@ -162,7 +163,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--quality", default="draft")
-    parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     given = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     network = build_encoder(impasto.Recipe())
@@ -175,8 +176,8 @@ def main() -> None:
         PIL.Image.fromarray(pixels).save(masks[-1]["mask"])
     found: dict[str, dict[str, object]] = {}
     for content, names in PAIRS.items():
-        photo = next((given.images / "content").glob(f"{content}.*"))
-        styles = [next((given.images / "style").glob(f"{name}.*")) for name in names]
+        photo = file_of(given.images, f"content/{content}")
+        styles = [file_of(given.images, f"style/{name}") for name in names]
 
         def painted(
             named: str, *which: Path, photo: Path = photo, content: str = content, **more: object

@@ -33,6 +33,7 @@ from impasto import color, images
 from impasto.engine.pyramid import fit, resize
 from impasto.runs.judge import Judge
 from machine import machine
+from pairs import file_of
 
 RESULTS = Path(__file__).parent / "results" / "photo.json"
 PICTURES = Path(__file__).parent / ".pictures"
@@ -112,11 +113,6 @@ def figures(found: Tensor) -> dict[str, float]:
     }
 
 
-def picture(images_folder: Path, stem: str) -> Path:
-    """The file of that name, whatever its suffix."""
-    return next((images_folder / stem).parent.glob(f"{Path(stem).name}.*"))
-
-
 def painted(photo: Path, style: Path, *, size: int, quality: str, preset: str, target: Path) -> Path:
     """What a preset paints."""
     command = [sys.executable, "-m", "impasto.apps.cli", "stylize", photo, style, "--size", size]
@@ -127,21 +123,21 @@ def painted(photo: Path, style: Path, *, size: int, quality: str, preset: str, t
 
 def results(folder: Path, name: str, size: int, quality: str) -> Iterator[tuple[str, Path]]:
     """The pictures to compare, by what made them."""
-    photo, style = picture(folder, f"content/{name}"), picture(folder, PAIRS[name])
+    photo, style = file_of(folder, f"content/{name}"), file_of(folder, PAIRS[name])
     yield "photograph", photo
     for preset in ("photo", "impasto"):
         target = PICTURES / f"photo-{name}-{preset}-{size}-{quality}.png"
         yield preset, painted(photo, style, size=size, quality=quality, preset=preset, target=target)
     if name in SEED:
-        yield "seed's result", picture(folder, f"seed-results/{SEED[name]}")
+        yield "seed's result", file_of(folder, f"seed-results/{SEED[name]}")
 
 
 def measured(folder: Path, name: str, size: int, quality: str) -> dict[str, Any]:
     """Each result of a pair."""
-    photo = images.read(picture(folder, f"content/{name}")).pixels
+    photo = images.read(file_of(folder, f"content/{name}")).pixels
     at = fit((photo.shape[-2], photo.shape[-1]), size)
     own = edges(resize(photo, at))
-    judge = Judge(resize(photo, at), str(picture(folder, PAIRS[name])))
+    judge = Judge(resize(photo, at), str(file_of(folder, PAIRS[name])))
     found = {}
     for maker, path in results(folder, name, size, quality):
         shown = resize(images.read(path).pixels, at)

@@ -29,16 +29,10 @@ from impasto.runs.result import Result
 from impasto.runs.session import Session
 from impasto.runs.strength import odds
 from machine import machine
+from pairs import PAIRS, paths
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = Path(__file__).parent / ".pictures"  # to look at
-PAIRS = {
-    "tubingen": "starry_night_google",
-    "golden_gate": "vg_la_cafe",
-    "lion": "wave_crop",
-    "city_day_1": "mosaic",
-    "hoovertowernight": "the_scream",
-}
 STRENGTHS = (0.2, 0.8)  # besides 0.5
 COLOURS = ("#c2410c", "#0f766e", "#1d4ed8", "#a16207", "#7e22ce")
 
@@ -71,11 +65,7 @@ class Pictures:
         (RESULTS / "strength.json").write_text(json.dumps(result, indent=1) + "\n")
 
     def _session(self, content: str, **options: Any) -> Session:
-        paths = [
-            next((self._images / kind).glob(f"{name}.*"))
-            for kind, name in (("content", content), ("style", PAIRS[content]))
-        ]
-        return make_session(*paths, options)
+        return make_session(*paths(self._images, content), options)
 
     def _judge(self, content: str, size: int, picture: Tensor) -> Mapping[str, float]:
         session = self._session(content, size=size, style_weight=1.0)

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine
+from pairs import paths
 
 RESULTS = Path(__file__).parent / "results" / "style_losses.json"
 PICTURES = Path(__file__).parent / ".pictures"
-PAIRS = {"tubingen": "starry_night_google", "golden_gate": "vg_la_cafe"}
+CONTENTS = ("tubingen", "golden_gate")
 LOSSES = {
     "gram-share": ["--style-loss", "gram-share"],
     "mean-deviation": ["--style-loss", "mean-deviation"],
@@ -41,11 +42,15 @@ LOSSES = {
 
 def painted(images: Path, content: str, name: str, size: int, quality: str) -> dict[str, Any]:
     """What one picture took."""
-    paths = [
-        next((images / kind).glob(f"{stem}.*"))
-        for kind, stem in (("content", content), ("style", PAIRS[content]))
+    command = [
+        sys.executable,
+        "-m",
+        "impasto.apps.cli.__main__",
+        "stylize",
+        *paths(images, content),
+        "--size",
+        size,
     ]
-    command = [sys.executable, "-m", "impasto.apps.cli.__main__", "stylize", *paths, "--size", size]
     command += [*LOSSES[name], "--quality", quality, "--json"]
     command += ["-o", PICTURES / f"loss-{size}-{content}-{name}.png"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -67,12 +72,12 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--quality", default="draft")
-    parser.add_argument("--losses", nargs="*", default=list(LOSSES))
+    parser.add_argument("--losses", nargs="*", default=list(LOSSES), choices=list(LOSSES))
     given = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     found = json.loads(RESULTS.read_text())["found"] if RESULTS.exists() else {}
     for name in given.losses:
-        for content in PAIRS:
+        for content in CONTENTS:
             row = found.setdefault(f"{given.size} pixels, {given.quality}", {}).setdefault(content, {})
             if name not in row:
                 row[name] = painted(given.images, content, name, given.size, given.quality)
