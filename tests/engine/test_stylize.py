@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.engine import pyramid, stylize
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.pyramid import Level, carry_up, resize
+from impasto.engine.pyramid import Level, carry_up, resize, resize_wide, trimmed, widened
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
 from impasto.engine.start import cover, noise
 from impasto.engine.state import own
@@ -505,6 +505,19 @@ def test_a_picture_is_carried_up_as_the_formula_says() -> None:
     wanted = (enlarged + 0.5 * (fine - coarse)).clamp(0.0, 1.0)
     torch.testing.assert_close(carry_up(image, content, sizes, 0.5), wanted)
     assert torch.equal(image, before)
+
+
+@pytest.mark.parametrize("margin", [0, 4])
+def test_a_margin_by_colours_is_that_of_the_whole(margin: int) -> None:
+    picture = _picture(30, 41, 7)
+    bytes_ = (255 * picture).to(torch.uint8)
+    for each in (picture, bytes_):
+        wide = widened(resize(each, (23, 31)), margin)
+        assert torch.equal(resize_wide(each, (23, 31), "bicubic", margin), wide)
+        assert torch.equal(trimmed(wide, margin), resize(each, (23, 31)))
+    sizes = ((11, 15), (23, 31))
+    plain, wide = (carry_up(_picture(11, 15, 6), picture, sizes, 0.5, margin=each) for each in (0, margin))
+    assert torch.equal(wide, widened(plain, margin))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

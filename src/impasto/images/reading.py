@@ -34,6 +34,10 @@ from impasto.images.opening import (
 )
 
 _Array = npt.NDArray[Any]
+
+Source = str | os.PathLike[str] | Image.Image | _Array | torch.Tensor
+"""A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""
+
 _Floats = npt.NDArray[np.float32]
 
 # EXIF orientation -> what turns the stored (H, W, ...) array upright. Anything else is ignored.
@@ -74,7 +78,7 @@ class Picture:
 
 
 def read(
-    source: str | os.PathLike[str] | Image.Image | npt.NDArray[Any] | torch.Tensor,
+    source: Source,
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> Picture:

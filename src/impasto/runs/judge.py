@@ -18,6 +18,7 @@ from impasto import color, images
 from impasto.engine.evaluation import Evaluate
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
+from impasto.images import Source
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
@@ -25,7 +26,6 @@ from impasto.runs.machine import choose_device, choose_precision
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe
 from impasto.runs.regions import read_masks
-from impasto.runs.session import Source
 from impasto.runs.shared import smallest
 
 _DISTORTED = 0.02

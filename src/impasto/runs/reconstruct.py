@@ -23,11 +23,11 @@ from impasto.engine.solvers import LBFGS
 from impasto.engine.start import noise
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError, unknown_name
+from impasto.images import Source
 from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
 from impasto.runs import assemble
-from impasto.runs.session import Source
 from impasto.runs.sheet import contact_sheet, labelled
 from impasto.runs.viewer import Viewer
 

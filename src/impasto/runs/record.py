@@ -13,6 +13,7 @@ import PIL.Image
 from impasto import images
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError, ParameterError
+from impasto.images import Source
 from impasto.runs.execute import make_session
 from impasto.runs.folder import (
     RECIPE,
@@ -25,7 +26,7 @@ from impasto.runs.folder import (
 from impasto.runs.recipe import STARTS, RegionOf
 from impasto.runs.recording import Recording, SaveEvery, with_absolute_masks, write_change, write_undo
 from impasto.runs.result import Result
-from impasto.runs.session import Session, Source
+from impasto.runs.session import Session
 from impasto.runs.steering import UNDO_BYTES
 from impasto.runs.tensorboard import require
 

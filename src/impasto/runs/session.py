@@ -9,8 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-import PIL.Image
 import torch
 from torch import Tensor
 
@@ -24,6 +22,7 @@ from impasto.engine.state import State
 from impasto.engine.steering import Course, Steering
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
+from impasto.images import Source
 from impasto.losses.objective import Objective, draws
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
@@ -41,9 +40,6 @@ from impasto.runs.strength import balanced
 
 KEPT_BYTES = 60_000_000
 """Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
-
-Source = str | os.PathLike[str] | PIL.Image.Image | np.ndarray[Any, Any] | Tensor
-"""A picture: a path, a PIL image, an array (H, W[, C]) or a tensor (3, H, W) or (1, 3, H, W)."""
 
 
 class Session:

@@ -20,7 +20,7 @@ from impasto.runs.assemble import Encoder
 from impasto.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from impasto.runs.session import Source
+    from impasto.images import Source
 
 TARGET_BYTES = 200_000_000
 PICTURE_BYTES = 300_000_000

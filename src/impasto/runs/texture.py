@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from impasto import images
 from impasto.engine.stylize import Step
+from impasto.images import Source
 from impasto.runs import execute
 from impasto.runs.result import Result
-from impasto.runs.session import Source
 
 _COARSEST = 128
 """Long side of the style at the coarsest level: there the largest forms of it still fit into what a feature sees."""

@@ -11,11 +11,11 @@ from torch import Tensor
 from impasto import images
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError, unknown_name
+from impasto.images import Source
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.machine import choose_device, choose_precision
 from impasto.runs.presets import resolve
-from impasto.runs.session import Source
 
 
 class Viewer:
