@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.cuts import Tile
+from impasto.engine.heap import one_by_one
 from impasto.engine.pyramid import Size
 
 Observe = Callable[[str, Tensor, int], None]
@@ -78,6 +79,6 @@ def gathered(
 ) -> dict[str, Tensor]:
     """The whole maps of a picture, by layer."""
     maps = Maps(stream, layers, (image.shape[-2], image.shape[-1]))
-    for piece in tiles:
+    for piece in one_by_one(tiles):
         stream.forward(piece.shown(image), maps.observing(piece))
     return maps.of

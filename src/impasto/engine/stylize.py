@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prepare
+from impasto.engine.heap import give_back
 from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize, resize_wide, trimmed, widened
 from impasto.engine.solvers import Adam, Solver, Update
 from impasto.engine.state import State, own
@@ -318,6 +319,7 @@ def _go_up(
     height, width = sizes[1]
     painting.solver.resize((height + 2 * margin, width + 2 * margin))
     own = trimmed(painting.x, margin)
+    give_back()
     larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless, margin=margin)
     painting.x, painting.unit = larger.mul_(unit), unit
 

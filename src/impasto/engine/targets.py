@@ -9,6 +9,7 @@ from torch import Tensor
 
 from impasto.engine.cuts import Tile, cut
 from impasto.engine.evaluation import Later
+from impasto.engine.heap import one_by_one
 from impasto.engine.kept import Kept, digest
 from impasto.engine.maps import Maps
 from impasto.engine.pieces import Pieces, Result, Streaming, fitting
@@ -109,7 +110,7 @@ def _style(
     """The summaries of ``image`` for terms at layers, and what is kept of its whole maps, over all tiles."""
     sums: Sums = {}
     maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
-    for piece in tiles:
+    for piece in one_by_one(tiles):
         stream.forward(piece.shown(image), maps.observing(piece, adder(stream, terms, piece, sums, guides)))
     return _Style(
         sums,

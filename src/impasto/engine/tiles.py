@@ -22,6 +22,7 @@ from torch import Tensor
 from impasto.encoders.streaming import Tape
 from impasto.engine.cuts import Tile, cut
 from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare
+from impasto.engine.heap import one_by_one
 from impasto.engine.kept import Kept
 from impasto.engine.maps import Maps, gathered
 from impasto.engine.pieces import Pieces, Streaming, fitting
@@ -214,7 +215,7 @@ class _Tiled:
         energies: dict[str, Tensor] = {}
         features: dict[str, Tensor] = {}
         height, width = _size(self._picture)
-        for piece in self._tiles:
+        for piece in one_by_one(self._tiles):
             for layer, target in self._content_features(piece).items():
                 stride = self._content_stream.stride(layer)
                 n, c = target.shape[:2]
@@ -265,7 +266,7 @@ class _Tiled:
             tape, sums, maps = self._summed(self._stream, x)
             slopes = self._distances(sums, values)
             beside = self._differentiated(maps, values, turn)
-            for piece in self._tiles:
+            for piece in one_by_one(self._tiles):
                 tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
                 inject = self._injector(self._stream, piece, slopes, beside, values)
                 more = self._stream.backward(tape, inject)
@@ -302,7 +303,7 @@ class _Tiled:
         maps = self._maps(stream)
         tiles = self._tiles
         tape: Tape | None = None
-        for piece in tiles if self._style or self._whole or len(tiles) == 1 else ():
+        for piece in one_by_one(tiles if self._style or self._whole or len(tiles) == 1 else ()):
             observe = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
             tape = self._forward(stream, x, piece, observe, way_back=len(tiles) == 1)
         return tape if len(tiles) == 1 else None, sums, maps.of
@@ -311,7 +312,7 @@ class _Tiled:
         """The summaries and whole maps of the picture; adds up the content terms, in one pass."""
         sums: Sums = {}
         maps = self._maps(stream)
-        for piece in self._tiles:
+        for piece in one_by_one(self._tiles):
             add = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
             wanted = self._content_features(piece) if self._content else {}
 

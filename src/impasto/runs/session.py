@@ -16,6 +16,7 @@ from impasto import images
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
+from impasto.engine.heap import give_back
 from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, resize
 from impasto.engine.state import State
@@ -415,6 +416,7 @@ class Session:
         """The losses of the picture as it will be saved, in 8 bits and without its margin."""
         if last.level == len(self.levels) - 1 and not self.margin:
             return last.judge((image * 255.0).round_(), white=255.0)
+        give_back()
         evaluate = self.evaluate(last.done - 1)  # before there is another picture beside the content
         return evaluate((image * 255.0).round_().div_(255.0), slope=False)
 

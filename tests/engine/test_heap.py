@@ -1,0 +1,51 @@
+"""Free memory goes back to the system, and every tile still comes, in order."""
+
+from __future__ import annotations
+
+import ctypes
+
+import psutil
+import pytest
+import torch
+
+from impasto.engine import heap
+from impasto.engine.cuts import cut
+
+
+@pytest.fixture
+def fresh():
+    heap._trim.cache_clear()
+    yield
+    heap._trim.cache_clear()
+
+
+@pytest.mark.skipif(heap._trim() is None, reason="the C library has no malloc_trim")
+def test_what_lies_free_between_blocks_in_use_is_given_back():
+    blocks = [torch.ones(16 << 10) for _ in range(2000)]  # of 64 kB: larger ones may lie outside the heap
+    held = blocks[::2]
+    del blocks
+    before = psutil.Process().memory_info().rss
+    heap.give_back()
+    after = psutil.Process().memory_info().rss
+    assert before - after > 500 * (64 << 10)
+    assert all(float(each[-1]) == 1.0 for each in held)
+
+
+def test_without_such_a_c_library_nothing_is_done(monkeypatch, fresh):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    heap.give_back()
+
+
+def test_tiles_come_in_order_and_memory_is_given_back_after_each_of_several(monkeypatch):
+    given = []
+    monkeypatch.setattr(heap, "give_back", lambda: given.append(len(seen)))
+    tiles = cut((96, 64), 32, reach=4, stride=16)
+    seen: list[object] = []
+    for tile in heap.one_by_one(tiles):
+        seen.append(tile)
+    assert seen == tiles
+    assert given == list(range(1, len(tiles) + 1))
+    given.clear()
+    whole = cut((96, 64), 0, reach=4, stride=16)
+    assert list(heap.one_by_one(whole)) == whole
+    assert given == []
