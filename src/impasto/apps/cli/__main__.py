@@ -60,7 +60,8 @@ for command in (
     demo,
     doctor,
 ):
-    app.command(command)
+    # Every command has examples of its own; those above are for whoever asks about all.
+    app.command(command, help_epilogue="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

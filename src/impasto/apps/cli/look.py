@@ -17,7 +17,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import Options, whole
-from impasto.apps.cli.stylize import stylize
+from impasto.apps.cli.stylize import Output, stylize
 from impasto.errors import MissingExtraError, OutputError, ParameterError
 
 
@@ -37,6 +37,11 @@ def writing_to(folder: Path) -> Iterator[None]:
 
 def presets(name: str | None = None, *, faithful: bool = False) -> int:
     """List the presets, or print one as a recipe to start a .toml file from.
+
+    What a preset minimises and how is all in its recipe.
+
+        impasto presets
+        impasto presets gatys --faithful > mine.toml
 
     Parameters
     ----------
@@ -58,6 +63,10 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
 
 def encoders(name: str | None = None) -> int:
     """List the networks, their layers and where their weights come from.
+
+    A layer is named like that wherever one can be chosen.
+
+        impasto encoders vgg16
 
     Parameters
     ----------
@@ -95,6 +104,11 @@ def swatches(
 ) -> int:
     """Paint style pictures out of nothing: brush strokes, stained glass, woodblock waves and more.
 
+    Without a name all of them are painted.
+
+        impasto swatches
+        impasto swatches waves glass --size 1024 --seed 1 -o styles
+
     Parameters
     ----------
     names
@@ -131,6 +145,11 @@ def demo(
 ) -> int:
     """Paint a photograph of a cup of coffee in the style of a picture that impasto paints itself.
 
+    It also says the command that does the same by hand.
+
+        impasto demo
+        impasto demo --swatch mosaic --size 512
+
     Parameters
     ----------
     output
@@ -162,7 +181,12 @@ def demo(
     _say(f"content: {photograph} (coffee.png of scikit-image, CC0, by Rachel Michetti)")
     _say(f"style:   {painted_style} (painted by impasto swatches)")
     _say(f"the same by hand: impasto stylize {photograph} {painted_style} -o {painting} --size {size}")
-    code = stylize(photograph, [painted_style], options=Options(size=size, steps=steps), output=painting)
+    code = stylize(
+        photograph,
+        [painted_style],
+        options=Options(size=size, steps=steps),
+        output=Output(path=painting),
+    )
     _say(f"look at {painting.resolve()}")
     return code
 

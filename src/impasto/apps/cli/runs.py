@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import UNCHANGED, Options, whole
-from impasto.apps.cli.stylize import paint, stylize
+from impasto.apps.cli.stylize import TO_A_FREE_NAME, Output, paint, stylize
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 from impasto.runs.spelling import parse_changes
@@ -37,6 +37,8 @@ def resume(
     quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
 ) -> int:
     """Go on with a run that was stopped, killed, or lost its power; the picture is the same to the last bit.
+
+    It goes on from its last checkpoint.
 
         impasto resume run1
         impasto resume run1 --set style_weight=60 --set learning_rate=0.5
@@ -90,6 +92,11 @@ def runs(
 ) -> int:
     """List the runs in FOLDER, or in this one: status, size, iterations, loss, time.
 
+    A run is what `impasto stylize --run` or a sweep made.
+
+        impasto runs
+        impasto runs experiments
+
     Parameters
     ----------
     folder
@@ -123,7 +130,12 @@ def runs(
 
 
 def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> int:
-    """Say all about one run: status, settings that differ from the defaults, what was changed and undone, losses.
+    """Say all about one run.
+
+    Status, settings that differ from the defaults, what was changed and undone, losses.
+
+        impasto show runs/first
+        impasto show runs/first --json > first.json
 
     Parameters
     ----------
@@ -194,6 +206,8 @@ def compare(
 ) -> int:
     """Say how two runs differ: settings, losses, time; with -o also show it.
 
+    What is the same in both is left out.
+
         impasto compare runs/first runs/second
         impasto compare runs/first runs/second -o compare.png
         impasto compare runs/first runs/second -o compare.html
@@ -235,10 +249,7 @@ def rerun(
     /,
     *,
     options: Options = UNCHANGED,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    run: Path | None = None,
-    save_every: str = "0",
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    output: Output = TO_A_FREE_NAME,
 ) -> int:
     """Paint a picture again, from the picture or from its run, with what is given changed.
 
@@ -252,14 +263,6 @@ def rerun(
     ----------
     source
         A picture painted by impasto, a run's folder, or a .toml file.
-    output
-        Where the result goes.
-    run
-        A folder to keep everything in.
-    save_every
-        Also save the picture so far every N iterations, or, with log, ever more rarely: what `impasto animate` needs.
-    quiet
-        No progress.
     """
     from dataclasses import replace
 
@@ -268,9 +271,7 @@ def rerun(
     if options.recipe is not None:
         raise ParameterError(f"--recipe: not together with {shlex.quote(str(source))}, which is one")
     recipe = source / RECIPE if source.is_dir() else source
-    return stylize(
-        options=replace(options, recipe=recipe), output=output, run=run, save_every=save_every, quiet=quiet
-    )
+    return stylize(options=replace(options, recipe=recipe), output=output)
 
 
 def _preset(recipe: Recipe) -> Recipe:

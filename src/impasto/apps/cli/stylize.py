@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,35 +27,19 @@ if TYPE_CHECKING:
     from impasto.runs.session import Session
 
 
-_OUTPUT = Group("Output", sort_key=6)
+_OUTPUT = Parameter(group=Group("Output", sort_key=6), negative=())
 
 
-def stylize(
-    content: Annotated[Path | None, Parameter(show_default=False)] = None,
-    styles: Annotated[list[Path] | None, Parameter(show_default=False, negative=())] = None,
-    *,
-    options: Options = UNCHANGED,
-    output: Annotated[Path | None, Parameter(alias="-o", group=_OUTPUT)] = None,
-    run: Annotated[Path | None, Parameter(group=_OUTPUT)] = None,
-    save_every: Annotated[str, Parameter(group=_OUTPUT)] = "0",
-    tensorboard: Annotated[bool, Parameter(group=_OUTPUT, negative=())] = False,
-    bits: Annotated[Literal[8, 16], Parameter(group=_OUTPUT)] = 8,
-    as_json: Annotated[bool, Parameter(name="--json", group=_OUTPUT, negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", group=_OUTPUT, negative=())] = False,
-) -> int:
-    """Paint CONTENT in the style of one or more STYLES.
-
-    Options that are not given come from the preset (`impasto presets`).
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where a new picture goes, and what is told of it.
 
     Parameters
     ----------
-    content
-        The picture whose content is kept.
-    styles
-        The pictures whose style is taken.
-    output
-        Where the result goes: .png, .jpg, .webp or .tiff. Without it CONTENT-STYLE.png in this folder, numbered
-        when that exists.
+    path
+        Where the result goes: .png, .jpg, .webp or .tiff. Without it a PNG in this folder, named after what it is
+        painted from and numbered when that exists.
     run
         Keep everything about this picture in a folder: recipe, losses, checkpoints, pictures, result. `impasto
         resume` goes on with it after whatever stopped it.
@@ -71,42 +56,63 @@ def stylize(
     quiet
         No progress.
     """
+
+    path: Annotated[Path | None, Parameter(name=["--output", "-o"]), _OUTPUT] = None
+    run: Annotated[Path | None, _OUTPUT] = None
+    save_every: Annotated[str, _OUTPUT] = "0"
+    tensorboard: Annotated[bool, _OUTPUT] = False
+    bits: Annotated[Literal[8, 16], _OUTPUT] = 8
+    as_json: Annotated[bool, Parameter(name="--json"), _OUTPUT] = False
+    quiet: Annotated[bool, Parameter(alias="-q"), _OUTPUT] = False
+
+    def named(self, stem: str) -> Output:
+        """With a name of that stem where none was given, and no folder either."""
+        if self.path is not None or self.run is not None:
+            return self
+        return replace(self, path=_free_name(stem, ".png"))
+
+
+TO_A_FREE_NAME = Output()
+
+
+def stylize(
+    content: Annotated[Path | None, Parameter(show_default=False)] = None,
+    styles: Annotated[list[Path] | None, Parameter(show_default=False, negative=())] = None,
+    *,
+    options: Options = UNCHANGED,
+    output: Output = TO_A_FREE_NAME,
+) -> int:
+    """Paint CONTENT in the style of one or more STYLES.
+
+    Options that are not given come from the preset (`impasto presets`).
+
+        impasto stylize photo.jpg painting.jpg
+        impasto stylize photo.jpg painting.jpg -o out.png --size 1024 --style-weight 3
+        impasto stylize photo.jpg wave.jpg night.jpg --style-weights 0.7,0.3
+        impasto stylize --recipe out.png --seed 1
+
+    Parameters
+    ----------
+    content
+        The picture whose content is kept.
+    styles
+        The pictures whose style is taken.
+    """
     settings = options.build_recipe()
     content, styles = pictures(settings, content, styles or [])
-    if output is None and run is None:
-        output = free_name(f"{content.stem}-{styles[0].stem}", ".png")
     return begin(
         settings,
         content,
         styles,
         options=options,
-        output=output,
-        run=run,
-        save_every=save_every,
-        tensorboard=tensorboard,
-        bits=bits,
-        as_json=as_json,
-        quiet=quiet,
+        output=output.named(f"{content.stem}-{styles[0].stem}"),
     )
 
 
-def begin(
-    settings: Recipe,
-    content: Path,
-    styles: list[Path],
-    *,
-    options: Options,
-    output: Path | None,
-    run: Path | None,
-    save_every: str,
-    tensorboard: bool,
-    bits: Literal[8, 16],
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Options, output: Output) -> int:
     """Paint a recipe's picture into a file, a run's folder, or both. The exit code."""
-    every, memory = parse_save_every(save_every), options.memory_bytes
-    if tensorboard and run is None:
+    every, memory = parse_save_every(output.save_every), options.memory_bytes
+    if output.tensorboard and output.run is None:
         raise ParameterError("--tensorboard: expected together with --run, the folder that it writes into")
 
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
@@ -117,30 +123,37 @@ def begin(
     from impasto.runs.session import Session
     from impasto.runs.tensorboard import require
 
-    if output is not None:
-        images.check_output(output, bits=bits)
-    if tensorboard:
+    if output.path is not None:
+        images.check_output(output.path, bits=output.bits)
+    if output.tensorboard:
         require()
-    if run is not None:
-        check_new(run)
+    if output.run is not None:
+        check_new(output.run)
         # The folder shall be good from wherever it is opened.
         content, styles = content.resolve(), [style.resolve() for style in styles]
         settings = settings.absolute()
-    with reporter(quiet=quiet or as_json) as report, ExitStack() as held:
+    with reporter(quiet=output.quiet or output.as_json) as report, ExitStack() as held:
         session = Session(
             settings,
             content,
             styles,
             max_pixels=options.max_pixels,
             memory=memory,
-            progress=None if as_json else report.download,
+            progress=None if output.as_json else report.download,
         )
         recording = None
-        if run is not None:
-            recording = Recording(
-                session, held.enter_context(RunFolder(run)), save_every=every, tensorboard=tensorboard
-            )
-        return paint(session, report, recording, output, save_every=every, bits=bits, as_json=as_json)
+        if output.run is not None:
+            folder = held.enter_context(RunFolder(output.run))
+            recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
+        return paint(
+            session,
+            report,
+            recording,
+            output.path,
+            save_every=every,
+            bits=output.bits,
+            as_json=output.as_json,
+        )
 
 
 def paint(
@@ -233,6 +246,11 @@ def parse_save_every(text: str) -> SaveEvery:
 def recipe(picture: Path, /) -> int:
     """Print the recipe inside a picture that impasto painted.
 
+    It can be edited, and painted with --recipe.
+
+        impasto recipe out.png > mine.toml
+        impasto stylize other.jpg painting.jpg --recipe mine.toml
+
     Parameters
     ----------
     picture
@@ -244,7 +262,7 @@ def recipe(picture: Path, /) -> int:
     return 0
 
 
-def free_name(stem: str, suffix: str) -> Path:
+def _free_name(stem: str, suffix: str) -> Path:
     """A file in this folder that is not there yet."""
     path, number = Path(stem + suffix), 2
     while os.path.exists(path):  # noqa: PTH110  # Path.exists raises for a name that is too long

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
 from impasto.apps.cli.options import UNCHANGED, Options
-from impasto.apps.cli.stylize import begin, free_name
+from impasto.apps.cli.stylize import TO_A_FREE_NAME, Output, begin
 from impasto.errors import ParameterError
-
-_OUTPUT = Group("Output", sort_key=6)
 
 
 def texture(
@@ -19,13 +17,7 @@ def texture(
     *,
     aspect: float = 1.0,
     options: Options = UNCHANGED,
-    output: Annotated[Path | None, Parameter(alias="-o", group=_OUTPUT)] = None,
-    run: Annotated[Path | None, Parameter(group=_OUTPUT)] = None,
-    save_every: Annotated[str, Parameter(group=_OUTPUT)] = "0",
-    tensorboard: Annotated[bool, Parameter(group=_OUTPUT, negative=())] = False,
-    bits: Annotated[Literal[8, 16], Parameter(group=_OUTPUT)] = 8,
-    as_json: Annotated[bool, Parameter(name="--json", group=_OUTPUT, negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", group=_OUTPUT, negative=())] = False,
+    output: Output = TO_A_FREE_NAME,
 ) -> int:
     """Paint a texture in the style of one or more STYLES: no content, from noise.
 
@@ -40,21 +32,6 @@ def texture(
         The pictures whose style is taken.
     aspect
         Width / height.
-    output
-        Where the result goes: .png, .jpg, .webp or .tiff. Without it texture-STYLE.png in this folder, numbered when
-        that exists.
-    run
-        Keep everything about this picture in a folder; `impasto resume` goes on with it.
-    save_every
-        Also save the picture so far every N iterations, or, with log, ever more rarely.
-    tensorboard
-        Also write for TensorBoard into the run's folder.
-    bits
-        Bits per channel; 16 for PNG and TIFF.
-    as_json
-        Print one JSON object at the end, and nothing else.
-    quiet
-        No progress.
     """
     if not 0.01 < aspect < 100.0:
         raise ParameterError(f"--aspect: expected a number between 0.01 and 100, got {aspect:g}")
@@ -71,18 +48,4 @@ def texture(
     recipe = options.build_recipe(
         {name: value for name, value in given.items() if name not in options.given()}
     )
-    if output is None and run is None:
-        output = free_name(f"texture-{styles[0].stem}", ".png")
-    return begin(
-        recipe,
-        styles[0],
-        styles,
-        options=options,
-        output=output,
-        run=run,
-        save_every=save_every,
-        tensorboard=tensorboard,
-        bits=bits,
-        as_json=as_json,
-        quiet=quiet,
-    )
+    return begin(recipe, styles[0], styles, options=options, output=output.named(f"texture-{styles[0].stem}"))
