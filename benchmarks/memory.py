@@ -48,13 +48,14 @@ POINTS = {
     "2048": f"{TUBINGEN} --size 2048 --steps 40",
     "2048 in tiles of 1024": f"{TUBINGEN} --size 2048 --steps 20 --tile 1024",
     "2048 uncut": f"{TUBINGEN} --size 2048 --steps 12 --tile 0",
+    "2048 fp32": f"{TUBINGEN} --size 2048 --steps 6 --precision fp32",
     "2048 adam": f"{TUBINGEN} --size 2048 --steps 12 --optimizer adam",
     "2048 in tiles of 1024, fewer steps": f"{TUBINGEN} --size 2048 --steps 12 --tile 1024",
     "3072": f"{TUBINGEN} --size 3072 --steps 12",
     "4096": f"{TUBINGEN} --size 4096 --steps 12",
     "5176": f"{BOSTON} --size 5176 --steps 12",
     "8192": f"{BOSTON} --size 8192 --steps 7",
-    "12000 in tiles of 512": f"{BOSTON} --size 12000 --steps 8 --tile 512 --memory 8GB",
+    "12000 in 6 GB": f"{BOSTON} --size 12000 --steps 8 --memory 6GB",
 }
 
 

@@ -34,12 +34,9 @@ from impasto.runs.recipe import Recipe
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
 # the next three.
 _PROCESS = {2: 440e6, 4: 230e6}
-# Memory that was freed and not given back: so much, and a share of what the network took at all levels, up to a
-# limit, and some pictures of the last level, up to another.
-_HOLES, _HOLES_SHARE, _HOLES_MOST = 90e6, 1.5, {2: 640e6, 4: 2500e6}
-_PICTURE_HOLES, _PICTURE_HOLES_MOST = 3.0, 700e6
-# Tiles of several shapes leave more of them: bytes a pixel of a picture that is cut, up to a limit.
-_CUT_HOLES, _CUT_HOLES_MOST = 80.0, 250e6
+# Memory that was freed and not given back yet: so much, and a share of what the network took at all levels, up to a
+# limit, since it is given back after each tile and level (engine/heap.py).
+_HOLES, _HOLES_SHARE, _HOLES_MOST = 60e6, 1.5, {2: 800e6, 4: 2500e6}
 # Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is
 # not arithmetic counts more where matrix units do the arithmetic, and there is less of it in Winograd's way.
 _PASSES = {2: 7.0, 4: 3.3}
@@ -224,10 +221,6 @@ def peak(
     process = _PROCESS[itemsize] + _kernel_bytes(recipe, device, itemsize)
     freed = sum(_network_bytes(recipe, level.size, itemsize) for level in levels)
     holes = min(_HOLES_MOST[itemsize], _HOLES + _HOLES_SHARE * freed)
-    last = _PICTURE * _pixels(levels[-1].size)
-    holes += min(_PICTURE_HOLES_MOST, _PICTURE_HOLES * last)
-    if recipe.tile and max(levels[-1].size) > recipe.tile:
-        holes += min(_CUT_HOLES_MOST, _CUT_HOLES * _pixels(levels[-1].size))
     return process + pictures + most + holes
 
 
