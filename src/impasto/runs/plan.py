@@ -36,7 +36,7 @@ from impasto.runs.recipe import Recipe
 _PROCESS = {2: 440e6, 4: 230e6}
 # Memory that was freed and not given back yet: so much, and a share of what the network took at all levels, up to a
 # limit, since it is given back after each tile and level (engine/heap.py).
-_HOLES, _HOLES_SHARE, _HOLES_MOST = 60e6, 1.5, {2: 800e6, 4: 2500e6}
+_HOLES, _HOLES_SHARE, _HOLES_MOST = 100e6, 1.6, {2: 800e6, 4: 1100e6}
 # Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is
 # not arithmetic counts more where matrix units do the arithmetic, and there is less of it in Winograd's way.
 _PASSES = {2: 7.0, 4: 3.3}
