@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -13,14 +14,14 @@ from impasto.engine.cuts import cut
 
 
 @pytest.fixture
-def fresh():
+def fresh() -> Iterator[None]:
     heap._trim.cache_clear()
     yield
     heap._trim.cache_clear()
 
 
 @pytest.mark.skipif(heap._trim() is None, reason="the C library has no malloc_trim")
-def test_what_lies_free_between_blocks_in_use_is_given_back():
+def test_what_lies_free_between_blocks_in_use_is_given_back() -> None:
     blocks = [torch.ones(16 << 10) for _ in range(2000)]  # of 64 kB: larger ones may lie outside the heap
     held = blocks[::2]
     del blocks
@@ -31,13 +32,15 @@ def test_what_lies_free_between_blocks_in_use_is_given_back():
     assert all(float(each[-1]) == 1.0 for each in held)
 
 
-def test_without_such_a_c_library_nothing_is_done(monkeypatch, fresh):
+def test_without_such_a_c_library_nothing_is_done(monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     heap.give_back()
 
 
-def test_tiles_come_in_order_and_memory_is_given_back_after_each_of_several(monkeypatch):
-    given = []
+def test_tiles_come_in_order_and_memory_is_given_back_after_each_of_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[int] = []
     monkeypatch.setattr(heap, "give_back", lambda: given.append(len(seen)))
     tiles = cut((96, 64), 32, reach=4, stride=16)
     seen: list[object] = []
