@@ -1,4 +1,7 @@
-"""A file whole or not at all: written beside its place, forced to the disk, then moved there."""
+"""A file whole or not at all: written beside its place, forced to the disk, then moved there.
+
+And where the cache is.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+import platformdirs
+
+from impasto.errors import ParameterError
 
 PARTIAL = ".impasto-*.part"
 """What unfinished files are called, as a pattern; a process that was killed may leave one."""
@@ -59,3 +66,18 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def cache_folder() -> Path:
+    """Where downloads and measurements are kept: ``$IMPASTO_CACHE``, else the user's cache folder of this system.
+
+    Raises:
+        ParameterError: ``$IMPASTO_CACHE`` begins with ``~`` and somebody who is not known here.
+    """
+    chosen = os.environ.get("IMPASTO_CACHE")
+    if not chosen:
+        return Path(platformdirs.user_cache_dir("impasto", appauthor=False))
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise ParameterError(f"cache {chosen}: cannot be used: there is no such user") from error

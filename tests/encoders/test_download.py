@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from impasto import files
 from impasto.encoders import download
-from impasto.encoders.download import cache_folder, fetch
+from impasto.encoders.download import fetch
 from impasto.errors import ParameterError, WeightsError
+from impasto.files import cache_folder
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -356,11 +358,11 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("IMPASTO_CACHE", "~/there")
     assert cache_folder() == tmp_path / "there"
-    monkeypatch.setattr(download.platformdirs, "user_cache_dir", lambda *a, **k: str(tmp_path / "usual"))
+    monkeypatch.setattr(files.platformdirs, "user_cache_dir", lambda *a, **k: str(tmp_path / "usual"))
     monkeypatch.setenv("IMPASTO_CACHE", "")
     assert cache_folder() == tmp_path / "usual"
     monkeypatch.setenv("IMPASTO_CACHE", "~no-such-user/x")
-    with pytest.raises(WeightsError, match="cache ~no-such-user/x: cannot be used"):
+    with pytest.raises(ParameterError, match="cache ~no-such-user/x: cannot be used"):
         fetch("http://127.0.0.1:1/x")
 
 

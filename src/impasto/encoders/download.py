@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import os
 import re
 import socket
 import ssl
@@ -23,9 +22,8 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Final
 
-import platformdirs
-
 from impasto.errors import ParameterError, WeightsError
+from impasto.files import cache_folder
 
 Progress = Callable[[int, int | None], None]
 
@@ -34,17 +32,6 @@ ATTEMPTS: Final = 5
 _CHUNK = 256 * 1024
 _BACKOFF = 0.5  # seconds before the second attempt, doubled before each further one
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that may differ a moment later
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: ``$IMPASTO_CACHE``, else the user's cache folder of this system."""
-    chosen = os.environ.get("IMPASTO_CACHE")
-    if not chosen:
-        return Path(platformdirs.user_cache_dir("impasto", appauthor=False))
-    try:
-        return Path(chosen).expanduser()
-    except RuntimeError as error:
-        raise WeightsError(f"cache {chosen}: cannot be used: there is no such user") from error
 
 
 def fetch(

@@ -196,8 +196,8 @@ def doctor() -> int:
     import numpy as np
 
     import impasto
-    from impasto.encoders.download import cache_folder
     from impasto.encoders.weights import SOURCES, load
+    from impasto.files import cache_folder
     from impasto.runs.execute import stylize
     from impasto.runs.machine import choose_device, choose_precision
     from impasto.swatches import paint

@@ -1,0 +1,187 @@
+"""What this machine's processor is and what PyTorch may use of it.
+
+Whether something is *fast* here is not to be found in a list of extensions: it is measured (:mod:`impasto.measured`).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+# Extensions that decide how fast convolutions are, as torch.cpu.get_capabilities() calls them, and as people do.
+_EXTENSIONS = {
+    "avx2": "AVX2",
+    "fma3": "FMA",
+    "avx_ne_convert": "AVX-NE-CONVERT",
+    "avx512_f": "AVX-512",
+    "avx512_bf16": "AVX512-BF16",
+    "amx_bf16": "AMX-BF16",
+    "neon": "NEON",
+    "sve": "SVE",
+    "bf16": "BF16",
+}
+_AVX512 = frozenset({"AVX-512", "AVX512-BF16", "AMX-BF16"})
+_AVX2 = frozenset({"AVX2", "FMA", "AVX-NE-CONVERT"})
+# What a limit set from outside takes away, by ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA. Not listed: nothing.
+_BEYOND_ATEN = {"default": _AVX2 | _AVX512, "avx2": _AVX512}
+_BEYOND_ONEDNN = {
+    "sse41": _AVX2 | _AVX512,
+    "avx": _AVX2 | _AVX512,
+    "avx2": _AVX512 | {"AVX-NE-CONVERT"},
+    "avx2_vnni": _AVX512 | {"AVX-NE-CONVERT"},
+    "avx2_vnni_2": _AVX512,
+    "avx512_core": frozenset({"AVX512-BF16", "AMX-BF16"}),
+    "avx512_core_vnni": frozenset({"AVX512-BF16", "AMX-BF16"}),
+    "avx512_core_bf16": frozenset({"AMX-BF16"}),
+}
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A processor, as far as PyTorch may use it.
+
+    Attributes:
+        name: as its maker writes it, such as "AMD Ryzen 7 5800X 8-Core Processor".
+        model: what tells apart processors of one name, such as those of virtual machines; may be empty.
+        extensions: the vector and matrix extensions that may be used, such as ("AVX2", "FMA").
+        bfloat16: whether convolutions in bfloat16 can be computed; they may still be slower than in float32.
+        threads: that PyTorch computes with.
+    """
+
+    name: str
+    model: str
+    extensions: tuple[str, ...]
+    bfloat16: bool
+    threads: int
+
+    def __str__(self) -> str:
+        """In one line, for people."""
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        return f"{self.name} ({', '.join([*self.extensions, threads])})"
+
+
+_instead: list[Processor] = []
+
+
+def processor() -> Processor:
+    """This machine's processor, or the one that :func:`acting_as` says."""
+    if _instead:
+        return _instead[-1]
+    import torch
+
+    name, model = identity()
+    return Processor(
+        name=name,
+        model=model,
+        extensions=_extensions(),
+        bfloat16=_computes_bfloat16(),
+        threads=torch.get_num_threads(),
+    )
+
+
+@contextmanager
+def acting_as(other: Processor) -> Iterator[Processor]:
+    """Within the block :func:`processor` is another one, in every thread: so that any machine can test both branches.
+
+    It changes what is chosen, not what the machine can do.
+    """
+    _instead.append(other)
+    try:
+        yield other
+    finally:
+        _instead.pop()
+
+
+if sys.platform == "win32":
+    import winreg
+
+    def _registry() -> tuple[str, str]:
+        """Windows' words."""
+        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
+                name, model = (
+                    winreg.QueryValueEx(key, each)[0] for each in ("ProcessorNameString", "Identifier")
+                )
+        except OSError:
+            return "", platform.processor()
+        return str(name).strip(), str(model).strip()
+
+
+@lru_cache(maxsize=1)
+def identity() -> tuple[str, str]:
+    """Name and model, without PyTorch."""
+    if sys.platform == "win32":
+        name, model = _registry()
+    elif sys.platform == "darwin":
+        name, model = _sysctl("machdep.cpu.brand_string"), _sysctl("hw.model")
+    else:
+        name, model = _from_cpuinfo()
+    return name or platform.processor() or platform.machine() or "unknown processor", model
+
+
+def _from_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str]:
+    """Linux's words for the first processor; each architecture has others."""
+    found: dict[str, str] = {}
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return "", ""
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(key.strip().lower(), value.strip())
+    name = next((found[key] for key in ("model name", "cpu model", "cpu", "hardware") if found.get(key)), "")
+    x86 = ("vendor_id", "cpu family", "model", "stepping")
+    arm = ("cpu implementer", "cpu architecture", "cpu variant", "cpu part", "cpu revision")
+    keys = arm if "cpu part" in found else x86
+    return name, "/".join(found[key] for key in keys if found.get(key))
+
+
+def _sysctl(name: str) -> str:
+    """A value that macOS knows; "" if it does not."""
+    try:
+        done = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@lru_cache(maxsize=1)
+def _extensions() -> tuple[str, ...]:
+    """What there is and is not forbidden by ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA, in the order above."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        there = {name for name, is_there in torch.cpu.get_capabilities().items() if is_there is True}
+    else:  # before torch 2.10
+        asked = {"avx2": "avx2", "avx512": "avx512_f", "avx512_bf16": "avx512_bf16", "amx_tile": "amx_bf16"}
+        asks = {name: getattr(torch.cpu, f"_is_{asking}_supported", None) for asking, name in asked.items()}
+        there = {name for name, is_there in asks.items() if is_there is not None and is_there()}
+        there |= {"fma3"} if "avx2" in there else set()
+        there |= {"neon"} if platform.machine().lower() in ("arm64", "aarch64") else set()
+    forbidden = _forbidden(torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
+    return tuple(word for name, word in _EXTENSIONS.items() if name in there and word not in forbidden)
+
+
+def _forbidden(aten: str, onednn: str) -> frozenset[str]:
+    """Extensions that are not used under these limits; an unknown one forbids nothing."""
+    none: frozenset[str] = frozenset()
+    return _BEYOND_ATEN.get(aten.lower(), none) | _BEYOND_ONEDNN.get(onednn.lower(), none)
+
+
+@lru_cache(maxsize=1)
+def _computes_bfloat16() -> bool:
+    """Whether oneDNN takes bfloat16 here. It also does, slowly, where it converts to float32 and back (AVX-512)."""
+    import torch
+
+    # What torch.amp itself asks; there is no public name for it, and none at all without oneDNN.
+    asks = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(torch._C._has_mkldnn and asks is not None and asks())
