@@ -9,23 +9,22 @@ import resource
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 import impasto
+from impasto.processor import processor
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores, versions, date."""
-    cpu = Path("/proc/cpuinfo")
-    models = [
-        line.split(":")[1].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")
-    ]
+    """Processor, what PyTorch may use of it, cores, versions, date."""
+    here = processor()
     return {
         "date": datetime.date.today().isoformat(),
-        "processor": models[0] if models else platform.processor(),
+        "processor": here.name,
+        "extensions": list(here.extensions),
         "cores": os.cpu_count(),
+        "threads": here.threads,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "impasto": impasto.__version__,

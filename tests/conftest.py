@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.encoders.weights import Convolutions, load
+from impasto.processor import processor
 
 # Threads that wait for each other make pictures this small up to 30 times slower where others use the processor.
 torch.set_num_threads(1)
+
+
+BFLOAT16 = pytest.mark.skipif(not processor().bfloat16, reason="this processor has no bfloat16")
+"""For what is computed in it. What is chosen where there is none, any machine can test (acting_as)."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is downloaded or measured into the user's own cache, nor read from there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

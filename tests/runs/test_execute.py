@@ -14,6 +14,7 @@ import impasto
 from impasto import images
 from impasto.runs.execute import make_session
 from impasto.swatches import paint
+from tests.conftest import BFLOAT16
 
 # Of so few pixels a margin would be most of the picture.
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
@@ -143,6 +144,7 @@ def test_style_scale_and_size_change_the_targets(pictures: tuple[Path, Path]) ->
     assert len(losses) == 4
 
 
+@BFLOAT16
 def test_bfloat16_paints_nearly_the_same(pictures: tuple[Path, Path]) -> None:
     exact = impasto.stylize(*pictures, **OPTIONS)
     rough = impasto.stylize(*pictures, **{**OPTIONS, "precision": "bf16"})

@@ -16,6 +16,7 @@ from impasto.engine.pyramid import resize
 from impasto.errors import ImageError, ParameterError
 from impasto.runs.execute import stylize
 from impasto.runs.judge import Judge
+from tests.conftest import BFLOAT16
 from tests.runs.test_reference import TOOLS
 
 
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("loaded_once")
         {"preset": "seed", "faithful": True, "size": 33},
         {"style_size": 40, "size": 34},
         {"style_rotate": (90,), "color": "match"},
-        {"precision": "bf16"},
+        pytest.param({"precision": "bf16"}, marks=BFLOAT16),
         {"style_loss": "sliced-wasserstein", "content_loss": "self-similarity"},
         {"style_loss": "patches", "style_layers": {"relu3_1": 1.0}},
     ],

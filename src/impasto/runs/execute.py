@@ -106,6 +106,7 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
         encoder = None
     if init is not None and isinstance(init, str | os.PathLike):
         settings["init"], init = os.fspath(init), None
+    asked = None if recipe is None else {name for name, value in settings.items() if value is not None}
     if recipe is not None and settings:
         recipe = change(recipe, settings)
     elif recipe is None:
@@ -118,6 +119,7 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
         init=init,
         palette=palette,
         encoder=encoder,
+        asked=asked,
         max_pixels=max_pixels,
         memory=None if memory is None else parse_memory(memory),
         progress=progress,

@@ -22,7 +22,7 @@ from impasto.images import Source
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
-from impasto.runs.machine import choose_device, choose_precision
+from impasto.runs.machine import at_home, choose_device, choose_precision
 from impasto.runs.presets import change, resolve
 from impasto.runs.recipe import Input, Recipe
 from impasto.runs.regions import read_masks
@@ -110,7 +110,12 @@ class Judge:
         given = options.pop("encoder", None)
         own: Encoder | None = given if callable(given) else None
         settings = {**options, "encoder": "custom" if own else given}
-        self.recipe = resolve(**settings) if recipe is None else change(recipe, settings)
+        notes: tuple[str, ...] = ()
+        if recipe is None:
+            self.recipe = resolve(**settings)
+        else:
+            asked = {name for name, value in settings.items() if value is not None}
+            self.recipe, notes = at_home(change(recipe, settings), asked=asked)
         self._least = _smallest_side(self.recipe, own)
         if self.recipe.strength is not None and self.recipe.measured_for is None:
             raise ParameterError(
@@ -125,7 +130,7 @@ class Judge:
         pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
         inputs = [Input(path=picture.name, sha256=picture.sha256) for picture in pictures]
         self.recipe = self.recipe.model_copy(update={"content": inputs[0], "styles": tuple(inputs[1:])})
-        self.notes = tuple(f"{picture.name}: {note}" for picture in pictures for note in picture.notes)
+        self.notes = (*notes, *(f"{picture.name}: {note}" for picture in pictures for note in picture.notes))
         photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
         aim = None
         if self.recipe.palette is not None:

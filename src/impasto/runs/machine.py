@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 import torch
+from torch import Tensor
 
+from impasto.encoders.streaming import Convolution
 from impasto.errors import ParameterError
+from impasto.measured import measured, race
+from impasto.processor import processor
+from impasto.runs.recipe import Recipe
+
+# Of two number types about as fast, the one with more digits.
+_WORTH = 1.1
+# Channels and side of the maps of two layers, the second seven times the work of the first, as in VGG.
+_LAYERS = ((64, 48), (256, 32))
 
 
 def choose_device(name: str) -> torch.device:
@@ -15,30 +26,126 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ParameterError: the device is not there.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = _devices()
     if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there[name]:
-        found = ", ".join(device for device, is_there in there.items() if is_there)
-        raise ParameterError(f"device: expected one this machine has ({found}), got {name!r}")
+        name = next(device for device in ("cuda", "mps", "cpu") if device in there)
+    if name not in there:
+        raise ParameterError(f"device: expected one this machine has ({', '.join(there)}), got {name!r}")
     return torch.device(name)
+
+
+def _devices() -> list[str]:
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [device for device, is_there in there.items() if is_there]
 
 
 def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[torch.dtype, str]:
     """The number type of the network, and its name.
 
-    "auto" takes bfloat16 where the processor multiplies it faster than float32, unless ``exact`` is asked for.
+    "auto" takes bfloat16 where the network computes faster in it than in float32, unless ``exact`` is asked for.
+
+    Raises:
+        ParameterError: the device does not compute in that type.
     """
-    if name == "bf16" or (name == "auto" and not exact and _multiplies_bf16(device)):
+    if name == "bf16" and not _has_bfloat16(device):
+        raise ParameterError(
+            f"precision: expected auto or fp32, since {_named(device)} has no bfloat16, got {name!r}"
+        )
+    if name == "bf16" or (name == "auto" and not exact and _bfloat16_is_faster(device)):
         return torch.bfloat16, "bf16"
     return torch.float32, "fp32"
 
 
-def _multiplies_bf16(device: torch.device) -> bool:
+def at_home(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[str, ...]]:
+    """A recipe that was written down, perhaps elsewhere, with a device and a number type that this machine has.
+
+    A recipe says what "auto" came to where it was first painted, and any run can be gone on with on any machine. The
+    picture is another one then, in details that are hard to see.
+
+    Args:
+        asked: settings that were given here and now. They stay as they are, to be refused if need be.
+
+    Returns:
+        the recipe; what was changed in it, one line each.
+    """
+    notes = []
+    if recipe.device not in ("auto", *_devices()) and "device" not in asked:
+        here = choose_device("auto")
+        notes.append(f"device: this machine has no {recipe.device}; {here} in its place")
+        recipe = recipe.model_copy(update={"device": "auto"})
+    if recipe.precision == "bf16" and "precision" not in asked and recipe.device in ("auto", *_devices()):
+        device = choose_device(recipe.device)
+        if not _has_bfloat16(device):
+            notes.append(f"precision: {_named(device)} has no bfloat16; float32 in its place")
+            recipe = recipe.model_copy(update={"precision": "fp32"})
+    return recipe, tuple(notes)
+
+
+def _named(device: torch.device) -> str:
+    """The device, as people know it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return processor().name if device.type == "cpu" else device.type
+
+
+def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # What torch.amp itself asks; there is no public name for it.
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if device.type == "mps":
+        return torch.backends.mps.is_macos_or_newer(14, 0)
+    return processor().bfloat16
+
+
+def _bfloat16_is_faster(device: torch.device) -> bool:
+    if device.type == "cpu":
+        speed = bfloat16_speed()
+        return speed is not None and speed > _WORTH
+    # A GPU that multiplies bfloat16 does so at least twice as fast. On a Mac's nothing has been measured yet.
+    return device.type == "cuda" and _has_bfloat16(device)
+
+
+def bfloat16_speed() -> float | None:
+    """How many times as fast as in float32 the processor computes the network in bfloat16; None where it cannot.
+
+    Measured once, in a third of a second.
+    """
+    if not processor().bfloat16:
+        return None
+    times = measured("network in float32 and bfloat16", _time_types, revision=1, accept=_are_times)
+    return times["float32"] / times["bfloat16"]
+
+
+def _time_types() -> dict[str, float]:
+    """Milliseconds of the same convolutions there and back, by number type."""
+    types = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    work = {
+        name: [_layer(channels, side, dtype) for channels, side in _LAYERS] for name, dtype in types.items()
+    }
+
+    def there_and_back(layers: list[tuple[Convolution, Tensor]]) -> None:
+        for convolution, x in layers:
+            y = convolution.forward(x, relu=True, top=True, bottom=True)
+            convolution.backward(y, top=True, bottom=True)
+
+    with torch.no_grad():
+        return race({name: lambda of=of: there_and_back(of) for name, of in work.items()}, seconds=0.15)  # type: ignore[misc]
+
+
+def _layer(channels: int, side: int, dtype: torch.dtype) -> tuple[Convolution, Tensor]:
+    """A convolution as the network has them, and something to convolve."""
+    generator = torch.Generator().manual_seed(0)
+    kernel = torch.randn(channels, channels, 3, 3, generator=generator) / (4.5 * channels) ** 0.5
+    x = torch.rand(1, channels, side, side, generator=generator)
+    kernel, x = (each.to(dtype, memory_format=torch.channels_last) for each in (kernel, x))
+    return Convolution(kernel, torch.zeros(channels, dtype=dtype), border="zero"), x
+
+
+def _are_times(kept: object) -> bool:
+    return (
+        isinstance(kept, dict)
+        and kept.keys() == {"float32", "bfloat16"}
+        and all(isinstance(value, int | float) and value > 0 for value in kept.values())
+    )
 
 
 def peak_memory(device: torch.device) -> int:
@@ -46,7 +153,9 @@ def peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "win32":
-        return 0
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -70,6 +70,7 @@ def resume(
             recipe,
             recipe.content.path,
             [style.path for style in recipe.styles],
+            asked=(),
             max_pixels=max_pixels,
             keep_plan=True,
             **options,

@@ -118,6 +118,8 @@ class Recording:
             self.notes.append(
                 f"{before.threads} threads before, {self._summary.threads} now: last bits may differ"
             )
+        if before and before.precision != self._summary.precision:
+            self.notes.append(f"{before.precision} before, {self._summary.precision} now: details may differ")
         folder.forget_events_after(self._summary.done)
         folder.write_summary(self._summary)
         self._board = Board(folder.path, done=self._summary.done) if tensorboard else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ from impasto.losses.objective import Objective, draws
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
-from impasto.runs.machine import choose_device, choose_precision, peak_memory
+from impasto.runs.machine import at_home, choose_device, choose_precision, peak_memory
 from impasto.runs.photo import recolored_photo
 from impasto.runs.plan import Plan, draw_up
 from impasto.runs.presets import change
@@ -54,6 +54,8 @@ class Session:
         init: the first image, instead of what the recipe names.
         palette: the picture whose colours are taken, instead of the one that the recipe names.
         encoder: a network of the caller's own, when the recipe's is "custom".
+        asked: which of the settings were given here and now; None: all. The others were written down, perhaps on
+            another machine, and what this one does not have gives way to what it has.
         max_pixels: larger pictures are refused from their header.
         memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
             made smaller to fit.
@@ -77,6 +79,7 @@ class Session:
         init: Source | None = None,
         palette: Source | None = None,
         encoder: Encoder | None = None,
+        asked: Collection[str] | None = None,
         max_pixels: int = 100_000_000,
         memory: int | None = None,
         keep_plan: bool = False,
@@ -95,6 +98,9 @@ class Session:
             )
         assemble.check_layers(recipe, encoder.layers if encoder else ENCODERS[recipe.encoder].layers())
         self.objective = assemble.build_objective(recipe)
+        replaced: tuple[str, ...] = ()
+        if asked is not None:
+            recipe, replaced = at_home(recipe, asked=asked)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
         read = images.read if shared is None else shared.read
@@ -106,9 +112,8 @@ class Session:
             palette = recipe.palette.path
         colors = None if palette is None else read(palette, max_pixels=max_pixels)
         every = [*pictures, *(each for each in (start, colors) if each is not None)]
-        self.notes = tuple(
-            dict.fromkeys(f"{picture.name}: {note}" for picture in every for note in picture.notes)
-        )
+        of_pictures = (f"{picture.name}: {note}" for picture in every for note in picture.notes)
+        self.notes = tuple(dict.fromkeys((*replaced, *of_pictures)))
         self.recipe = recipe.model_copy(
             update={
                 "init": recipe.init if init is None or start is None else start.name,

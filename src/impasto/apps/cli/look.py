@@ -198,8 +198,9 @@ def doctor() -> int:
     import impasto
     from impasto.encoders.weights import SOURCES, load
     from impasto.files import cache_folder
+    from impasto.processor import processor
     from impasto.runs.execute import stylize
-    from impasto.runs.machine import choose_device, choose_precision
+    from impasto.runs.machine import bfloat16_speed, choose_device, choose_precision
     from impasto.swatches import paint
 
     _say(f"impasto {impasto.__version__}, Python {platform.python_version()}, {platform.platform()}")
@@ -218,6 +219,8 @@ def doctor() -> int:
         except importlib.metadata.PackageNotFoundError:
             _say(f"  {package} is not installed (impasto[{extra}])")
 
+    _say(f"processor: {processor()}")
+    _say(f"bfloat16: {_of_bfloat16(bfloat16_speed())}")
     devices = []
     for name in ("cpu", "cuda", "mps"):
         try:
@@ -255,3 +258,10 @@ def doctor() -> int:
         f"loss {losses[0]:.3g} -> {result.loss:.3g}: {'works' if works else 'DOES NOT WORK'}"
     )
     return 0 if works else 1
+
+
+def _of_bfloat16(speed: float | None) -> str:
+    """What the processor makes of it, in words; ``speed`` is how many times as fast as float32 it is."""
+    if speed is None:
+        return "none; the network runs in float32"
+    return f"the network runs at {speed:.2g} times the speed of float32"

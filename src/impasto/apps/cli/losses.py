@@ -70,6 +70,8 @@ def losses(
             content,
             [style, *(also_style or ())],
             recipe=recipe,
+            device=options.device,
+            precision=options.precision,
             max_pixels=options.max_pixels,
             progress=None if as_json else report.download,
         )

@@ -265,6 +265,10 @@ class Options(ObjectiveOptions):
         """The names of the options that were given."""
         return {field.name for field in fields(self) if getattr(self, field.name) is not None}
 
+    def asked(self) -> set[str] | None:
+        """The settings that were given beside a recipe; None without one, where all are what was asked for."""
+        return None if self.recipe is None else self.given()
+
     @property
     def memory_bytes(self) -> int | None:
         """What ``memory`` says, in bytes."""

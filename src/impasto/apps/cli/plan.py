@@ -42,7 +42,9 @@ def plan(
     from impasto.runs.plan import show
     from impasto.runs.session import Session
 
-    session = Session(settings, content, styles, max_pixels=options.max_pixels, memory=memory)
+    session = Session(
+        settings, content, styles, asked=options.asked(), max_pixels=options.max_pixels, memory=memory
+    )
     found = session.plan
     if found is None:
         raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")

@@ -137,6 +137,7 @@ def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Optio
             settings,
             content,
             styles,
+            asked=options.asked(),
             max_pixels=options.max_pixels,
             memory=memory,
             progress=None if output.as_json else report.download,

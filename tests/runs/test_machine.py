@@ -1,0 +1,146 @@
+"""Which number type is taken where, on processors with and without bfloat16: any machine tests both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import impasto
+from impasto.errors import ParameterError
+from impasto.measured import answering, forget
+from impasto.processor import acting_as, processor
+from impasto.runs import machine, record
+from impasto.runs.folder import read_recipe, read_summary
+from impasto.runs.judge import Judge
+from impasto.runs.machine import at_home, choose_device, choose_precision
+from impasto.runs.presets import resolve
+from tests.conftest import BFLOAT16
+
+CPU = torch.device("cpu")
+OPTIONS = {"size": 40, "steps": 4, "margin": 0, "device": "cpu"}
+
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
+
+@contextmanager
+def other(*, bfloat16: bool, speed: float = 2.0) -> Iterator[None]:
+    """A processor that has bfloat16, of that speed, or has none."""
+    times = {"float32": 10.0, "bfloat16": 10.0 / speed}
+    with (
+        acting_as(replace(processor(), name="Abacus", bfloat16=bfloat16)),
+        answering({"network in float32 and bfloat16": times}),
+    ):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "bfloat16", "speed", "chosen"),
+    [
+        ("auto", False, True, 2.0, "bf16"),
+        ("auto", False, True, 1.05, "fp32"),  # not worth the digits
+        ("auto", False, True, 0.3, "fp32"),  # AVX-512 without AVX512-BF16
+        ("auto", False, False, 2.0, "fp32"),
+        ("auto", True, True, 2.0, "fp32"),
+        ("bf16", True, True, 0.3, "bf16"),
+        ("fp32", False, True, 2.0, "fp32"),
+    ],
+)
+def test_what_is_taken(name: str, exact: bool, bfloat16: bool, speed: float, chosen: str) -> None:
+    types = {"bf16": torch.bfloat16, "fp32": torch.float32}
+    with other(bfloat16=bfloat16, speed=speed):
+        assert choose_precision(name, CPU, exact=exact) == (types[chosen], chosen)
+
+
+def test_what_is_asked_for_and_not_there_is_refused(pictures: tuple[Path, Path]) -> None:
+    said = "precision: expected auto or fp32, since Abacus has no bfloat16, got 'bf16'"
+    with other(bfloat16=False):
+        with pytest.raises(ParameterError) as refused:
+            impasto.stylize(*pictures, precision="bf16", **OPTIONS)
+        assert str(refused.value) == said
+        recipe = resolve(**OPTIONS)
+        with pytest.raises(ParameterError, match="Abacus has no bfloat16"):
+            impasto.stylize(*pictures, recipe=recipe, precision="bf16")
+        with pytest.raises(ParameterError, match="Abacus has no bfloat16"):
+            Judge(*pictures, recipe=recipe, precision="bf16")
+
+
+def test_a_recipe_from_elsewhere_is_painted_all_the_same(pictures: tuple[Path, Path]) -> None:
+    elsewhere = resolve(**OPTIONS, precision="bf16")
+    with other(bfloat16=False):
+        result = impasto.stylize(*pictures, recipe=elsewhere)
+        judge = Judge(*pictures, recipe=elsewhere)
+        same = impasto.stylize(*pictures, precision="fp32", **OPTIONS)
+    note = "precision: Abacus has no bfloat16; float32 in its place"
+    assert result.precision == result.recipe.precision == judge.precision == "fp32"
+    assert note in result.notes
+    assert note in judge.notes
+    assert torch.equal(result.image, same.image)
+
+
+def test_what_this_machine_has_is_left_alone() -> None:
+    with other(bfloat16=True):
+        for precision in ("auto", "fp32", "bf16"):
+            recipe = resolve(**OPTIONS, precision=precision)
+            assert at_home(recipe, asked=()) == (recipe, ())
+
+
+def test_a_device_from_elsewhere() -> None:
+    missing = next(name for name in ("mps", "cuda") if name not in machine._devices())
+    recipe = resolve(**{**OPTIONS, "device": missing})
+    here, notes = at_home(recipe, asked=())
+    assert here == resolve(**{**OPTIONS, "device": "auto"})
+    assert notes == (f"device: this machine has no {missing}; {choose_device('auto')} in its place",)
+    assert at_home(recipe, asked={"device"}) == (recipe, ())
+    with pytest.raises(ParameterError, match=f"device: expected one this machine has .*got '{missing}'"):
+        choose_device(missing)
+
+
+@BFLOAT16
+def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    """Begun in bfloat16, stopped, and gone on with where there is none."""
+    run = tmp_path / "run"
+    with record.begin(run, *pictures, precision="bf16", **OPTIONS) as recording:
+        for step in recording:
+            if step.done == 2:
+                break
+        recording.keep(step)
+        recording.finish()
+    with other(bfloat16=False):
+        result = record.go_on(run)
+    assert (result.steps, result.precision) == (4, "fp32")
+    assert "precision: Abacus has no bfloat16; float32 in its place" in result.notes
+    summary = read_summary(run)
+    assert summary is not None
+    assert (summary.status, summary.precision) == ("done", "fp32")
+    assert read_recipe(run).precision == "bf16"  # as it was begun
+
+
+@BFLOAT16
+def test_the_real_measurement_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    forget()
+    speed = machine.bfloat16_speed()
+    assert speed is not None and 0.01 < speed < 100
+    monkeypatch.setattr(machine, "_time_types", None)
+    forget()
+    assert machine.bfloat16_speed() == speed
+    forget()
+
+
+def test_where_there_is_no_bfloat16_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_time_types", None)
+    with acting_as(replace(processor(), bfloat16=False)):
+        assert machine.bfloat16_speed() is None
+        assert choose_precision("auto", CPU, exact=False)[1] == "fp32"
+
+
+@pytest.mark.parametrize(
+    "kept", [None, 2.0, {}, {"float32": 1.0, "bfloat16": 0}, {"float32": "1", "bfloat16": 1}]
+)
+def test_what_are_no_times(kept: object) -> None:
+    assert not machine._are_times(kept)
