@@ -26,11 +26,16 @@ def no_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class Server:
-    """``answers[path](handler)`` writes the answer; every request is remembered."""
+    """``answers[path](handler)`` writes the answer; every request is remembered.
+
+    A client may hang up in the middle of an answer, as it does on what it refuses. Any other error while answering
+    is the test's, and is raised at its end.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[http.server.BaseHTTPRequestHandler], None]] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.errors: list[Exception] = []
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,6 +43,14 @@ class Server:
                 server.requests.append((self.path, dict(self.headers)))
                 self.close_connection = True
                 server.answers[self.path](self)
+
+            def handle(self) -> None:
+                try:
+                    super().handle()
+                except ConnectionError:
+                    return
+                except Exception as error:  # in a thread, where it would only be printed
+                    server.errors.append(error)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -52,6 +65,8 @@ class Server:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+        if self.errors:
+            raise ExceptionGroup("while answering", self.errors)
 
 
 @pytest.fixture
