@@ -17,7 +17,6 @@ from impasto.processor import processor
 # Threads that wait for each other make pictures this small up to 30 times slower where others use the processor.
 torch.set_num_threads(1)
 
-
 ALL_MAY = not hasattr(os, "geteuid") or os.geteuid() == 0
 """Whether no file can be one that this process may not read or write."""
 
