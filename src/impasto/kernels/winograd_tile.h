@@ -179,7 +179,9 @@ INLINE void NAMED(work)(const Job *job, float *scratch, int masked, int relu) {
 
 /* One thread's share of a convolution. */
 PUBLIC void NAMED(impasto_winograd)(const Job *job, float *scratch) {
-    if (job->mask)
+    if (job->mask && job->relu)
+        NAMED(work)(job, scratch, 1, 1);
+    else if (job->mask)
         NAMED(work)(job, scratch, 1, 0);
     else if (job->relu)
         NAMED(work)(job, scratch, 0, 1);
