@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.kernels.pooling import kernels_for, max_pool, max_pool_backward
+
 _BAND = 1 << 21  # bytes
 
 
@@ -46,9 +48,13 @@ class MaxPool:
     reach = 0
 
     def forward(self, x: Tensor, *, top: bool, bottom: bool) -> Tensor:
-        return F.max_pool2d(x, 2)
+        own = kernels_for(x)
+        return F.max_pool2d(x, 2) if own is None else max_pool(x, own)
 
     def backward(self, g: Tensor, x: Tensor, *, top: bool, bottom: bool) -> Tensor:
+        if (own := kernels_for(x)) is not None:
+            return max_pool_backward(g, x, own)
+        # Torch keeps the place of each maximum in 8 bytes.
         _, where = F.max_pool2d(x, 2, return_indices=True)
         gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
             g, x, [2, 2], [2, 2], [0, 0], [1, 1], False, where

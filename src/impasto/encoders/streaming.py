@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.encoders.convolution import Convolution
 from impasto.encoders.pooling import Pool
-from impasto.encoders.winograd import Pad, Winograd, pays
 
 Observe = Callable[[str, Tensor, int], None]
 """Called with (layer, features (N, C, h, W) of h rows, number of the first row): each row comes exactly once."""
@@ -33,144 +31,10 @@ Inject = Callable[[str, Tensor, int, Tensor | None], Tensor]
 Span = tuple[int, int]
 """Rows, from … up to but not including."""
 
-Border = Literal["zero", "replicate", "reflect"]
-"""What a convolution sees beyond the edge: nothing, the edge once more, or the row before it."""
-
 
 def _beyond(span: Span, reach: int, height: int) -> Span:
     """``span`` and as many rows on both sides, as far as there are."""
     return max(0, span[0] - reach), min(height, span[1] + reach)
-
-
-class Convolution:
-    """A 3 × 3 convolution with a border of one pixel, optionally followed by ReLU, and its gradient.
-
-    Args:
-        kernel: (C_out, C_in, 3, 3).
-        bias: (C_out,).
-        border: what is beyond the picture's edge.
-    """
-
-    def __init__(self, kernel: Tensor, bias: Tensor, *, border: Border) -> None:
-        self.border = border
-        self.channels = kernel.shape[0]
-        self._bias = bias
-        # The gradient of a convolution is the convolution with the kernel turned round and its channels swapped.
-        turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        self._there, self._back = _prepared(kernel), _prepared(turned)
-
-    def forward(self, x: Tensor, *, relu: bool, top: bool, bottom: bool) -> Tensor:
-        """Rows that can be computed: one fewer than came at each end that is not the picture's own.
-
-        Args:
-            x: (N, C_in, h, W), some rows of the input.
-            relu: cut off what is negative.
-            top, bottom: whether the first or last row is the picture's own.
-        """
-        pad = (1, 1, int(top), int(bottom))
-        if self.border == "zero":
-            return self._there(x, self._bias, pad, relu=relu)
-        return self._there(bordered(x, pad, self.border), self._bias, (0, 0, 0, 0), relu=relu)
-
-    def backward(self, g: Tensor, *, top: bool, bottom: bool) -> Tensor:
-        """The gradient at the input, one row more than came at each end that is not the picture's own."""
-        if self.border != "zero":
-            return _fold(self._back(g, None, (2, 2, 2, 2), relu=False), self.border, top=top, bottom=bottom)
-        return self._back(g, None, (1, 1, 2 - int(top), 2 - int(bottom)), relu=False)
-
-
-class Convolve(Protocol):
-    """A 3 × 3 convolution of (N, C_in, H, W), channels last."""
-
-    def __call__(self, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
-        """The picture with ``pad`` zeros around it, convolved; its ReLU if asked for."""
-        ...
-
-
-def _prepared(kernel: Tensor) -> Convolve:
-    """The fastest way to convolve with that kernel here."""
-    if pays((kernel.shape[1], kernel.shape[0]), kernel.dtype, kernel.device):
-        return Winograd(kernel)
-    return _packed(kernel) if _packs(kernel) else partial(_plain, kernel)
-
-
-def _plain(kernel: Tensor, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
-    border, inner = _even(pad)
-    y = F.conv2d(x, kernel, bias, padding=border)
-    return inner(y.relu_() if relu else y)
-
-
-def _even(pad: Pad) -> tuple[tuple[int, int], Callable[[Tensor], Tensor]]:
-    """A border as wide on both sides (rows, columns), and how to cut from the result what is too much."""
-    left, right, top, bottom = pad
-    rows, columns = max(top, bottom), max(left, right)
-
-    def inner(y: Tensor) -> Tensor:
-        return y[:, :, rows - top : y.shape[2] - (rows - bottom)]
-
-    return (rows, columns), inner
-
-
-def _packs(kernel: Tensor) -> bool:
-    """Whether oneDNN can hold the kernel in its own order and apply ReLU before it writes the result.
-
-    These two operators are those that torch.compile uses; they have no public name, so their absence is no error.
-    """
-    return (
-        kernel.device.type == "cpu"
-        and kernel.dtype in (torch.float32, torch.bfloat16)
-        and bool(torch._C._has_mkldnn)
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-        and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
-    )
-
-
-def _packed(kernel: Tensor) -> Convolve:
-    # The picture's size is only a hint: any other works as well.
-    hint = [1, kernel.shape[1], 64, 64]
-    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(kernel, [1, 1], [1, 1], [1, 1], 1, hint)
-
-    def convolve(x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool) -> Tensor:
-        border, inner = _even(pad)
-        y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, packed, bias, list(border), [1, 1], [1, 1], 1, "relu" if relu else "none", [], None
-        )
-        return inner(y)
-
-    return convolve
-
-
-def bordered(x: Tensor, pad: Pad, border: Border) -> Tensor:
-    """``x`` (N, C, H, W) with that many pixels of the border around it, 0 or 1 a side.
-
-    A single row or column has nothing to be mirrored at its ends, and is repeated.
-    """
-    if border == "zero":
-        return F.pad(x, pad)
-    mirrored = [border == "reflect" and side > 1 for side in x.shape[-2:]]
-    if mirrored[0] == mirrored[1]:
-        return F.pad(x, pad, mode="reflect" if mirrored[0] else "replicate")
-    left, right, top, bottom = pad
-    for mirror, part in zip(mirrored, ((0, 0, top, bottom), (left, right, 0, 0)), strict=True):
-        x = F.pad(x, part, mode="reflect" if mirror else "replicate")
-    return x
-
-
-def _fold(g: Tensor, border: Border, *, top: bool, bottom: bool) -> Tensor:
-    """The gradient of a border: what reached it belongs to the pixels that it shows."""
-    g = _folded(g, border, first=True, last=True)
-    return _folded(g.transpose(2, 3), border, first=top, last=bottom).transpose(2, 3)
-
-
-def _folded(g: Tensor, border: Border, *, first: bool, last: bool) -> Tensor:
-    """Folds the first and last column onto those that they show, where they are a border."""
-    inside = g.shape[3] - first - last
-    inward = 1 + (border == "reflect" and inside > 1)
-    if first:
-        g[..., inward] += g[..., 0]
-    if last:
-        g[..., -1 - inward] += g[..., -1]
-    return g[..., int(first) : g.shape[3] - last]
 
 
 @dataclass(frozen=True)
@@ -400,14 +264,16 @@ class Stream:
         for index in reversed(range(len(block.convolutions))):
             before, after = maps[2 * index + 1], maps[2 * index + 2]
             g = self._injected(block.name("relu", index), after, span, (first, last), g, inject)
+            conv, mask = block.name("conv", index), None
             if g is not None:
-                values = after.values[:, :, first - after.first : last - after.first]
-                g = torch.ops.aten.threshold_backward(g, values, 0)
-            g = self._injected(block.name("conv", index), before, span, (first, last), g, inject)
+                mask = after.rows((first, last))
+                if conv in self._layers:
+                    g, mask = torch.ops.aten.threshold_backward(g, mask, 0), None
+            g = self._injected(conv, before, span, (first, last), g, inject)
             if g is None:
                 continue
             top, bottom = first == 0, last == height
-            g = block.convolutions[index].backward(g, top=top, bottom=bottom)
+            g = block.convolutions[index].backward(g, mask, top=top, bottom=bottom)
             first, last = _beyond((first, last), 1, height)
         return (first, last), torch.zeros_like(maps[0].rows((first, last))) if g is None else g
 

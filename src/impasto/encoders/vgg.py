@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.encoders.convolution import Border, Convolution, bordered
 from impasto.encoders.pooling import AveragePool, L2Pool, MaxBlurPool, MaxPool, Pool
-from impasto.encoders.streaming import Block, Border, Convolution, Stream, bordered
+from impasto.encoders.streaming import Block, Stream
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError, unknown_name
 
@@ -40,7 +41,7 @@ POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
 
 # Bytes of a strip's largest map, by bytes of a number: smaller strips repeat more rows at their ends, larger ones
 # take more memory. In float32 convolutions are slower, so fewer blocks should be computed twice (docs/log.md).
-_STRIP = {2: 16 << 20, 4: 32 << 20, 8: 64 << 20}
+_STRIP = {2: 16 << 20, 4: 64 << 20, 8: 64 << 20}
 PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 

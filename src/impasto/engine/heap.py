@@ -11,10 +11,12 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 
 from impasto.engine.cuts import Tile
+from impasto.kernels.memory import release
 
 
 def give_back() -> None:
     """What is free goes back to the system. Some 50 ms where it is a gigabyte, and it has to be fetched again."""
+    release()
     if (trim := _trim()) is not None:
         trim(0)
 

@@ -29,6 +29,7 @@ from impasto.engine.pieces import Pieces, Streaming, fitting
 from impasto.engine.pyramid import Size
 from impasto.engine.regions import NONE, Regions
 from impasto.engine.targets import Sums, adder, once, style_targets
+from impasto.kernels.moments import add_products
 from impasto.losses.content import energy
 from impasto.losses.moments import Moments
 from impasto.losses.objective import (
@@ -470,7 +471,9 @@ def _moments_gradient(
         torch.zeros_like(points) if gradient is None else gradient.permute(0, 2, 3, 1).reshape(n, h * w, c)
     )
     if by_second is not None:
-        result = torch.baddbmm(result, points, (by_second + by_second.mT).to(features.dtype))
+        factors = (by_second + by_second.mT).to(features.dtype)
+        if not add_products(result, points, factors):
+            result = torch.baddbmm(result, points, factors)
     if by_first is not None:
         more = by_first.to(features.dtype).unsqueeze(1)
         result = result + (more if weight is None else more * weight)

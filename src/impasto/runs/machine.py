@@ -8,7 +8,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from impasto.encoders.streaming import Convolution
+from impasto.encoders.convolution import Convolution
 from impasto.errors import ParameterError
 from impasto.measured import measured, race
 from impasto.processor import processor
@@ -125,7 +125,7 @@ def _time_types() -> dict[str, float]:
     def there_and_back(layers: list[tuple[Convolution, Tensor]]) -> None:
         for convolution, x in layers:
             y = convolution.forward(x, relu=True, top=True, bottom=True)
-            convolution.backward(y, top=True, bottom=True)
+            convolution.backward(y, None, top=True, bottom=True)
 
     with torch.no_grad():
         return race({name: lambda of=of: there_and_back(of) for name, of in work.items()}, seconds=0.15)  # type: ignore[misc]

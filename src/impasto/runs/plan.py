@@ -17,15 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
 from impasto.encoders.vgg import Pooling
 from impasto.encoders.weights import ARCHITECTURES
-from impasto.encoders.winograd import pays
 from impasto.engine.pyramid import Level, Size
 from impasto.engine.solvers import LBFGS
 from impasto.engine.tiles import CONTENT_BYTES
 from impasto.errors import ParameterError
+from impasto.kernels.fastest import Fastest, fastest, kernel_bytes
 from impasto.losses.cost import Cost
 from impasto.losses.objective import WholeTerm
 from impasto.runs.assemble import build_objective, build_solver, margin
@@ -37,10 +36,9 @@ _PROCESS = {2: 440e6, 4: 230e6}
 # Memory that was freed and not given back yet: so much, and a share of what the network took at all levels, up to a
 # limit, since it is given back after each tile and level (engine/heap.py).
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 100e6, 1.6, {2: 800e6, 4: 1100e6}
-# Passes of the convolutions' forward arithmetic that an evaluation takes the time of, by bytes of a number: what is
-# not arithmetic counts more where matrix units do the arithmetic, and there is less of it in Winograd's way.
-_PASSES = {2: 7.0, 4: 3.3}
-_PASSES_WINOGRAD = {2: 2.75, 4: 3.3}
+# Passes of the convolutions' forward arithmetic that an evaluation takes the time of: what is not arithmetic counts
+# more where matrix units do the arithmetic.
+_PASSES = {"direct": 7.0, "plain": 3.3, "products": 2.75, "winograd-4": 2.9, "winograd-6": 2.9}
 _FORWARD = 0.33  # of an evaluation
 _PRODUCTS = 6.0  # of a loss of whole maps, with what is beside them, as arithmetic at the network's rate
 _ORDERING = 60e-9  # seconds to bring one number of many into order
@@ -218,7 +216,9 @@ def peak(
         )
     if device.type != "cpu":
         return 1.1 * (40e6 * itemsize + pictures + most)
-    process = _PROCESS[itemsize] + _kernel_bytes(recipe, device, itemsize)
+    process = _PROCESS[itemsize] + _kernel_bytes(
+        recipe, math.sqrt(_pixels(levels[-1].size)), device, itemsize
+    )
     freed = sum(_network_bytes(recipe, level.size, itemsize) for level in levels)
     holes = min(_HOLES_MOST[itemsize], _HOLES + _HOLES_SHARE * freed)
     return process + pictures + most + holes
@@ -299,16 +299,16 @@ def _shown(recipe: Recipe, size: Size) -> Size:
     return size[0] + around, size[1] + around
 
 
-def _kernel_bytes(recipe: Recipe, device: torch.device, itemsize: int) -> float:
+def _kernel_bytes(recipe: Recipe, side: float, device: torch.device, itemsize: int) -> float:
     """The kernels as they are computed with, there and back, up to relu5_1."""
     dtype = torch.bfloat16 if itemsize == 2 else torch.float32
     total = 0
     for name, (out, into, _, _) in ARCHITECTURES[recipe.encoder].shapes().items():
         for channels in ((into, out), (out, into)):
-            total += out * into * (36 if pays(channels, dtype, device) else 9)
+            total += kernel_bytes(channels, dtype, device, side)
         if name == "conv5_1":
             break
-    return total * itemsize
+    return total
 
 
 def _place(layer: str) -> tuple[int, int]:
@@ -321,8 +321,7 @@ def _place(layer: str) -> tuple[int, int]:
 def duration(recipe: Recipe, levels: Sequence[Level], *, device: torch.device, dtype: torch.dtype) -> float:
     """Seconds from start to saved picture, from a probe of this machine."""
     network = ARCHITECTURES[recipe.encoder].convolutions
-    passes = _PASSES_WINOGRAD if pays((256, 256), dtype, device) else _PASSES
-    rate = _probe(device, dtype) / passes[dtype.itemsize]
+    rate = _probe(device, dtype) / _PASSES[fastest((128, 128), dtype, device, 384)]
     seconds = 2.5 + 0.3e-6 * _pixels(levels[-1].size)  # loading; reading and writing the pictures
     for number, level in enumerate(levels):
         evaluation = _evaluation_seconds(recipe, level.size, network, rate)
@@ -365,15 +364,16 @@ def _evaluation_seconds(recipe: Recipe, size: Size, network: Sequence[int], rate
 @functools.cache
 def _probe(device: torch.device, dtype: torch.dtype) -> float:
     """Arithmetic a second of a convolution like the network's."""
-    x = torch.rand(1, 128, 96, 96).to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    x = torch.rand(1, 128, 192, 192).to(device=device, dtype=dtype, memory_format=torch.channels_last)
     kernel = torch.rand(128, 128, 3, 3).to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    convolve = Fastest(kernel)
     with torch.no_grad():
         best = float("inf")
         for _ in range(8):
             started = time.perf_counter()
-            float(F.conv2d(x, kernel, padding=1)[0, 0, 0, 0])
+            float(convolve(x, None, (1, 1, 1, 1))[0, 0, 0, 0])
             best = min(best, time.perf_counter() - started)
-    return 2 * 9 * 128 * 128 * 96 * 96 / best
+    return 2 * 9 * 128 * 128 * 192 * 192 / best
 
 
 def available(device: torch.device) -> int:

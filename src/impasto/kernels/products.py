@@ -1,4 +1,6 @@
-"""3 × 3 convolutions with a quarter of the multiplications (Winograd 1980; Lavin and Gray 2016, arXiv:1509.09308).
+"""Winograd's convolutions out of torch's own operations, for bfloat16 and for machines without our kernels.
+
+(Winograd 1980; Lavin and Gray 2016, arXiv:1509.09308)
 
 A tile of 4 × 4 outputs is found from 6 × 6 inputs d as Aᵀ [(G k Gᵀ) ⊙ (Bᵀ d B)] A: 36 products for a pair of channels
 where the sum over the kernel takes 144. Over all tiles and channels they are 36 matrix products, which every
@@ -18,27 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Pad = tuple[int, int, int, int]
-"""Left, right, top, bottom."""
+from impasto.kernels.winograd import Pad
 
 _OUT, _IN = 4, 6  # sides of a tile, of its outputs and of its inputs
 _CHUNK = 1 << 21  # values that are transformed at a time
 
 
-# Channels in × out from which the transforms cost less than they save, by bytes of a number.
-_PAYS = {2: 128 * 128, 4: 128 * 256}
-
-
-def pays(channels: tuple[int, int], dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether this way is faster than the plain sum for that many channels in and out, on this machine."""
-    if device.type != "cpu" or dtype not in (torch.float32, torch.bfloat16):
-        return False
-    # Matrix units multiply bfloat16 eight times as fast, and then the transforms are what takes the time.
-    units = dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported()
-    return not units and channels[0] >= 128 and channels[0] * channels[1] >= _PAYS[dtype.itemsize]
-
-
-class Winograd:
+class Products:
     """The convolution with one kernel, followed by a bias and ReLU where they are wanted.
 
     Args:

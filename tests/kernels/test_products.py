@@ -1,4 +1,4 @@
-"""Winograd's convolutions are convolutions."""
+"""Winograd's convolutions out of torch's operations are convolutions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impasto.encoders import winograd
-from impasto.encoders.winograd import Winograd
+from impasto.kernels import products
+from impasto.kernels.products import Products
 
 sides = st.integers(1, 23)
 borders = st.integers(0, 2)
@@ -44,8 +44,8 @@ def test_equals_the_plain_convolution(
     x = torch.randn(n, channels[0], h, w).to(memory_format=torch.channels_last)
     kernel, bias = torch.randn(channels[1], channels[0], 3, 3), torch.randn(channels[1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "_CHUNK", chunk)
-        ours = Winograd(kernel)(x, bias if with_bias else None, pad, relu=relu)
+        patch.setattr(products, "_CHUNK", chunk)
+        ours = Products(kernel)(x, bias if with_bias else None, pad, relu=relu)
     plain = F.conv2d(F.pad(x, pad), kernel, bias if with_bias else None)
     plain = plain.relu() if relu else plain
     assert ours.shape == plain.shape
@@ -59,13 +59,5 @@ def test_bfloat16_is_within_five_times_the_plain_sum() -> None:
     kernel = torch.randn(128, 128, 3, 3) / 34
     exact = F.conv2d(x, kernel, padding=1)
     rough = F.conv2d(x.bfloat16(), kernel.bfloat16(), padding=1)
-    ours = Winograd(kernel.bfloat16())(x.bfloat16(), None, (1, 1, 1, 1), relu=False)
+    ours = Products(kernel.bfloat16())(x.bfloat16(), None, (1, 1, 1, 1), relu=False)
     assert _off(ours, exact) < 5 * _off(rough, exact) < 0.02
-
-
-def test_what_it_is_used_for() -> None:
-    cpu = torch.device("cpu")
-    assert winograd.pays((256, 256), torch.float32, cpu)
-    assert not winograd.pays((64, 64), torch.float32, cpu)
-    assert not winograd.pays((256, 256), torch.float64, cpu)
-    assert not winograd.pays((256, 256), torch.float32, torch.device("meta"))
