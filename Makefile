@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test check docs bench bench-full clean
+.PHONY: demo test test-processors check docs bench bench-full clean
 
 demo: .venv/demo
 	.venv/bin/impasto demo
@@ -11,10 +11,19 @@ demo: .venv/demo
 test: .venv/test
 	.venv/bin/python -m pytest -n $(WORKERS)
 
+# What depends on the processor, as on one of 2013 and on one of 2008. What cannot be imitated the tests inject
+# (impasto.processor.acting_as). On ARM these limits say nothing.
+PROCESSOR_TESTS = .venv/bin/python -m pytest -m processor -n $(WORKERS)
+test-processors: .venv/test
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(PROCESSOR_TESTS)
+	ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default $(PROCESSOR_TESTS)
+
 check: .venv/check
 	.venv/bin/ruff format --check src tests benchmarks docs/*.py
 	.venv/bin/ruff check src tests benchmarks docs/*.py
 	.venv/bin/mypy
+	.venv/bin/mypy --platform win32
+	.venv/bin/mypy --platform darwin
 	.venv/bin/lint-imports
 
 # The pictures in the pages, by the commands that stand there.

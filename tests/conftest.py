@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from impasto.processor import processor
 # Threads that wait for each other make pictures this small up to 30 times slower where others use the processor.
 torch.set_num_threads(1)
 
+ALL_MAY = not hasattr(os, "geteuid") or os.geteuid() == 0
+"""Whether no file can be one that this process may not read or write."""
 
 BFLOAT16 = pytest.mark.skipif(not processor().bfloat16, reason="this processor has no bfloat16")
 """For what is computed in it. What is chosen where there is none, any machine can test (acting_as)."""

@@ -14,6 +14,8 @@ import torch
 from impasto import processor as module
 from impasto.processor import Processor, acting_as, processor
 
+pytestmark = pytest.mark.processor
+
 DESCRIBED = {
     "zen": (
         "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 33\n"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,13 +46,25 @@ def replacing(target: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         if keep is not None and target.exists():
-            target.replace(keep)
-        partial.replace(target)
+            _move(target, keep)
+        _move(partial, target)
         sync_folder(target.parent)
     except BaseException:  # also on KeyboardInterrupt: nothing may be left behind
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def _move(file: Path, target: Path) -> None:
+    """Put it in the target's place. On Windows that fails while anybody reads one of them, which is soon over."""
+    for _ in range(20 if sys.platform == "win32" else 0):
+        try:
+            file.replace(target)
+        except PermissionError:
+            time.sleep(0.05)
+        else:
+            return
+    file.replace(target)
 
 
 def sync_folder(folder: Path) -> None:

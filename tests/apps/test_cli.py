@@ -55,6 +55,7 @@ def test_paints(impasto: Command, folder: Path, thin: None) -> None:
     assert _names(folder) == {"out.png"}
 
 
+@pytest.mark.processor
 def test_paints_with_the_real_network(
     impasto: Command, folder: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_picture_repeats_itself(impasto: Command, folder: Path, thin: None) ->
     assert not np.array_equal(_pixels("out.png"), _pixels("other.png"))
 
 
+@pytest.mark.processor
 def test_plan(impasto: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assemble, "load", None)  # planning needs no network
     before = _names(folder)
@@ -342,6 +344,7 @@ def test_demo(impasto: Command, folder: Path, thin: None) -> None:
     assert _pixels("here/painting.png").shape == (32, 48, 3)
 
 
+@pytest.mark.processor
 def test_doctor(
     impasto: Command, folder: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -116,7 +115,7 @@ def test_stopped_once_and_begun_again(
         nonlocal steps
         steps += 1
         if steps == 6:  # the second picture's second iteration
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         append(folder, event)
 
     monkeypatch.setattr(RunFolder, "append", stopping)

@@ -11,6 +11,8 @@ from impasto.encoders.vgg import POOLINGS, VGG, layer_names, smallest_side
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
 
+pytestmark = pytest.mark.processor
+
 
 def _image(height: int = 40, width: int = 52) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))

@@ -104,6 +104,7 @@ def _same(
     )
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("size", [(64, 64), (97, 131), (130, 67), (16, 200)])
 @pytest.mark.parametrize("strip", [0, 1, 20_000])
 def test_strips_equal_the_whole(thin: Convolutions, size: tuple[int, int], strip: int) -> None:
@@ -141,6 +142,7 @@ def test_strips_within_tiles_of_a_tall_picture(thin: Convolutions) -> None:
     _same(network, Stripped(network, 1), _objective(), (800, 60), tile=320)  # type: ignore[arg-type]
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_every_pooling_and_padding(thin: Convolutions, pooling: Pooling, padding: Padding) -> None:
@@ -289,12 +291,14 @@ def test_too_little_memory_takes_smaller_tiles(thin: Convolutions) -> None:
         _same(network, Cramped(network, 10_000), _objective(), (400, 700))  # type: ignore[arg-type]
 
 
+@pytest.mark.processor
 def test_several_pictures_at_once(thin: Convolutions) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     for strip, tile in ((0, 0), (1, 0), (0, 64)):
         _same(network, Stripped(network, strip), _objective(), (90, 110), tile=tile, count=3)  # type: ignore[arg-type]
 
 
+@pytest.mark.processor
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=BFLOAT16)], ids=str)
 def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions, dtype: torch.dtype) -> None:
     """float32 to rounding; bfloat16 nearly as near to float64 as autograd's bfloat16 is.

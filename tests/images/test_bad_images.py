@@ -110,6 +110,7 @@ def test_cmyk_profile_changes_colours(shared: Path) -> None:
     assert np.abs(came - naive).mean() > 5
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no getrusage")
 def test_too_large_is_cheap(shared: Path) -> None:
     """In a process of its own, because peak memory never goes down again."""
     script = """

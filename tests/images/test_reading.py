@@ -22,6 +22,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from impasto.errors import ImageError, MissingExtraError
 from impasto.images import Picture, read
+from tests.conftest import ALL_MAY
 
 VALUES = np.random.default_rng(1).integers(0, 256, (12, 17, 3), dtype=np.uint8)
 
@@ -378,6 +379,7 @@ def test_tiff_with_huge_tiles_is_too_large(tmp_path: Path) -> None:
         read(path, max_pixels=100_000)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
 def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -396,7 +398,7 @@ def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(ALL_MAY, reason="root may read everything, and Windows knows no such permission")
 def test_unreadable_file(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(VALUES).save(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image, features
 
 from impasto.errors import ImageError, OutputError, ParameterError
 from impasto.images import WRITABLE, check_output, read, read_metadata, write, writing
+from tests.conftest import ALL_MAY
 
 EXACT = [(".png", 8), (".png", 16), (".tif", 8), (".tiff", 16)]
 ALL = [*EXACT, (".jpg", 8), (".jpeg", 8), (".webp", 8)]
@@ -198,7 +200,7 @@ def test_check_output_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(ALL_MAY, reason="root may write everywhere, and Windows knows no such permission")
 def test_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="permission"):
@@ -292,6 +294,7 @@ def test_what_is_not_a_file_is_not_replaced(tmp_path: Path) -> None:
         write(tmp_path / "a.png", _noise(3, 3))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_permissions_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
     old = os.umask(mask)

@@ -11,6 +11,8 @@ from torch import Tensor
 from impasto.losses.gram import Gram
 from impasto.losses.moments import Moments, blend
 
+pytestmark = pytest.mark.processor
+
 
 def _features(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

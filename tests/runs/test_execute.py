@@ -40,6 +40,7 @@ def test_every_kind_of_picture_gives_the_same(pictures: tuple[Path, Path]) -> No
         assert torch.equal(impasto.stylize(source, [style], **OPTIONS).image, wanted.image)
 
 
+@pytest.mark.processor
 def test_the_result_says_what_it_is(pictures: tuple[Path, Path]) -> None:
     seen: list[impasto.Step] = []
     result = impasto.stylize(*pictures, on_step=seen.append, **OPTIONS)
@@ -100,6 +101,7 @@ def test_styles_are_mixed_by_their_weights(pictures: tuple[Path, Path]) -> None:
         impasto.stylize(content, [style, other], style_weights=(1, 2, 3), **OPTIONS)
 
 
+@pytest.mark.processor
 def test_starts(pictures: tuple[Path, Path]) -> None:
     content, style = pictures
     found = {
@@ -144,6 +146,7 @@ def test_style_scale_and_size_change_the_targets(pictures: tuple[Path, Path]) ->
     assert len(losses) == 4
 
 
+@pytest.mark.processor
 @BFLOAT16
 def test_bfloat16_paints_nearly_the_same(pictures: tuple[Path, Path]) -> None:
     exact = impasto.stylize(*pictures, **OPTIONS)

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("loaded_once")
         {"preset": "seed", "faithful": True, "size": 33},
         {"style_size": 40, "size": 34},
         {"style_rotate": (90,), "color": "match"},
-        pytest.param({"precision": "bf16"}, marks=BFLOAT16),
+        pytest.param({"precision": "bf16"}, marks=[BFLOAT16, pytest.mark.processor]),
         {"style_loss": "sliced-wasserstein", "content_loss": "self-similarity"},
         {"style_loss": "patches", "style_layers": {"relu3_1": 1.0}},
     ],

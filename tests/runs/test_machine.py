@@ -24,7 +24,7 @@ from tests.conftest import BFLOAT16
 CPU = torch.device("cpu")
 OPTIONS = {"size": 40, "steps": 4, "margin": 0, "device": "cpu"}
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = [pytest.mark.processor, pytest.mark.usefixtures("loaded_once")]
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing import active_children
@@ -374,7 +372,7 @@ def test_several_at_once_paint_the_same(pictures: Pictures) -> None:
         if moment.status == "painting" and not killed:
             (worker,) = (each for each in active_children() if each.name.endswith(moment.name))
             assert worker.pid is not None
-            os.kill(worker.pid, signal.SIGKILL)
+            worker.kill()
             killed.append(worker.pid)
         return moment.name.endswith("=500") and moment.status == "painting"
 
@@ -383,7 +381,7 @@ def test_several_at_once_paint_the_same(pictures: Pictures) -> None:
     seen = _moments(made, kill_one)
     failed = [moment for moment in seen if moment.status == "failed"]
     assert len(failed) == len(killed) == 1
-    assert "ended with code -9" in failed[0].notes[0]
+    assert "ended with code" in failed[0].notes[0]
     assert active_children() == []
     # The one killed, the one done, and the one that was stopped.
     assert sorted(run["status"] for run in made.overview()) in (

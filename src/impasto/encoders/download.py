@@ -212,7 +212,7 @@ class _Download:
     def _transfer(self) -> bool:
         """Complete the part; True if it was begun earlier."""
         have = self.part.stat().st_size if self.part.exists() else 0
-        validator = self.validator.read_text() if have and self.validator.exists() else ""
+        validator = self.validator.read_text(encoding="utf-8") if have and self.validator.exists() else ""
         if have and not validator and self.sha256 is None:
             have = 0  # nothing would notice if the file had changed since
         headers = {"User-Agent": "impasto", "Accept-Encoding": "identity"}
@@ -235,7 +235,7 @@ class _Download:
                 raise self._too_large(total)
             if not begun:
                 self._discard()
-                self.validator.write_text(_version(response))
+                self.validator.write_text(_version(response), encoding="utf-8")
             self._save(response, begun, total)
         return begun > 0
 

@@ -342,17 +342,7 @@ def status(path: Path) -> str:
 
 def is_held(path: Path) -> bool:
     """Whether a process is painting there; also where this one may only read."""
-    if sys.platform == "win32":
-        return _cannot_lock(path / _LOCK)
-    import fcntl
-
-    with suppress(OSError), (path / _LOCK).open("rb") as file:
-        try:
-            # As filelock locks it, but for reading: its own lock needs a file that may be written to.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in (errno.EAGAIN, errno.EACCES)
-    return False
+    return _cannot_share(path / _LOCK)
 
 
 def _cannot_lock(path: Path) -> bool:
@@ -365,6 +355,21 @@ def _cannot_lock(path: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+if sys.platform == "win32":
+    _cannot_share = _cannot_lock
+else:
+    import fcntl
+
+    def _cannot_share(path: Path) -> bool:
+        with suppress(OSError), path.open("rb") as file:
+            try:
+                # As filelock locks it, but for reading: its own lock needs a file that may be written to.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                return error.errno in (errno.EAGAIN, errno.EACCES)
+        return False
 
 
 def find(folder: Path) -> list[Path]:

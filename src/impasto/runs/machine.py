@@ -156,7 +156,8 @@ def peak_memory(device: torch.device) -> int:
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
-    import resource
+    else:  # noqa: RET505  # so that what follows is checked for the systems that have it
+        import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

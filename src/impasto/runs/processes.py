@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -61,7 +61,8 @@ def _begin(entry: Entry, limits: Limits, working: dict[Connection, tuple[SpawnPr
     """A new process, with something to paint."""
     # Not fork: torch's threads do not survive it.
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+    pipe: Any = context.Pipe()  # Windows has another class for its ends
+    ours, theirs = pipe
     process = context.Process(target=_work, args=(theirs, limits), name=f"impasto {entry.variant.name}")
     process.start()
     theirs.close()
