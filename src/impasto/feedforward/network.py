@@ -1,8 +1,8 @@
 """The network: a picture's forms, and a style's code that paints them.
 
 The outline is that of micro networks for arbitrary styles (Wang et al. 2023, MicroAST, arXiv:2211.15313): a small
-encoder for the content, a small encoder for the style, and a decoder that the style modulates. The decoder begins at a
-sixteenth of the size, for large forms, and takes in the content's features at 1/8 and 1/4, normalised and gated by the
+encoder for the content, a small encoder for the style, and a decoder that the style modulates. The decoder begins at
+1/16 of the size, for large forms, and takes in the content's features at 1/8 and 1/4, normalised and gated by the
 style. It gets none of the finer ones, so that texture is the style's.
 """
 
@@ -55,7 +55,7 @@ class Architecture:
 
 
 class Encoder(nn.Module):
-    """Features at 1, 1/2, 1/4, 1/8 and 1/16 of the size; means of 2×2 pixels between them, so that nothing aliases."""
+    """Features at 1, 1/2, 1/4, 1/8 and 1/16 of the size, with means of 2×2 pixels between them against aliasing."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()

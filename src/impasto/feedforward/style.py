@@ -39,7 +39,9 @@ class Style:
             ParameterError: no style, another number of weights than styles, or weights out of range.
         """
         if not styles or len(styles) != len(weights):
-            raise ParameterError(f"mix: expected a weight for each style, got {len(weights)} for {len(styles)}")
+            raise ParameterError(
+                f"mix: expected a weight for each style, got {len(weights)} for {len(styles)}"
+            )
         total = sum(weights)
         if min(weights) < 0 or not 0 < total < float("inf"):
             raise ParameterError(f"mix: expected weights of 0 or more, not all 0, got {list(weights)}")

@@ -74,4 +74,6 @@ def architecture(line: str, path: Path) -> Architecture:
         values = json.loads(line)
         return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
     except (ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"weights {path}: the header says nothing of use about the architecture") from error
+        raise WeightsError(
+            f"weights {path}: the header says nothing of use about the architecture"
+        ) from error

@@ -1,6 +1,6 @@
 """Train the feed-forward network.
 
-    python -m impasto.feedforward.training --data DIR -o weights.safetensors --minutes 6.6 --device cuda
+python -m impasto.feedforward.training --data DIR -o weights.safetensors --minutes 6.6 --device cuda
 """
 
 from __future__ import annotations
@@ -59,12 +59,17 @@ def _train(given: argparse.Namespace, began: float) -> None:
     pictures = archive.read(given.data / archive.NAME)
     precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
     vgg = VGG(load_convolutions("vgg19")).to(device=device, dtype=precision)
-    trainer = Trainer(settings, vgg, device=device)
+    trainer = Trainer(settings, vgg, device=device, record=given.record)
     outputs = _outputs(given)
     if given.resume:
         trainer.restore(Checkpoint.load(outputs.checkpoint if given.resume is True else given.resume))
     pools = Pools.of(pictures, device=device)
-    _say({"pictures": {name: len(found) for name, found in pictures.items()}, "loaded": time.monotonic() - began})
+    _say(
+        {
+            "pictures": {name: len(found) for name, found in pictures.items()},
+            "loaded": time.monotonic() - began,
+        }
+    )
     progress: Progress
     if given.steps:
         progress = BySteps(given.steps)
@@ -117,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add_length("--minutes", type=float, default=6.0, help="how long, all in all (default: %(default)s)")
     add_length("--steps", type=int, help="how many steps, repeatably, instead of how long")
     add("--device", default="cpu")
+    add("--record", action="store_true", help="replay a step's kernels instead of launching each (CUDA only)")
     add("--precision", choices=("float32", "bfloat16"), default=Settings.precision)
     add("--seed", type=int, default=Settings.seed)
     add("--rate", type=float, default=Settings.rate)

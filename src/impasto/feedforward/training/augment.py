@@ -30,7 +30,9 @@ def recoloured(pictures: Tensor, generator: torch.Generator, *, swapped: float, 
     """
     device = pictures.device
     random = torch.rand(5, len(pictures), generator=generator, device=device)
-    order = torch.where((random[3] < swapped)[:, None], random[:3].T.argsort(1), torch.arange(3, device=device))
+    order = torch.where(
+        (random[3] < swapped)[:, None], random[:3].T.argsort(1), torch.arange(3, device=device)
+    )
     rows = torch.arange(len(pictures), device=device)[:, None]
     pictures = pictures[rows, order]
     return torch.where((random[4] < inverted)[:, None, None, None], 1.0 - pictures, pictures)

@@ -30,8 +30,8 @@ class Batch:
 
     Attributes:
         contents: what is painted.
-        moved: the last N / 4 contents, moved by ``shift``, with noise and another brightness.
-        shift: (down, right) in pixels, from ``contents`` to ``moved``.
+        moved: the last N / 4 contents, moved by a few pixels, with noise and another brightness.
+        rows, columns: (S - 2 · SHIFT,) each: where ``moved`` shows what ``contents`` has from SHIFT on.
         styles: (N + A, 3, S, S): N styles, then the first A contents, as styles of themselves.
         first, second, share: (N,): each is painted as style ``first`` at a share of 0, as ``second`` at 1.
         own: A, how many begin at their own style.
@@ -39,7 +39,8 @@ class Batch:
 
     contents: Tensor
     moved: Tensor
-    shift: tuple[int, int]
+    rows: Tensor
+    columns: Tensor
     styles: Tensor
     first: Tensor
     second: Tensor
@@ -84,12 +85,16 @@ class Pools:
             self.contents.draw(count, size + 2 * SHIFT, generator, least=0.6), generator, amount=0.15
         )
         contents = large[..., SHIFT : SHIFT + size, SHIFT : SHIFT + size]
-        down, right = (int(x) - SHIFT for x in _host_random(settings.seed, step))
+        shift = torch.randint(0, 2 * SHIFT + 1, (2, 1), generator=generator, device=device)
+        window = shift + torch.arange(size, device=device)
         again = large[-max(1, count // 4) :]
-        moved = again[..., SHIFT + down :, SHIFT + right :][..., :size, :size]
+        moved = again.index_select(2, window[0]).index_select(3, window[1])
         noise = torch.randn(moved.shape, generator=generator, device=device) * _NOISE
         light = 1 + _BRIGHTER * (2 * torch.rand(len(moved), 1, 1, 1, generator=generator, device=device) - 1)
         moved = (moved * light + noise).clamp(0.0, 1.0)
+
+        # What is at SHIFT + i in the contents is at 2 · SHIFT + i in the large ones.
+        kept = 2 * SHIFT - shift + torch.arange(size - 2 * SHIFT, device=device)
 
         own, mixed = round(settings.own * count), round(settings.mixed * count)
         styles = torch.cat([self._styles(count, size, generator), contents[:own]])
@@ -102,7 +107,8 @@ class Pools:
         return Batch(
             contents=contents,
             moved=moved,
-            shift=(down, right),
+            rows=kept[0],
+            columns=kept[1],
             styles=styles,
             first=torch.where(ends, at + count, at),
             second=torch.where(mixes, (at + 1) % count, at),
@@ -124,12 +130,6 @@ class Pools:
         drawn = drawn[torch.rand(count, generator=generator, device=device).argsort()]
         drawn = recoloured(drawn, generator, swapped=0.3, inverted=0.08)
         return jittered(drawn, generator, amount=0.15)
-
-
-def _host_random(seed: int, step: int) -> Tensor:
-    """Two integers from 0 to 2 · SHIFT, without waiting for the device."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    return torch.randint(0, 2 * SHIFT + 1, (2,), generator=generator)
 
 
 def _bounded(vivid: float) -> float:

@@ -56,5 +56,7 @@ class Checkpoint:
         except (OSError, safetensors.SafetensorError) as error:
             raise WeightsError(f"checkpoint {path}: cannot be read: {error}") from error
         if header.get("format") != _FORMAT:
-            raise WeightsError(f"checkpoint {path}: expected {_FORMAT}, got {header.get('format', 'no format')}")
+            raise WeightsError(
+                f"checkpoint {path}: expected {_FORMAT}, got {header.get('format', 'no format')}"
+            )
         return cls(tensors, int(json.loads(header["step"])), header["architecture"])

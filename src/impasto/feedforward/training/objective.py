@@ -47,9 +47,7 @@ def targets(vgg: VGG, contents: Tensor, styles: Tensor) -> Targets:
     """Features of contents (N, 3, H, W) and moments of styles (M, 3, H, W)."""
     with torch.no_grad():
         maps = vgg(styles, list(STYLE))
-        return Targets(
-            vgg(contents, [CONTENT])[CONTENT], {layer: Moments.of(maps[layer]) for layer in STYLE}
-        )
+        return Targets(vgg(contents, [CONTENT])[CONTENT], {layer: Moments.of(maps[layer]) for layer in STYLE})
 
 
 def between(moments: Moments, first: Tensor, second: Tensor, share: Tensor) -> Moments:
@@ -81,9 +79,8 @@ def judged(vgg: VGG, painted: Tensor, aim: Targets) -> dict[str, Tensor]:
 
 def styled(terms: Mapping[str, Tensor]) -> Tensor:
     """(N,): the weighted mean of the layers' terms."""
-    return sum((weight * terms[layer] for layer, weight in STYLE.items()), torch.zeros(())) / sum(
-        STYLE.values()
-    )
+    weighted = torch.stack([weight * terms[layer] for layer, weight in STYLE.items()])
+    return weighted.sum(0) / sum(STYLE.values())
 
 
 def beyond(painted: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Pack pictures to train on into one archive, small enough to be carried to another machine.
 
-    python -m impasto.feedforward.training.pack -o DIR --photos DIR --art DIR --contents FILE... --styles FILE...
+python -m impasto.feedforward.training.pack -o DIR --photos DIR --art DIR --contents FILE... --styles FILE...
 """
 
 from __future__ import annotations

@@ -126,7 +126,9 @@ class Run:
         self._failures += 1
         if self._failures >= _ATTEMPTS:
             self._trainer.restore(self._good)
-            raise DivergedError(f"training: the loss at step {self._trainer.step} is not finite, {_ATTEMPTS} times")
+            raise DivergedError(
+                f"training: the loss at step {self._trainer.step} is not finite, {_ATTEMPTS} times"
+            )
         self._pace *= 0.5
         self._trainer.restore(self._good)
         self._log({"step": self._trainer.step, "restored": True, "pace": self._pace})

@@ -62,6 +62,6 @@ class Settings:
     warmup: float = 0.02
     last_rate: float = 0.02
     averaging: float = 0.999
-    gradient_norm: float = 1.0
+    gradient_norm: float = 10.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     weights: Weights = field(default_factory=Weights)

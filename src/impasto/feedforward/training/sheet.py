@@ -17,7 +17,9 @@ from impasto.files import replacing
 _GAP = 6
 
 
-def sheet(network: Network, contents: Mapping[str, Picture], styles: Mapping[str, Picture], side: int) -> Picture:
+def sheet(
+    network: Network, contents: Mapping[str, Picture], styles: Mapping[str, Picture], side: int
+) -> Picture:
     """Paint each content in each style, on white, with the originals to the left and above.
 
     Args:

@@ -13,8 +13,9 @@ from impasto.errors import WeightsError
 from impasto.feedforward import weights
 from impasto.feedforward.network import Network
 from impasto.feedforward.training import objective
-from impasto.feedforward.training.batches import Batch
+from impasto.feedforward.training.batches import SHIFT, Batch
 from impasto.feedforward.training.checkpoint import Checkpoint
+from impasto.feedforward.training.recorded import Recorded
 from impasto.feedforward.training.settings import Settings
 
 _BETAS = (0.9, 0.99)
@@ -25,6 +26,7 @@ class Trainer:
 
     Args:
         vgg: judges what is painted; on the device, in the settings' precision.
+        record: record a step's kernels once and replay them (:mod:`impasto.feedforward.training.recorded`).
 
     Attributes:
         network: as the last step left it.
@@ -32,10 +34,14 @@ class Trainer:
         step: how many steps were made.
     """
 
-    def __init__(self, settings: Settings, vgg: VGG, *, device: torch.device | str) -> None:
+    def __init__(
+        self, settings: Settings, vgg: VGG, *, device: torch.device | str, record: bool = False
+    ) -> None:
         self.settings = settings
         self.step = 0
         self._vgg = vgg
+        self._recording = record
+        self._recorded: Recorded | None = None
         self._device = torch.device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -58,14 +64,27 @@ class Trainer:
         """
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        terms = self._terms(batch)
-        self._optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()
+        terms = self._gradients(batch)
         norm = nn.utils.clip_grad_norm_(self._trained, self.settings.gradient_norm)
         self._optimizer.step()
         self.step += 1
         self._average()
-        return {name: term.detach() for name, term in terms.items()} | {"gradient": norm}
+        return terms | {"gradient": norm}
+
+    def _gradients(self, batch: Batch) -> dict[str, Tensor]:
+        """Set the gradient of the loss, and return the terms."""
+        if not self._recording:
+            return self._differentiated(batch)
+        if self._recorded is None or not self._recorded.fits(batch):
+            self._recorded = None  # its memory goes first
+            self._recorded = Recorded.of(self._differentiated, batch)
+        return self._recorded(batch)
+
+    def _differentiated(self, batch: Batch) -> dict[str, Tensor]:
+        self._optimizer.zero_grad(set_to_none=True)
+        terms = self._terms(batch)
+        terms["loss"].backward()
+        return {name: term.detach() for name, term in terms.items()}
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
         mixed_precision = torch.autocast(
@@ -89,13 +108,13 @@ class Trainer:
         terms |= {
             "style": objective.styled(judged).mean(),
             "pixels": pixels.sum() / len(painted),
-            "steady": _unsteadiness(painted[-len(again) :], again, batch.shift),
+            "steady": _unsteadiness(painted[-len(again) :], again, batch),
             "range": objective.beyond(painted).mean(),
             "smooth": objective.rough(painted).mean(),
             "code": self._reader(codes.float(), aim.style).mean(),
         }
         counts = vars(self.settings.weights)
-        terms["loss"] = sum((weight * terms[name] for name, weight in counts.items()), torch.zeros(()))
+        terms["loss"] = torch.stack([weight * terms[name] for name, weight in counts.items()]).sum()
         return terms
 
     def _average(self) -> None:
@@ -145,17 +164,7 @@ class Trainer:
                 yield f"{moment}.{index}", state.get(moment, torch.zeros_like(parameter))
 
 
-def _unsteadiness(first: Tensor, second: Tensor, shift: tuple[int, int]) -> Tensor:
-    """The mean squared difference of two paintings of one picture, where both show it.
-
-    Args:
-        first, second: (N, 3, S, S).
-        shift: what is at (y, x) in ``second`` is at (y + down, x + right) in ``first``.
-    """
-    for axis, by in zip((-2, -1), shift, strict=True):
-        both = first.shape[axis] - abs(by)
-        first = first.narrow(axis, max(by, 0), both)
-        second = second.narrow(axis, max(-by, 0), both)
-    return (first - second).square().mean()
-
-
+def _unsteadiness(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
+    """The mean squared difference of two paintings of one picture, where both show it: of contents, and moved."""
+    own = first[..., SHIFT:-SHIFT, SHIFT:-SHIFT]
+    return (own - second.index_select(2, batch.rows).index_select(3, batch.columns)).square().mean()
