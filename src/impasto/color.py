@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from impasto.exact import exact
+
 _BAND = 1 << 18  # pixels worked on at a time
 _SAMPLE = 1 << 16  # pixels that stand for a picture's colours
 _FLOOR = 1e-6  # of a variance: a picture of one colour has none
@@ -75,11 +77,12 @@ def in_lightness_of(picture: Tensor, target: Tensor) -> Tensor:
         picture, target: of any sizes.
     """
     own, aim = _lightness(picture), _lightness(target)
-    scale = aim.std() / own.std().clamp_min(_FLOOR)
+    scale = _beside(aim.std() / own.std().clamp_min(_FLOOR), picture)
+    from_mean, to_mean = (_beside(each.mean(), picture) for each in (own, aim))
     result = torch.empty_like(picture)
     for rows in _bands(picture):
         lab = oklab(picture[:, :, rows])
-        lab[:, :1] = (lab[:, :1] - own.mean()) * scale + aim.mean()
+        lab[:, :1] = (lab[:, :1] - from_mean) * scale + to_mean
         lab[:, 1:] = 0.0
         result[:, :, rows] = from_oklab(lab).clamp_(0.0, 1.0)
     return result
@@ -127,7 +130,7 @@ def moved_to(picture: Tensor, target: Tensor) -> Tensor:
     half = _power(spread, 0.5)
     inverse = _power(spread, -0.5)
     move = inverse @ _power(half @ wanted @ half, 0.5) @ inverse
-    shift = (aim - move @ mean).to(picture.dtype)
+    shift = _beside(aim - move @ mean, picture)
     result = torch.empty_like(picture)
     for rows in _bands(picture):
         band = _mixed(move, picture[:, :, rows]) + shift[:, None, None]
@@ -160,7 +163,7 @@ def distributed_as(picture: Tensor, target: Tensor, *, rounds: int = 24, seed: i
         tables.append(table)
     result = torch.empty_like(picture)
     for rows in _bands(picture):
-        band = picture[0, :, rows].flatten(1).double()
+        band = exact(picture[0, :, rows].flatten(1))
         for turn, table in zip(turns, tables, strict=True):
             band = _matched(band, turn, table)
         result[0, :, rows] = band.clamp_(0.0, 1.0).view(3, -1, picture.shape[-1]).to(picture.dtype)
@@ -197,7 +200,7 @@ def _lightness(picture: Tensor) -> Tensor:
 def _sample(picture: Tensor) -> Tensor:
     """(3, n): colours of pixels spread evenly over the picture."""
     colors = picture[0].flatten(1)
-    return colors[:, :: max(1, colors.shape[1] // _SAMPLE)].double()
+    return exact(colors[:, :: max(1, colors.shape[1] // _SAMPLE)])
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
@@ -208,7 +211,12 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 def _mixed(matrix: Tensor, picture: Tensor) -> Tensor:
     """Each pixel's three values times the matrix."""
-    return torch.einsum("ij,njhw->nihw", matrix.to(picture), picture)
+    return torch.einsum("ij,njhw->nihw", _beside(matrix, picture), picture)
+
+
+def _beside(values: Tensor, picture: Tensor) -> Tensor:
+    """On the picture's device and in its type; the type first, since not every device has float64."""
+    return values.to(picture.dtype).to(picture.device)
 
 
 def _bands(picture: Tensor) -> Iterator[slice]:

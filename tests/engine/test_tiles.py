@@ -239,7 +239,7 @@ def test_content_that_is_not_kept_is_computed_again(thin: Convolutions, tile: in
 @pytest.mark.parametrize("kind", [absolute_mean, absolute_sum, nine_point])
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_smoothness_by_bands(kind: TotalVariation, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "_BAND", rows * 13)
+    monkeypatch.setitem(tiles._BAND, "cpu", rows * 13)
     x = _picture(20, 13, 1, 2)
     objective = (SmoothnessTerm(kind, 2.0),)
     plain = whole(lambda image, layers: {}, objective, [1.0])(lambda: x, [lambda: x])(x)
@@ -250,7 +250,7 @@ def test_smoothness_by_bands(kind: TotalVariation, rows: int, monkeypatch: pytes
 
 @pytest.mark.parametrize("rows", [1, 3, 100])
 def test_photorealism_by_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "_BAND", rows * 13)
+    monkeypatch.setitem(tiles._BAND, "cpu", rows * 13)
     x, content = 255 * _picture(20, 13, 1, 2), _picture(20, 13, 2)
     objective = (PhotoTerm(Matting(2), 2.0),)
     plain = whole(lambda image, layers: {}, objective, [1.0], 255.0)(lambda: content, [lambda: content])(x)

@@ -7,6 +7,7 @@ two, ``reach`` of them on both sides; a piece comes with so many, except where t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -143,6 +144,8 @@ def _bands(x: Tensor, *, top: bool, bottom: bool) -> list[_Band]:
     start = 0 if top else 1  # of the rows that are pooled
     count = (height - start - (0 if bottom else 1)) // 2
     step = max(1, _BAND // (2 * n * channels * width * x.element_size()))
+    if x.device.type != "cpu":  # a GPU is better off with few launches
+        step = max(1, count)
     found = []
     for first in range(0, count, step):
         last = min(first + step, count)
@@ -171,8 +174,15 @@ def _unpooled(g: Tensor, x: Tensor, top: bool, bottom: bool) -> Tensor:
 
 def _blur(x: Tensor) -> Tensor:
     """[1 2 1] / 4 both ways, (C, 1, 3, 3), for the channels of ``x``."""
-    line = x.new_tensor([0.25, 0.5, 0.25])
-    return (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
+    return _square(x.dtype, x.device).expand(x.shape[1], 1, 3, 3)
+
+
+@lru_cache(maxsize=8)
+def _square(dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Kept, since a GPU would be waited for at every pooling.
+    with torch.inference_mode(False):
+        line = torch.tensor([0.25, 0.5, 0.25], dtype=dtype, device=device)
+        return line[:, None] * line
 
 
 def _maxima(x: Tensor, dim: int, *, first: bool = True, last: bool = True) -> Tensor:

@@ -112,7 +112,7 @@ class VGG:
                 )
         # The mean stays in at least float32: bfloat16 has 8 bits, and 123.68 would become 123.5 or 124.
         keep = torch.float64 if dtype == torch.float64 else torch.float32
-        self._mean = self._mean.to(device=device, dtype=keep)
+        self._mean = self._mean.to(dtype=keep).to(device=device)  # first the type: Metal has no float64
         return self
 
     @property

@@ -23,6 +23,7 @@ from impasto.engine.pyramid import Size
 from impasto.engine.spectrum import LARGEST, Spectrum
 from impasto.engine.state import Chunked, State, own
 from impasto.engine.vectors import Storage, Vectors
+from impasto.exact import exact_type
 
 _BAND = 1 << 22  # values that elementwise work is done on at a time
 
@@ -35,12 +36,14 @@ class Update:
         x: the next point: the tensor that came, changed in place.
         loss, terms: the evaluation of the point that the step started from.
         ended: why the solver sees nothing left to do from here, or None.
+        moved: the largest change of a value, where the solver knows it; not finite if the picture no longer is.
     """
 
     x: Tensor
     loss: float
     terms: Mapping[str, float]
     ended: str | None = None
+    moved: float | None = None
 
 
 class Solver(Protocol):
@@ -185,7 +188,7 @@ class LBFGS:
             return Update(x, at.loss, at.terms, "no direction leads downhill")
         if spectrum is not None and stays is not None:
             spectrum.apply(direction)
-            direction[stays] = 0.0
+            direction.masked_fill_(stays, 0.0)
         length = self._length(direction, total, first=first)
         if self.line_search:
             trial = strong_wolfe(
@@ -193,7 +196,8 @@ class LBFGS:
             )
             length, self._known = trial.t, trial.evaluation
         moved = self._move(vectors, x, direction, length)
-        return Update(x, at.loss, at.terms, "the step is zero" if moved <= self.tolerance[1] else None)
+        ended = "the step is zero" if moved <= self.tolerance[1] else None
+        return Update(x, at.loss, at.terms, ended, moved)
 
     def _begin(self, x: Tensor) -> None:
         pairs, storage = self.keeps(x)
@@ -214,7 +218,7 @@ class LBFGS:
             places.append(new)
         used = 1 + 2 * (1 + max(places, default=-1))
         largest, sums = gradient.new_zeros(()), []
-        products = torch.zeros(used + 1, 3, dtype=_exact(gradient), device=gradient.device)
+        products = torch.zeros(used + 1, 3, dtype=exact_type(gradient.device), device=gradient.device)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
             if new is not None:
@@ -228,11 +232,14 @@ class LBFGS:
             largest = torch.maximum(largest, g.abs().max())
             sums.append(g.abs().sum())
         self._newest = None
-        exact = products.cpu().double()
+        # One transfer, which is all that the processor waits for a GPU here.
+        extremes = torch.stack([largest, torch.stack(sums).sum()]).to(products.dtype)
+        fetched = torch.cat([products.view(-1), extremes]).cpu().double()
+        exact = fetched[:-2].view_as(products)
         if new is not None:
             self._remember(new, exact, vectors.rows // 2 - 1)
         ours = [*map(_s, self._pairs), *map(_y, self._pairs), used]
-        return float(largest), float(torch.stack(sums).sum()), exact[ours, 2]
+        return float(fetched[-2]), float(fetched[-1]), exact[ours, 2]
 
     def _remember(self, new: int, products: Tensor, limit: int) -> None:
         """Take the pair at place ``new`` among those kept, given every row's product with its s and its y."""
@@ -279,7 +286,7 @@ class LBFGS:
         weights = torch.zeros(used, dtype=torch.float64)
         weights[[_s(place) for place in self._pairs]] = by_s
         weights[[_y(place) for place in self._pairs]] = by_y
-        weights = weights.to(gradient)
+        weights = weights.to(gradient.dtype).to(gradient.device)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
             # Values at a bound stay there until the gradient points inwards; where it is filtered, step() sees to it.
@@ -288,7 +295,7 @@ class LBFGS:
             if k:
                 g += weights @ vectors.read(number, used)
             if stays is not None:
-                g[stays] = 0.0
+                g.masked_fill_(stays, 0.0)
         return float(by_s @ sg + by_y @ yg + by_g * products[-1])
 
     def _move(self, vectors: Vectors, x: Tensor, direction: Tensor, length: float) -> float:
@@ -361,11 +368,6 @@ def _s(place: int) -> int:
 def _y(place: int) -> int:
     """The row of a pair's y among the vectors."""
     return 2 + 2 * place
-
-
-def _exact(x: Tensor) -> torch.dtype:
-    # Metal has no float64.
-    return torch.float32 if x.device.type == "mps" else torch.float64
 
 
 class Adam:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto.encoders.streaming import Tape
 from impasto.engine.cuts import Tile, cut
-from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare
+from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare, in_floats
 from impasto.engine.heap import one_by_one
 from impasto.engine.kept import Kept
 from impasto.engine.maps import Maps, gathered
@@ -44,7 +44,10 @@ from impasto.losses.objective import (
     layers,
 )
 
-_BAND = 1 << 16  # pixels that terms on the picture itself look at at a time
+# Pixels that terms on the picture itself look at at a time: as many as fit a processor's cache; a GPU is better off
+# with few launches.
+_BAND = {"cpu": 1 << 16}
+_BAND_ELSEWHERE = 1 << 22
 CONTENT_BYTES = 1_000_000_000
 
 
@@ -280,8 +283,7 @@ class _Tiled:
                 guide = self._guides.get(term.name)
                 values[term.name] = term.value(maps[term.layer], self._compared(term), turn, guide)
         self._by_bands(x, gradient if slope else None, values)
-        terms = {term.name: float(values[term.name].sum()) for term in self._objective}
-        total = float(torch.stack([values[term.name].sum() for term in self._objective]).sum())
+        total, terms = in_floats({term.name: values[term.name].sum() for term in self._objective})
         return Evaluation(total, gradient, terms)
 
     def _forward(
@@ -438,7 +440,7 @@ class _Tiled:
     def _by_bands(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
         """Adds the terms on the picture itself, by bands of rows."""
         height, width = _size(x)
-        rows = max(1, _BAND // width)
+        rows = max(1, _BAND.get(x.device.type, _BAND_ELSEWHERE) // width)
         for term in self._objective:
             if not isinstance(term, PictureTerm):
                 continue

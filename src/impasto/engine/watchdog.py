@@ -71,7 +71,9 @@ class Watchdog:
     def judge(self, update: Update) -> Verdict:
         """Judge a step."""
         loss = update.loss
-        finite = math.isfinite(loss) and bool(update.x.sum().isfinite())
+        # What a solver knows need not be asked of a GPU once more.
+        moved = update.x.sum().item() if update.moved is None else update.moved
+        finite = math.isfinite(loss) and math.isfinite(moved)
         self._lows.append(self._best)
         self._high = self._high + 1 if not loss <= self.far_above * self._best else 0
         self._since_trouble += 1
@@ -140,7 +142,7 @@ class Rough:
     _step: float
 
     def __init__(self, x: Tensor, *, into: Rough | None = None) -> None:
-        low, high = (float(value) for value in x.aminmax())
+        low, high = torch.stack(x.aminmax()).tolist()  # one transfer
         self._low, self._step = low, (high - low) / 255.0 or 1.0
         self._values = torch.empty_like(x, dtype=torch.uint8) if into is None else into._values
         for rough, band in self._bands(x):

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.exact import exact
 from impasto.losses.moments import Moments
 
 
@@ -87,6 +88,4 @@ def _trace(a: Tensor) -> Tensor:
 
 def _wide(moments: Moments) -> Moments:
     """In float64: the distance is a small difference of traces. On the processor where the device has none."""
-    where = "cpu" if moments.second.device.type == "mps" else moments.second.device
-    first, second = (moment.to(where, torch.float64) for moment in (moments.first, moments.second))
-    return Moments(moments.count, first, second)
+    return Moments(moments.count, exact(moments.first), exact(moments.second))

@@ -23,6 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.exact import exact_type
+
 Size = tuple[int, int]
 
 
@@ -90,9 +92,9 @@ def fitted(image: Tensor, photo: Tensor, *, radius: int, epsilon: float) -> tupl
     Returns:
         (N, 3, H, W) and (1, 1, H, W).
     """
-    exact = torch.float32 if image.device.type == "mps" else torch.float64
-    i = photo.to(exact)
-    slope, offset = affine_maps(image.to(exact), i, radius=radius, epsilon=epsilon)
+    wide = exact_type(image.device)
+    i = photo.to(wide)
+    slope, offset = affine_maps(image.to(wide), i, radius=radius, epsilon=epsilon)
 
     def back(x: Tensor) -> Tensor:
         return window_sums(F.pad(x, (2 * radius,) * 4), radius)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.exact import exact_type
 from impasto.kernels.moments import moments
 
 
@@ -94,7 +95,7 @@ class Moments:
             wide = torch.promote_types(points.dtype, torch.float32)
             weighted = points * weight.reshape(1, h * w, 1).to(points.dtype)
             first = weighted.sum(1, dtype=wide)
-            return cls(float(weight.sum(dtype=torch.float64)), first, _products(weighted, points))
+            return cls(float(weight.sum(dtype=exact_type(weight.device))), first, _products(weighted, points))
         first, second = _Sums.apply(points)  # type: ignore[no-untyped-call]
         return cls(float(h * w), first, second)
 

@@ -44,9 +44,8 @@ class SlicedWasserstein:
     def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
         """(N,)."""
         points, targets = _points(within(features, guide)), _points(kept)
-        directions = self._directions(points.shape[-1], max(points.shape[1], targets.shape[1]), turn).to(
-            points
-        )
+        directions = self._directions(points.shape[-1], max(points.shape[1], targets.shape[1]), turn)
+        directions = directions.to(points.dtype).to(points.device)  # the type first: Metal has no float64
         ordered = (targets[0] @ directions).mT.contiguous().sort(-1).values
         energy = targets.square().sum(-1).mean() / targets.shape[-1]
         return torch.stack([squared_distance((f @ directions).mT, ordered).mean() for f in points]) / energy

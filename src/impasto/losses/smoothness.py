@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +39,14 @@ class TotalVariation:
     def piece(self, band: Tensor, edges: Edges, size: Size) -> Tensor:
         """What a band contributes to a picture of that size: (N,)."""
         sums = self.sums(band, edges)
-        return sums @ torch.tensor(self.weights(size), dtype=sums.dtype, device=sums.device)
+        return sums @ _tensor(self.weights(size), sums.dtype, sums.device)
+
+
+@lru_cache(maxsize=8)
+def _tensor(weights: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Kept, since a GPU would be waited for at every evaluation.
+    with torch.inference_mode(False):
+        return torch.tensor(weights, dtype=dtype, device=device)
 
 
 def _absolute(band: Tensor, edges: Edges) -> Tensor:

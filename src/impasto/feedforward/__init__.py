@@ -1,0 +1,1 @@
+"""Any style in one forward pass: a small network of our own, and how it is trained."""

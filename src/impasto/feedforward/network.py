@@ -1,0 +1,187 @@
+"""The network: a picture's forms, and a style's code that paints them.
+
+The outline is that of micro networks for arbitrary styles (Wang et al. 2023, MicroAST, arXiv:2211.15313): a small
+encoder for the content, a small encoder for the style, and a decoder that the style modulates. The decoder begins at
+1/16 of the size, for large forms, and takes in the content's features at 1/8 and 1/4, normalised and gated by the
+style. It gets none of the finer ones, so that texture is the style's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.feedforward.layers import (
+    ModulatedBlock,
+    ModulatedConvolution,
+    Modulation,
+    Statistics,
+    convolution,
+    doubled,
+    of_features,
+)
+
+STRIDE = 16
+"""Pixels of the picture that one of the coarsest features stands for."""
+
+_MARGIN = 16
+"""Pixels mirrored beyond each edge, and cut off the result: zeros beyond them hardly reach the picture."""
+
+_FLOOR = 1e-4
+"""Added to a variance that is pooled: the root's slope at zero is infinite."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the network.
+
+    Attributes:
+        widths: channels at 1, 1/2, 1/4, 1/8 and 1/16 of the picture's size.
+        code: numbers that a style is summarised in.
+        hidden: width of the layer before them.
+        mixes: kernels by which a style mixes channels, in each block at 1/8 and 1/16.
+        blocks: residual blocks at 1/4, 1/8 and 1/16.
+    """
+
+    widths: tuple[int, int, int, int, int] = (24, 48, 64, 96, 96)
+    code: int = 112
+    hidden: int = 160
+    mixes: int = 4
+    blocks: tuple[int, int, int] = (1, 2, 2)
+
+
+class Encoder(nn.Module):
+    """Features at 1, 1/2, 1/4, 1/8 and 1/16 of the size, with means of 2×2 pixels between them against aliasing."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(
+            convolution(into, out) for into, out in zip((3, *widths[:-1]), widths, strict=True)
+        )
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) in [0, 1] -> (N, C, H / 2^k, W / 2^k) for k = 0 … 4, rounded down."""
+        x = picture * 4.0 - 2.0  # about as spread as noise of deviation 1
+        features: list[Tensor] = []
+        for level in self.levels:
+            x = F.relu(level(F.avg_pool2d(x, 2) if features else x))
+            features.append(x)
+        return features
+
+
+class StyleEncoder(nn.Module):
+    """A style picture's code: means and deviations of features at five sizes, through a small perceptron."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.encoder = Encoder(architecture.widths)
+        pooled = 2 * (3 + sum(architecture.widths))
+        self.direct = nn.Linear(pooled, architecture.code)
+        self.hidden = nn.Linear(pooled, architecture.hidden)
+        self.out = nn.Linear(architecture.hidden, architecture.code)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(N, code) of (N, 3, H, W) in [0, 1], at least 16 pixels on each side."""
+        pooled: list[Tensor] = []
+        for features in (picture, *self.encoder(picture)):
+            wide = features.to(torch.promote_types(features.dtype, torch.float32))
+            variance, mean = torch.var_mean(wide, (2, 3), correction=0)
+            pooled += [mean, (variance + _FLOOR).sqrt()]
+        summary = torch.cat(pooled, 1).to(self.direct.weight.dtype)
+        code: Tensor = self.direct(summary) + self.out(F.relu(self.hidden(summary)))
+        return code
+
+
+class Decoder(nn.Module):
+    """A picture of the content's features at 1/4, 1/8 and 1/16, painted by a style's code."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        full, half, quarter, eighth, sixteenth = architecture.widths
+        code, mixes = architecture.code, architecture.mixes
+        at_4, at_8, at_16 = architecture.blocks
+
+        def blocks(name: str, count: int, width: int, mixes: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                ModulatedBlock(f"{name}.{index}", width, code, mixes=mixes) for index in range(count)
+            )
+
+        self.enter_16 = Modulation("enter_16", sixteenth, code)
+        self.blocks_16 = blocks("blocks_16", at_16, sixteenth, mixes)
+        self.to_8 = ModulatedConvolution("to_8", sixteenth, eighth, code)
+        self.enter_8 = Modulation("enter_8", eighth, code)
+        self.blocks_8 = blocks("blocks_8", at_8, eighth, mixes)
+        self.to_4 = ModulatedConvolution("to_4", eighth, quarter, code)
+        self.enter_4 = Modulation("enter_4", quarter, code)
+        self.blocks_4 = blocks("blocks_4", at_4, quarter, 0)
+        self.to_2 = ModulatedConvolution("to_2", quarter, half, code)
+        self.smooth_2 = ModulatedConvolution("smooth_2", half, half, code)
+        self.to_1 = ModulatedConvolution("to_1", half, full, code)
+        self.smooth_1 = ModulatedConvolution("smooth_1", full, full, code)
+        self.picture = nn.Conv2d(full, 3, 3, padding=1)
+        nn.init.normal_(self.picture.weight, std=0.25 / (9 * full) ** 0.5)
+        nn.init.constant_(self.picture.bias, 0.5)
+
+    def forward(self, features: Sequence[Tensor], code: Tensor, statistics: Statistics) -> Tensor:
+        """(N, 3, H, W), not limited to [0, 1], of what :class:`Encoder` found and a code (N or 1, code)."""
+        x = F.relu(self.enter_16(features[4], code, statistics))
+        for block in self.blocks_16:
+            x = block(x, code, statistics)
+        x = doubled(F.relu(self.to_8(x, code, statistics))) + self.enter_8(features[3], code, statistics)
+        for block in self.blocks_8:
+            x = block(x, code, statistics)
+        x = doubled(F.relu(self.to_4(x, code, statistics))) + self.enter_4(features[2], code, statistics)
+        for block in self.blocks_4:
+            x = block(x, code, statistics)
+        x = doubled(F.relu(self.to_2(x, code, statistics)))
+        x = F.relu(self.smooth_2(x, code, statistics))
+        x = doubled(F.relu(self.to_1(x, code, statistics)))
+        x = F.relu(self.smooth_1(x, code, statistics))
+        # In bfloat16 the picture would have 8 bits.
+        with torch.autocast(x.device.type, enabled=False):
+            picture: Tensor = self.picture(x.to(self.picture.weight.dtype))
+        return picture
+
+
+class Network(nn.Module):
+    """Any picture in any style, in one pass."""
+
+    def __init__(self, architecture: Architecture | None = None) -> None:
+        super().__init__()
+        self.architecture = architecture or Architecture()
+        self.content = Encoder(self.architecture.widths)
+        self.style = StyleEncoder(self.architecture)
+        self.decoder = Decoder(self.architecture)
+
+    def encode(self, style: Tensor) -> Tensor:
+        """The code (N, code) of style pictures (N, 3, H, W), RGB in [0, 1], at least 16 pixels on each side."""
+        code: Tensor = self.style(style)
+        return code
+
+    def forward(self, picture: Tensor, code: Tensor, *, statistics: Statistics = of_features) -> Tensor:
+        """Pictures painted by codes.
+
+        Args:
+            picture: (N, 3, H, W), RGB in [0, 1].
+            code: (N, code), or (1, code) for all of them.
+            statistics: what features are normalised by; their own, unless the picture is a piece of a larger one.
+
+        Returns:
+            (N, 3, H, W), RGB; a few values lie a little outside [0, 1].
+        """
+        height, width = picture.shape[-2:]
+        features = self.content(bordered(picture))
+        painted: Tensor = self.decoder(features, code, statistics)
+        return painted[..., _MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+
+
+def bordered(picture: Tensor) -> Tensor:
+    """Mirrored beyond its edges by 16 pixels or more, up to sizes divisible by 16."""
+    height, width = picture.shape[-2:]
+    right, bottom = (_MARGIN + -side % STRIDE for side in (width, height))
+    mode = "reflect" if min(height, width) > _MARGIN + STRIDE else "replicate"
+    return F.pad(picture, (_MARGIN, right, _MARGIN, bottom), mode=mode)

@@ -1,0 +1,78 @@
+"""What a style comes down to: a code, which can be saved, mixed and interpolated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from impasto.errors import ParameterError, WeightsError
+from impasto.files import replacing
+
+_FORMAT = "impasto-style-1"
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+class Style:
+    """Styles of one network.
+
+    Attributes:
+        code: (N, code).
+    """
+
+    code: Tensor
+
+    @classmethod
+    def mix(cls, styles: Sequence[Self], weights: Sequence[float]) -> Self:
+        """A weighted mean.
+
+        Args:
+            weights: 0 or more, not all 0; they are divided by their sum.
+
+        Raises:
+            ParameterError: no style, another number of weights than styles, or weights out of range.
+        """
+        if not styles or len(styles) != len(weights):
+            raise ParameterError(
+                f"mix: expected a weight for each style, got {len(weights)} for {len(styles)}"
+            )
+        total = sum(weights)
+        if min(weights) < 0 or not 0 < total < float("inf"):
+            raise ParameterError(f"mix: expected weights of 0 or more, not all 0, got {list(weights)}")
+        return cls(sum((s.code * (w / total) for s, w in zip(styles, weights, strict=True)), torch.zeros(())))
+
+    def towards(self, other: Self, share: float) -> Self:
+        """This style at 0, the other at 1; a straight line through both."""
+        return type(self)(torch.lerp(self.code, other.code, share))
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all.
+
+        Raises:
+            OSError: the file system refuses.
+        """
+        with replacing(path) as file:
+            tensors = {"code": self.code.detach().cpu().contiguous()}
+            file.write(safetensors.torch.save(tensors, metadata={"format": _FORMAT}))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote, to the CPU.
+
+        Raises:
+            WeightsError: no such file, damaged, or something else.
+        """
+        try:
+            with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+                header = file.metadata() or {}
+                if header.get("format") == _FORMAT:
+                    return cls(file.get_tensor("code"))
+        except (OSError, safetensors.SafetensorError) as error:
+            raise WeightsError(f"style {path}: cannot be read: {error}") from error
+        raise WeightsError(f"style {path}: expected {_FORMAT}, got {header.get('format', 'no format')}")

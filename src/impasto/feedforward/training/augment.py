@@ -1,0 +1,38 @@
+"""Random changes of colour, a picture each, on whatever device the pictures are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def jittered(pictures: Tensor, generator: torch.Generator, *, amount: float) -> Tensor:
+    """Brightness, contrast and saturation changed by up to ``amount`` each, and limited to [0, 1].
+
+    Args:
+        pictures: (N, 3, H, W) in [0, 1].
+    """
+    random = torch.rand(3, len(pictures), 1, 1, 1, generator=generator, device=pictures.device)
+    brightness, contrast, saturation = (2 * random - 1) * amount
+    grey = pictures.mean(1, keepdim=True)
+    middle = grey.mean((2, 3), keepdim=True)
+    pictures = grey + (pictures - grey) * (1 + 1.5 * saturation)
+    return (middle + (pictures - middle) * (1 + contrast) + 0.5 * brightness).clamp(0.0, 1.0)
+
+
+def recoloured(pictures: Tensor, generator: torch.Generator, *, swapped: float, inverted: float) -> Tensor:
+    """The colours of the same forms changed altogether, so that a few hundred styles show many palettes.
+
+    Args:
+        pictures: (N, 3, H, W) in [0, 1].
+        swapped: how often red, green and blue change places.
+        inverted: how often a picture becomes its negative.
+    """
+    device = pictures.device
+    random = torch.rand(5, len(pictures), generator=generator, device=device)
+    order = torch.where(
+        (random[3] < swapped)[:, None], random[:3].T.argsort(1), torch.arange(3, device=device)
+    )
+    rows = torch.arange(len(pictures), device=device)[:, None]
+    pictures = pictures[rows, order]
+    return torch.where((random[4] < inverted)[:, None, None, None], 1.0 - pictures, pictures)

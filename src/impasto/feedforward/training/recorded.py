@@ -1,0 +1,72 @@
+"""A training step as a CUDA graph: its kernels are recorded once and replayed together.
+
+A step of a small network launches some two thousand kernels, and launching them takes longer than running them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from impasto.feedforward.training.batches import Batch
+
+_WARMUP = 3
+"""Steps before recording, in which libraries choose their kernels and take their memory."""
+
+Step = Callable[[Batch], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+class Recorded:
+    """A recorded step.
+
+    Attributes:
+        graph: the kernels.
+        batch: where they read from.
+        terms: what they return; overwritten by the next replay.
+    """
+
+    graph: torch.cuda.CUDAGraph
+    batch: Batch
+    terms: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, step: Step, batch: Batch) -> Self:
+        """Record ``step``, which may keep tensors, such as gradients: each replay overwrites them.
+
+        The step must not wait for the device, nor depend on numbers of the batch that are no tensors.
+        """
+        kept = _copied(batch)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(_WARMUP):
+                step(kept)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            terms = step(kept)
+        return cls(graph, kept, terms)
+
+    def fits(self, batch: Batch) -> bool:
+        """Whether another batch has the same sizes."""
+        return self.batch.contents.shape == batch.contents.shape and self.batch.own == batch.own
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        """Replay the step with another batch of the same sizes."""
+        for field in dataclasses.fields(Batch):
+            value = getattr(batch, field.name)
+            if isinstance(value, Tensor):
+                getattr(self.batch, field.name).copy_(value)
+        self.graph.replay()
+        return {name: term.clone() for name, term in self.terms.items()}
+
+
+def _copied(batch: Batch) -> Batch:
+    values = {field.name: getattr(batch, field.name) for field in dataclasses.fields(Batch)}
+    return Batch(**{name: v.clone() if isinstance(v, Tensor) else v for name, v in values.items()})
