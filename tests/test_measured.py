@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import impasto
+from impasto import measured as module
 from impasto.measured import answering, forget, measured, race
 from impasto.processor import acting_as, processor
 
@@ -30,7 +32,8 @@ class Measure:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache, as in a new process."""
+    """An empty cache, as in a new process, on a machine that does nothing else."""
+    monkeypatch.setattr(module, "disturbed", lambda threads: False)
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
     forget()
     yield tmp_path / "cache" / "measured"
@@ -105,6 +108,22 @@ def test_where_nothing_can_be_written_it_is_measured_once_a_process(
         forget()
         assert measured("what", measure) == measured("what", measure) == 7
         assert measure.asked == 1
+
+
+def test_what_was_measured_while_others_compute_holds_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "disturbed", lambda threads: True)
+    measure, now = Measure(), time.time()
+    for later, asked in ((0, 1), (3000, 1), (4000, 2), (7000, 2), (8000, 3)):
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        forget()
+        assert measured("what", measure) == 7
+        assert measure.asked == asked
+    monkeypatch.setattr(module, "disturbed", lambda threads: False)
+    for later in (20_000, 10**9):
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        forget()
+        measured("what", measure)
+        assert measure.asked == 4
 
 
 def test_a_measurement_may_need_another() -> None:

@@ -2,7 +2,8 @@
 
 Each answer is a small JSON file of its own in ``measured/`` of the cache folder. Its name is a digest of everything
 that the answer depends on, so that another processor, thread count or version asks anew, and any number of processes
-may write at once. Nothing here is needed: where a file is damaged or none can be written, it is measured again.
+may write at once. Nothing here is needed: where a file is damaged or none can be written, it is measured again. What
+was measured while others were computing too holds for an hour.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import impasto
+from impasto.busy import disturbed, look
 from impasto.errors import ImpastoError
 from impasto.files import cache_folder, replacing
 from impasto.processor import processor
 
 T = TypeVar("T")
+
+# Seconds. Not nothing: processes that follow each other, such as a run and its resumption, shall choose alike.
+_DISTURBED_HOLDS = 3600.0
 
 _lock = (
     threading.RLock()
@@ -54,8 +59,10 @@ def measured(
             path = _path(question, digest)
             found = _read(path, depends)
             if found is None or (accept is not None and not accept(found)):
+                look()
                 found = measure()
-                _write(path, depends, found)
+                until = time.time() + _DISTURBED_HOLDS if disturbed(depends["threads"]) else None
+                _write(path, depends, found, until)
             _known[digest] = found
         known: T = _known[digest]
         return known
@@ -131,7 +138,7 @@ def _path(question: str, digest: str) -> Path | None:
 
 
 def _read(path: Path | None, depends: Mapping[str, Any]) -> Any:
-    """The answer on disk; None if there is none, or it is not one."""
+    """The answer on disk; None if there is none, or it is not one, or holds no longer."""
     if path is None:
         return None
     try:
@@ -140,11 +147,14 @@ def _read(path: Path | None, depends: Mapping[str, Any]) -> Any:
         return None
     if not isinstance(kept, dict) or any(kept.get(key) != value for key, value in depends.items()):
         return None
+    until = kept.get("until")
+    if until is not None and not (isinstance(until, int | float) and time.time() < until):
+        return None
     return kept.get("answer")
 
 
-def _write(path: Path | None, depends: Mapping[str, Any], answer: object) -> None:
-    text = json.dumps({**depends, "answer": answer}, indent=1)
+def _write(path: Path | None, depends: Mapping[str, Any], answer: object, until: float | None) -> None:
+    text = json.dumps({**depends, "until": until, "answer": answer}, indent=1)
     if path is None:
         return
     try:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from impasto.kernels.convolve import Packed, convolve
 
+pytestmark = pytest.mark.processor
+
 
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("channels", [(3, 64), (64, 64), (24, 40)])
@@ -24,7 +26,9 @@ def test_forward_and_backward_equal_torch(relu: bool, channels: tuple[int, int])
         else:
             y = F.conv2d(of, kernel.to(of.dtype), by, padding=1)
             y = y.relu() if relu else y
-        return y.detach(), *torch.autograd.grad((y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum(), (of, by))
+        return y.detach(), *torch.autograd.grad(
+            (y * torch.linspace(-1, 1, y.numel()).view(y.shape)).sum(), (of, by)
+        )
 
     for ours, exact in zip(run(x, bias, True), run(x.double(), bias.double(), False), strict=True):
         assert float((ours - exact).norm() / exact.norm()) < 3e-5

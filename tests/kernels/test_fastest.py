@@ -10,6 +10,8 @@ from impasto.kernels import fastest as module
 from impasto.kernels.fastest import Fastest, fastest, kernel_bytes, ways
 from impasto.measured import answering
 
+pytestmark = pytest.mark.processor
+
 CPU = torch.device("cpu")
 
 

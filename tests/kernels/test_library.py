@@ -15,6 +15,8 @@ from impasto.kernels.build import FOLDER, TARGETS, here
 from impasto.kernels.library import Library, libraries, library
 from impasto.kernels.winograd import Winograd
 
+pytestmark = pytest.mark.processor
+
 
 def test_an_installation_has_the_kernels_of_its_machine() -> None:
     if not here():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 
+import pytest
 import torch
 
 from impasto.kernels.memory import empty_maps, release
+
+pytestmark = pytest.mark.processor
 
 SHAPE = (1, 64, 96, 96)
 

@@ -8,6 +8,8 @@ import torch
 from impasto.kernels.library import library
 from impasto.kernels.moments import add_products, moments
 
+pytestmark = pytest.mark.processor
+
 SHAPES = [(1, 700, 64), (2, 131, 128), (1, 5, 64), (1, 7, 32), (1, 1, 32), (1, 129, 512), (3, 14, 96)]
 
 

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from impasto.kernels.library import Library
 from impasto.kernels.pooling import kernels_for, max_pool, max_pool_backward
 
+pytestmark = pytest.mark.processor
+
 
 @pytest.mark.parametrize(
     "shape", [(1, 64, 8, 8), (2, 64, 7, 9), (1, 32, 2, 3), (3, 16, 13, 2), (1, 128, 31, 40)]

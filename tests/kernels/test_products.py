@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from impasto.kernels import products
 from impasto.kernels.products import Products
 
+pytestmark = pytest.mark.processor
+
 sides = st.integers(1, 23)
 borders = st.integers(0, 2)
 

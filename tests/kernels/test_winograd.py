@@ -15,6 +15,8 @@ from impasto.kernels import winograd
 from impasto.kernels.library import Library, libraries
 from impasto.kernels.winograd import Pad, Side, Winograd
 
+pytestmark = pytest.mark.processor
+
 LARGEST_ERROR: dict[Side, float] = {4: 3e-6, 6: 2e-5}
 sides = st.integers(1, 27)
 borders = st.integers(0, 2)

@@ -14,7 +14,7 @@ import impasto
 from impasto.errors import ParameterError
 from impasto.measured import answering, forget
 from impasto.processor import acting_as, processor
-from impasto.runs import machine, record
+from impasto.runs import bfloat16, machine, record
 from impasto.runs.folder import read_recipe, read_summary
 from impasto.runs.judge import Judge
 from impasto.runs.machine import at_home, choose_device, choose_precision
@@ -28,18 +28,18 @@ pytestmark = [pytest.mark.processor, pytest.mark.usefixtures("loaded_once")]
 
 
 @contextmanager
-def other(*, bfloat16: bool, speed: float = 2.0) -> Iterator[None]:
+def other(*, has: bool, speed: float = 2.0) -> Iterator[None]:
     """A processor that has bfloat16, of that speed, or has none."""
     times = {"float32": 10.0, "bfloat16": 10.0 / speed}
     with (
-        acting_as(replace(processor(), name="Abacus", bfloat16=bfloat16)),
-        answering({"network in float32 and bfloat16": times}),
+        acting_as(replace(processor(), name="Abacus", bfloat16=has)),
+        answering({bfloat16.question(): times}),
     ):
         yield
 
 
 @pytest.mark.parametrize(
-    ("name", "exact", "bfloat16", "speed", "chosen"),
+    ("name", "exact", "has", "speed", "chosen"),
     [
         ("auto", False, True, 2.0, "bf16"),
         ("auto", False, True, 1.05, "fp32"),  # not worth the digits
@@ -50,15 +50,15 @@ def other(*, bfloat16: bool, speed: float = 2.0) -> Iterator[None]:
         ("fp32", False, True, 2.0, "fp32"),
     ],
 )
-def test_what_is_taken(name: str, exact: bool, bfloat16: bool, speed: float, chosen: str) -> None:
+def test_what_is_taken(name: str, exact: bool, has: bool, speed: float, chosen: str) -> None:
     types = {"bf16": torch.bfloat16, "fp32": torch.float32}
-    with other(bfloat16=bfloat16, speed=speed):
+    with other(has=has, speed=speed):
         assert choose_precision(name, CPU, exact=exact) == (types[chosen], chosen)
 
 
 def test_what_is_asked_for_and_not_there_is_refused(pictures: tuple[Path, Path]) -> None:
     said = "precision: expected auto or fp32, since Abacus has no bfloat16, got 'bf16'"
-    with other(bfloat16=False):
+    with other(has=False):
         with pytest.raises(ParameterError) as refused:
             impasto.stylize(*pictures, precision="bf16", **OPTIONS)
         assert str(refused.value) == said
@@ -71,7 +71,7 @@ def test_what_is_asked_for_and_not_there_is_refused(pictures: tuple[Path, Path])
 
 def test_a_recipe_from_elsewhere_is_painted_all_the_same(pictures: tuple[Path, Path]) -> None:
     elsewhere = resolve(**OPTIONS, precision="bf16")
-    with other(bfloat16=False):
+    with other(has=False):
         result = impasto.stylize(*pictures, recipe=elsewhere)
         judge = Judge(*pictures, recipe=elsewhere)
         same = impasto.stylize(*pictures, precision="fp32", **OPTIONS)
@@ -83,7 +83,7 @@ def test_a_recipe_from_elsewhere_is_painted_all_the_same(pictures: tuple[Path, P
 
 
 def test_what_this_machine_has_is_left_alone() -> None:
-    with other(bfloat16=True):
+    with other(has=True):
         for precision in ("auto", "fp32", "bf16"):
             recipe = resolve(**OPTIONS, precision=precision)
             assert at_home(recipe, asked=()) == (recipe, ())
@@ -110,7 +110,7 @@ def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path:
                 break
         recording.keep(step)
         recording.finish()
-    with other(bfloat16=False):
+    with other(has=False):
         result = record.go_on(run)
     assert (result.steps, result.precision) == (4, "fp32")
     assert "precision: Abacus has no bfloat16; float32 in its place" in result.notes
@@ -124,18 +124,18 @@ def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path:
 def test_the_real_measurement_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     forget()
-    speed = machine.bfloat16_speed()
+    speed = bfloat16.speed()
     assert speed is not None and 0.01 < speed < 100
-    monkeypatch.setattr(machine, "_time_types", None)
+    monkeypatch.setattr(bfloat16, "_measure", None)
     forget()
-    assert machine.bfloat16_speed() == speed
+    assert bfloat16.speed() == speed
     forget()
 
 
 def test_where_there_is_no_bfloat16_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_time_types", None)
+    monkeypatch.setattr(bfloat16, "_measure", None)
     with acting_as(replace(processor(), bfloat16=False)):
-        assert machine.bfloat16_speed() is None
+        assert bfloat16.speed() is None
         assert choose_precision("auto", CPU, exact=False)[1] == "fp32"
 
 
@@ -143,4 +143,4 @@ def test_where_there_is_no_bfloat16_nothing_is_measured(monkeypatch: pytest.Monk
     "kept", [None, 2.0, {}, {"float32": 1.0, "bfloat16": 0}, {"float32": "1", "bfloat16": 1}]
 )
 def test_what_are_no_times(kept: object) -> None:
-    assert not machine._are_times(kept)
+    assert not bfloat16._are_times(kept)

@@ -412,7 +412,9 @@ class _Tiled:
                 gradient = torch.zeros_like(features)
             if own.numel():
                 mine = box.of(gradient)
-                mine.copy_(add(layer, own, row, mine))
+                found = add(layer, own, row, mine)
+                if found.data_ptr() != mine.data_ptr():  # else it was added to where it lies
+                    mine.copy_(found)
             return gradient
 
         def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:

@@ -46,10 +46,17 @@ def release() -> None:
     _free.clear()
 
 
-def _fresh(size: int) -> mmap.mmap:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _fresh(size: int) -> mmap.mmap:
         return mmap.mmap(-1, size)
-    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # a forked process has its own
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        block.madvise(mmap.MADV_HUGEPAGE)
-    return block
+
+else:
+
+    def _fresh(size: int) -> mmap.mmap:
+        block = mmap.mmap(
+            -1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        )  # a forked process has its own
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            block.madvise(mmap.MADV_HUGEPAGE)
+        return block

@@ -6,18 +6,14 @@ import sys
 from collections.abc import Collection
 
 import torch
-from torch import Tensor
 
-from impasto.encoders.convolution import Convolution
 from impasto.errors import ParameterError
-from impasto.measured import measured, race
 from impasto.processor import processor
+from impasto.runs import bfloat16
 from impasto.runs.recipe import Recipe
 
 # Of two number types about as fast, the one with more digits.
 _WORTH = 1.1
-# Channels and side of the maps of two layers, the second seven times the work of the first, as in VGG.
-_LAYERS = ((64, 48), (256, 32))
 
 
 def choose_device(name: str) -> torch.device:
@@ -98,54 +94,10 @@ def _has_bfloat16(device: torch.device) -> bool:
 
 def _bfloat16_is_faster(device: torch.device) -> bool:
     if device.type == "cpu":
-        speed = bfloat16_speed()
+        speed = bfloat16.speed()
         return speed is not None and speed > _WORTH
     # A GPU that multiplies bfloat16 does so at least twice as fast. On a Mac's nothing has been measured yet.
     return device.type == "cuda" and _has_bfloat16(device)
-
-
-def bfloat16_speed() -> float | None:
-    """How many times as fast as in float32 the processor computes the network in bfloat16; None where it cannot.
-
-    Measured once, in a third of a second.
-    """
-    if not processor().bfloat16:
-        return None
-    times = measured("network in float32 and bfloat16", _time_types, revision=1, accept=_are_times)
-    return times["float32"] / times["bfloat16"]
-
-
-def _time_types() -> dict[str, float]:
-    """Milliseconds of the same convolutions there and back, by number type."""
-    types = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    work = {
-        name: [_layer(channels, side, dtype) for channels, side in _LAYERS] for name, dtype in types.items()
-    }
-
-    def there_and_back(layers: list[tuple[Convolution, Tensor]]) -> None:
-        for convolution, x in layers:
-            y = convolution.forward(x, relu=True, top=True, bottom=True)
-            convolution.backward(y, None, top=True, bottom=True)
-
-    with torch.no_grad():
-        return race({name: lambda of=of: there_and_back(of) for name, of in work.items()}, seconds=0.15)  # type: ignore[misc]
-
-
-def _layer(channels: int, side: int, dtype: torch.dtype) -> tuple[Convolution, Tensor]:
-    """A convolution as the network has them, and something to convolve."""
-    generator = torch.Generator().manual_seed(0)
-    kernel = torch.randn(channels, channels, 3, 3, generator=generator) / (4.5 * channels) ** 0.5
-    x = torch.rand(1, channels, side, side, generator=generator)
-    kernel, x = (each.to(dtype, memory_format=torch.channels_last) for each in (kernel, x))
-    return Convolution(kernel, torch.zeros(channels, dtype=dtype), border="zero"), x
-
-
-def _are_times(kept: object) -> bool:
-    return (
-        isinstance(kept, dict)
-        and kept.keys() == {"float32", "bfloat16"}
-        and all(isinstance(value, int | float) and value > 0 for value in kept.values())
-    )
 
 
 def peak_memory(device: torch.device) -> int:

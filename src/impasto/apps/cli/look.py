@@ -231,8 +231,9 @@ def _health() -> int:
     from impasto.encoders.weights import SOURCES, load
     from impasto.files import cache_folder
     from impasto.processor import processor
+    from impasto.runs import bfloat16
     from impasto.runs.execute import stylize
-    from impasto.runs.machine import bfloat16_speed, choose_device, choose_precision
+    from impasto.runs.machine import choose_device, choose_precision
     from impasto.swatches import paint
 
     _say(f"impasto {impasto.__version__}, Python {platform.python_version()}, {platform.platform()}")
@@ -252,7 +253,7 @@ def _health() -> int:
             _say(f"  {package} is not installed (impasto[{extra}])")
 
     _say(f"processor: {processor()}")
-    _say(f"bfloat16: {_of_bfloat16(bfloat16_speed())}")
+    _say(f"bfloat16: {_of_bfloat16(bfloat16.speed())}")
     devices = []
     for name in ("cpu", "cuda", "mps"):
         try:

@@ -1,0 +1,77 @@
+"""How fast this processor computes the network in bfloat16: measured, since nothing that it says of itself tells.
+
+With AVX-512 alone oneDNN takes bfloat16 and is slower in it than in float32. With AVX512-BF16 convolutions are
+faster, but pooling and sums over pixels have kernels of our own in float32 only. So what is timed is an evaluation as
+it is made while painting, of a small picture by a network that is VGG's first half in all but what it has learnt.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from impasto.encoders.vgg import VGG
+from impasto.encoders.weights import Architecture, Convolutions
+from impasto.engine.evaluation import Evaluate
+from impasto.engine.tiles import tiled
+from impasto.kernels.fastest import REVISION
+from impasto.kernels.library import library
+from impasto.losses.gram import Gram
+from impasto.losses.objective import StyleTerm
+from impasto.measured import measured, race
+from impasto.processor import processor
+
+_NETWORK = Architecture(convolutions=(2, 2, 4, 1), channels=(64, 128, 256, 512))
+_SIZE = (64, 96)
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def speed() -> float | None:
+    """How many times as fast as in float32 the network is in bfloat16 here; None where it cannot be computed in it.
+
+    Measured once, in less than a second.
+    """
+    if not processor().bfloat16:
+        return None
+    times = measured(question(), _measure, revision=REVISION, accept=_are_times)
+    return times["float32"] / times["bfloat16"]
+
+
+def question() -> str:
+    """What is measured; it depends on which kernels of our own there are."""
+    own = library()
+    return f"an evaluation in float32 and bfloat16 {own.extension if own else 'torch'}"
+
+
+def _measure() -> dict[str, float]:
+    """Milliseconds of an evaluation, by number type."""
+    generator = torch.Generator().manual_seed(0)
+    network = _untaught(generator)
+    style, x = (torch.rand(1, 3, *_SIZE, generator=generator) for _ in range(2))
+    evaluate = {name: _evaluation(network, dtype, style) for name, dtype in _TYPES.items()}
+    return race({name: lambda of=of: of(x) for name, of in evaluate.items()}, seconds=0.1)  # type: ignore[misc]
+
+
+def _untaught(generator: torch.Generator) -> Convolutions:
+    """Random kernels that keep activations at one scale."""
+    kernels = {
+        name: torch.empty(shape).uniform_(-1, 1, generator=generator).mul_((6 / (9 * shape[1])) ** 0.5)
+        for name, shape in _NETWORK.shapes().items()
+    }
+    biases = {name: torch.zeros(len(kernel)) for name, kernel in kernels.items()}
+    return Convolutions("none", kernels, biases, (123.68, 116.779, 103.939), "made up", "none")
+
+
+def _evaluation(network: Convolutions, dtype: torch.dtype, style: Tensor) -> Evaluate:
+    """Loss and gradient of what the style's Gram matrices are to a picture's, for one block after the other."""
+    layers = [f"relu{block}_1" for block in range(1, 1 + len(_NETWORK.convolutions))]
+    objective = tuple(StyleTerm(layer, Gram(reduce="share"), 1.0, layer) for layer in layers)
+    return tiled(VGG(network).to(dtype=dtype), objective, [1.0], tile=0)(lambda: style, [lambda: style])
+
+
+def _are_times(kept: object) -> bool:
+    return (
+        isinstance(kept, dict)
+        and kept.keys() == _TYPES.keys()
+        and all(isinstance(value, int | float) and value > 0 for value in kept.values())
+    )
