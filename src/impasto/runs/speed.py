@@ -70,8 +70,8 @@ def _at(side: int, evaluations: Mapping[int, float]) -> float:
     """Between two measured sides a power of the side; beyond the largest as its pixels."""
     known = sorted(evaluations)
     if side >= known[-1]:
-        return evaluations[known[-1]] * (side / known[-1]) ** 2
+        return evaluations[known[-1]] * math.pow(side / known[-1], 2)
     below = max((each for each in known[:-1] if each <= side), default=known[0])
     above = known[known.index(below) + 1]
     power = math.log(evaluations[above] / evaluations[below]) / math.log(above / below)
-    return evaluations[below] * (side / below) ** power
+    return evaluations[below] * math.pow(side / below, power)
