@@ -142,14 +142,16 @@ def checks(bound: Bound, bench: Bench, *, seconds: float) -> dict[str, Any]:
             if not isinstance(row, str)
         )
         print(f"   {name:32} {figures}", flush=True)
-    for name in ("preset impasto", "preset photo", "regions", "seamless texture"):
-        if time.monotonic() < end + 10.0:
-            found[f"painted, {name}"] = row = guarded(partial(compare_painted, bench, every[name]))
-            print(f"   painted, {name}: {row}", flush=True)
-    for color in ("keep", "match"):
-        colored = {**every["preset impasto"], "color": color}
-        found[f"painted, color {color}"] = row = guarded(partial(compare_painted, bench, colored))
-        print(f"   painted, color {color}: {row}", flush=True)
+    painted = {
+        name: every[name] for name in ("preset impasto", "preset photo", "regions", "seamless texture")
+    }
+    painted |= {f"color {how}": {**every["preset impasto"], "color": how} for how in ("keep", "match")}
+    for name, options in painted.items():
+        if time.monotonic() > end + 10.0:
+            print(f"   left out: painted, {name}")
+            continue
+        found[f"painted, {name}"] = row = guarded(partial(compare_painted, bench, options))
+        print(f"   painted, {name}: {row}", flush=True)
     return found
 
 

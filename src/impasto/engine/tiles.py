@@ -476,7 +476,10 @@ def _moments_gradient(
     )
     if by_second is not None:
         factors = (by_second + by_second.mT).to(features.dtype)
-        if not add_products(result, points, factors):
+        if add_products(result, points, factors):
+            if by_first is None and gradient is not None and result.data_ptr() == gradient.data_ptr():
+                return gradient  # it was added in place
+        else:
             result = torch.baddbmm(result, points, factors)
     if by_first is not None:
         more = by_first.to(features.dtype).unsqueeze(1)

@@ -1,0 +1,77 @@
+"""How long pictures take on this machine, found by evaluating the default objective a few times."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from impasto.engine.pyramid import Size
+from impasto.runs.assemble import build_encoder, build_evaluation, build_levels, build_objective, least_side
+from impasto.runs.machine import choose_device, choose_precision
+from impasto.runs.presets import resolve
+from impasto.runs.recipe import Quality
+
+MEASURED: tuple[int, ...] = (96, 192, 384)
+"""Long sides that are measured, in pixels."""
+
+_START = 3.0
+"""Seconds from the command to the first evaluation, and for reading, writing and judging."""
+
+
+def evaluation_seconds(device_name: str = "auto", precision: str = "auto") -> dict[int, float]:
+    """Long side -> seconds of one evaluation of the default objective with its gradient, at 4:3."""
+    device = choose_device(device_name)
+    dtype, _ = choose_precision(precision, device, exact=False)
+    recipe = resolve()
+    encoder = build_encoder(recipe).to(device=device, dtype=dtype)
+    prepare = build_evaluation(encoder, build_objective(recipe), [1.0], unit=recipe.unit)
+    found = {}
+    for side in MEASURED:
+        generator = torch.Generator().manual_seed(0)
+        content, style, x = (torch.rand(1, 3, *_size(side), generator=generator).to(device) for _ in range(3))
+        evaluate = prepare(lambda content=content: content, [lambda style=style: style])  # type: ignore[misc]
+        evaluate(x * recipe.unit)
+        best = math.inf
+        for _ in range(3):
+            started = time.perf_counter()
+            evaluate(x * recipe.unit)
+            best = min(best, time.perf_counter() - started)
+        found[side] = best
+    return found
+
+
+def picture_seconds(side: int, quality: Quality, evaluations: Mapping[int, float]) -> float:
+    """Seconds of a default picture of that long side, at 4:3.
+
+    Args:
+        evaluations: what :func:`evaluation_seconds` found.
+    """
+    recipe = resolve(quality=quality, size=side)
+    levels = build_levels(
+        recipe, _size(side), [_size(side)], least=least_side(recipe, build_objective(recipe))
+    )
+    return _START + math.fsum(level.iterations * _at(max(level.size), evaluations) for level in levels)
+
+
+def table(sides: Sequence[int], evaluations: Mapping[int, float]) -> dict[Quality, list[float]]:
+    """Quality -> seconds of a picture of each of those long sides."""
+    qualities: tuple[Quality, ...] = ("draft", "standard")
+    return {quality: [picture_seconds(side, quality, evaluations) for side in sides] for quality in qualities}
+
+
+def _size(side: int) -> Size:
+    return side * 3 // 4, side
+
+
+def _at(side: int, evaluations: Mapping[int, float]) -> float:
+    """Between two measured sides a power of the side; beyond the largest as its pixels."""
+    known = sorted(evaluations)
+    if side >= known[-1]:
+        return evaluations[known[-1]] * math.pow(side / known[-1], 2)
+    below = max((each for each in known[:-1] if each <= side), default=known[0])
+    above = known[known.index(below) + 1]
+    power = math.log(evaluations[above] / evaluations[below]) / math.log(above / below)
+    return evaluations[below] * math.pow(side / below, power)
