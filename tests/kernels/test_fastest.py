@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ import torch.nn.functional as F
 from impasto.kernels import fastest as module
 from impasto.kernels.fastest import Fastest, fastest, kernel_bytes, ways
 from impasto.measured import answering
+from impasto.processor import acting_as, processor
 
 pytestmark = pytest.mark.processor
 
@@ -71,3 +74,15 @@ def test_bytes_of_kernels_grow_with_the_ways_used() -> None:
     small = kernel_bytes((64, 64), torch.float32, CPU, 64)
     large = kernel_bytes((64, 64), torch.float32, CPU, 2048)
     assert 9 * 64 * 64 * 4 <= small <= large <= (36 + 64 + 9) * 64 * 64 * 4
+
+
+def test_without_bfloat16_torch_emulates_it() -> None:
+    """It is refused before it comes to this, but the network can be used by itself."""
+    torch.manual_seed(0)
+    kernel = torch.randn(128, 128, 3, 3).bfloat16().to(memory_format=torch.channels_last) / 34
+    x = torch.randn(1, 128, 9, 8).bfloat16().to(memory_format=torch.channels_last)
+    with acting_as(replace(processor(), bfloat16=False)):
+        assert list(ways(kernel)) == ["plain"]
+        ours = Fastest(kernel)(x, None, (1, 1, 1, 1))
+    exact = F.conv2d(x.double(), kernel.double(), padding=1)
+    assert float((ours.double() - exact).norm() / exact.norm()) < 0.005

@@ -15,6 +15,7 @@ from impasto.kernels.library import library
 from impasto.kernels.products import Products
 from impasto.kernels.winograd import Pad, Side, Winograd
 from impasto.measured import measured, race
+from impasto.processor import processor
 
 REVISION = 1
 """Of the kernels: what was measured with another is measured again."""
@@ -75,14 +76,15 @@ def ways(kernel: Tensor, device: torch.device | None = None) -> dict[str, Callab
     """
     found: dict[str, Callable[[], Convolve]] = {}
     device = device or kernel.device
-    processor = device.type == "cpu" and kernel.dtype in (torch.float32, torch.bfloat16)
-    own = library() if processor and kernel.dtype == torch.float32 else None
+    computed = (torch.float32, torch.bfloat16) if processor().bfloat16 else (torch.float32,)
+    known = device.type == "cpu" and kernel.dtype in computed
+    own = library() if known and kernel.dtype == torch.float32 else None
     if own is not None:
         sides: tuple[Side, ...] = (4, 6)
         found |= {f"winograd-{side}": partial(Winograd, kernel, side, own) for side in sides}
-    elif processor and min(kernel.shape[:2]) >= _LEAST_CHANNELS:
+    elif known and min(kernel.shape[:2]) >= _LEAST_CHANNELS:
         found["products"] = lambda: partial(_masked, Products(kernel))
-    if processor and _packs():
+    if known and _packs():
         found["direct"] = lambda: partial(_masked, _packed(kernel))
     else:
         found["plain"] = lambda: partial(_masked, partial(_plain, kernel))
