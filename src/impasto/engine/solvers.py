@@ -26,6 +26,7 @@ from impasto.engine.vectors import Storage, Vectors
 from impasto.exact import exact_type
 
 _BAND = 1 << 22  # values that elementwise work is done on at a time
+_QUARTERS = 8  # how often a first step is shortened
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class LBFGS:
             them; where not even three fit, five are kept in a temporary file. 0 sets no limit.
         line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
         learning_rate: the step length without a line search.
-        first_move: root mean square of the first step, in units of x. 0 takes the first two steps of
+        first_move: root mean square of the first step, in units of x; less where the loss would rise. 0 takes the
+            first two steps of
             torch.optim.LBFGS, which established tools inherit: a tiny one of length learning_rate / |g|₁, and,
             when that one finds negative curvature, the raw gradient, which overshoots.
         bounds: keep every value within (low, high): the gradient is projected, so that the solver works on the
@@ -195,6 +197,8 @@ class LBFGS:
                 lambda t: evaluate(self._clamped(x + t * direction)), at.loss, slope, direction, length
             )
             length, self._known = trial.t, trial.evaluation
+        elif first and self.first_move:
+            length = self._falling(x, direction, length, at.loss, evaluate)
         moved = self._move(vectors, x, direction, length)
         ended = "the step is zero" if moved <= self.tolerance[1] else None
         return Update(x, at.loss, at.terms, ended, moved)
@@ -334,6 +338,14 @@ class LBFGS:
         if not self._pairs:
             return self.first_move * math.sqrt(direction.numel()) / float(direction.norm())
         return self.learning_rate
+
+    def _falling(self, x: Tensor, direction: Tensor, length: float, loss: float, evaluate: Evaluate) -> float:
+        """``length``, or the first quarter, sixteenth … of it by which the loss falls: it may be too long."""
+        for _ in range(_QUARTERS):
+            if evaluate(self._clamped(x + length * direction), slope=False).loss <= loss:
+                break
+            length /= 4.0
+        return length
 
     def state(self) -> dict[str, Tensor | Chunked]:
         if self._vectors is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -189,6 +189,7 @@ def iterate(
     seamless: bool = False,
     margin: int = 0,
     steering: Steering | None = None,
+    start_at: Callable[[Size], Tensor] | None = None,
 ) -> Iterator[Step]:
     """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
 
@@ -210,6 +211,8 @@ def iterate(
         margin: pixels painted beyond every edge, where the content is mirrored, and shown to nobody: what a network
             that sees zeros beyond leaves at an edge, it leaves there.
         steering: changes ``prepare``, ``redraw``, ``finish`` and the solver's learning rate between two steps.
+        start_at: the start at any size. A level begins with it where its loss is below that of what was carried up:
+            where little is to be painted, that has lost more on its way than it has gained.
 
     Raises:
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
@@ -256,6 +259,8 @@ def iterate(
                     for style, size in zip(styles, level.styles, strict=True)
                 ],
             )
+            if start_at is not None and number and not done_here:
+                _begin_lower(painting, start_at(level.size))
         update, notes, over = _advance(painting)
         iteration, done = done_here + 1, done + 1
         # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
@@ -322,6 +327,14 @@ def _go_up(
     give_back()
     larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless, margin=margin)
     painting.x, painting.unit = larger.mul_(unit), unit
+
+
+def _begin_lower(painting: _Painting, start: Tensor) -> None:
+    """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower."""
+    start = (widened(start, painting.margin) * painting.unit).contiguous()
+    ours, carried = (painting.evaluate(x, slope=False).loss for x in (start, painting.x))
+    if ours < carried:
+        painting.x = start
 
 
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:

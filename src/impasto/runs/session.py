@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -296,9 +296,18 @@ class Session:
                 seamless=self.recipe.seamless,
                 margin=self.margin,
                 steering=steering,
+                start_at=self._start_at if self._starts_well else None,
             )
 
         return Painting(self, begin, resume=resume, undo_bytes=undo_bytes)
+
+    @property
+    def _starts_well(self) -> bool:
+        """Whether it begins with a picture that may be better than what is painted: no noise, and no style."""
+        return not self.recipe.faithful and (self._init is not None or self.recipe.init == "content")
+
+    def _start_at(self, size: Size) -> Tensor:
+        return assemble.build_start(self.recipe, size, self.content, self.styles, self._init)
 
     def evaluate(self, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
@@ -417,19 +426,29 @@ class Session:
             seamless=self.recipe.seamless,
         )
 
-    def _judged(self, last: Step, image: Tensor) -> Evaluation:
-        """The losses of the picture as it will be saved, in 8 bits and without its margin."""
+    def _judge(self, last: Step) -> Callable[[Tensor], Evaluation]:
+        """Finds the losses of a picture in [0, 1] as it will be saved, in 8 bits and without a margin."""
         if last.level == len(self.levels) - 1 and not self.margin:
-            return last.judge((image * 255.0).round_(), white=255.0)
+            return lambda image: last.judge((image * 255.0).round_(), white=255.0)
         give_back()
         evaluate = self.evaluate(last.done - 1)  # before there is another picture beside the content
-        return evaluate((image * 255.0).round_().div_(255.0), slope=False)
+        return lambda image: evaluate((image * 255.0).round_().div_(255.0), slope=False)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
-        """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
+        """The result as it stands after ``last``: the picture at its final size, judged as it will be saved.
+
+        Where that is judged worse than the start, the start is the result.
+        """
         finished = last.done == last.planned
         image = resize(last.take() if finished else last.painted, self.size)
-        judged = self._judged(last, image)
+        judge = self._judge(last)
+        judged = judge(image)
+        if self._starts_well:
+            start = self._start_at(self.size)
+            before = judge(start)
+            if before.loss < judged.loss:
+                image, judged = start, before
+                notes = (*notes, "nothing that was painted is judged better than the start, which is kept")
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
