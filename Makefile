@@ -19,8 +19,8 @@ test-processors: .venv/test
 	ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default $(PROCESSOR_TESTS)
 
 check: .venv/check
-	.venv/bin/ruff format --check src tests benchmarks docs/*.py
-	.venv/bin/ruff check src tests benchmarks docs/*.py
+	.venv/bin/ruff format --check src tests benchmarks docs/*.py hatch_build.py
+	.venv/bin/ruff check src tests benchmarks docs/*.py hatch_build.py
 	.venv/bin/mypy
 	.venv/bin/mypy --platform win32
 	.venv/bin/mypy --platform darwin
@@ -60,7 +60,9 @@ benchmarks/.peers/ready: constraints.txt
 	$(PIP) torch==2.13.0
 	touch $@
 
-.venv/demo .venv/test .venv/check .venv/bench: .venv/%: .venv/torch pyproject.toml
+# Installing compiles the kernels too.
+KERNELS = hatch_build.py $(wildcard src/impasto/kernels/*.c src/impasto/kernels/*.h src/impasto/kernels/build.py)
+.venv/demo .venv/test .venv/check .venv/bench: .venv/%: .venv/torch pyproject.toml $(KERNELS)
 	$(PIP) --editable '.[$*]'
 	touch $@
 

@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from impasto.engine.tiles import tiled
 from impasto.runs.assemble import build_objective
 from impasto.runs.machine import choose_precision
 from impasto.runs.presets import resolve
-from machine import machine
+from machine import machine, results
 
 SHORT = [(384, 512, "whole", 0), (384, 512, "strips", 0), (768, 1024, "whole", 0), (768, 1024, "strips", 0)]
 FULL = [
@@ -103,7 +102,7 @@ def main() -> None:
         height, width, way, tile, precision = arguments.one
         print(json.dumps(measure(int(height), int(width), way, int(tile), precision)))
         return
-    path = Path(__file__).parent / "results" / "evaluation.json"
+    path = results("evaluation")
     kept = json.loads(path.read_text())["points"] if arguments.least else []
     rows = [row for row in kept if row["width"] < arguments.least]
     for point in FULL if arguments.full else SHORT:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import re
 import resource
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -29,6 +31,14 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "impasto": impasto.__version__,
     }
+
+
+def results(name: str) -> Path:
+    """Where the figures of this kind of processor are kept: one file each, named by its widest vectors."""
+    here = processor()
+    kind = "-".join([here.name, *[each for each in here.extensions if each != "FMA"][-1:]])
+    slug = re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-")
+    return Path(__file__).parent / "results" / f"{name}.{slug}.json"
 
 
 def timed(command: Sequence[object]) -> dict[str, float]:
