@@ -44,3 +44,10 @@ def test_what_is_released_is_not_used_again_and_what_is_in_use_stays() -> None:
     release()
     empty_maps(SHAPE).fill_(4.0)
     assert bool((kept == 3.0).all())
+
+
+def test_a_somewhat_larger_block_serves_as_well() -> None:
+    release()
+    where = empty_maps(SHAPE).data_ptr()
+    assert empty_maps((1, 64, 80, 80)).data_ptr() == where
+    assert empty_maps((1, 64, 40, 40)).data_ptr() != where

@@ -31,6 +31,23 @@ def test_equal_the_products(shape: tuple[int, int, int]) -> None:
     torch.testing.assert_close(gradient.double(), expected, rtol=1e-5, atol=1e-3)
 
 
+def test_any_number_of_threads_finds_the_same_to_the_last_bit() -> None:
+    if library() is None:
+        pytest.skip("no kernels for this processor")
+    torch.manual_seed(0)
+    points = torch.randn(1, 5000, 64)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3, 2, 2):
+            torch.set_num_threads(threads)
+            found.append(moments(points))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] is not None
+    assert all(each is not None and torch.equal(each[1], found[0][1]) for each in found)
+
+
 def test_what_there_is_no_kernel_for_is_left_alone() -> None:
     points = torch.randn(1, 9, 17)
     gradient = torch.zeros(1, 9, 17)

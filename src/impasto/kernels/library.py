@@ -44,16 +44,13 @@ class Library:
         function.restype = ctypes.c_longlong
         return int(function(*arguments))
 
-    def run(self, name: str, job: ctypes.Structure, scratch: int = 0) -> list[Tensor]:
+    def run(self, name: str, job: ctypes.Structure, scratch: int = 0) -> None:
         """Runs a kernel on every thread; they share the work by the counter ``job.next``.
 
         Args:
             name: of the function, which is given the job and the thread's own memory.
             job: its fields point to memory that stays until this returns; ``next`` is filled in.
             scratch: floats that each thread works in.
-
-        Returns:
-            What each thread that took part worked in, good until the next call.
         """
         threads = torch.get_num_threads()
         own = [kept(scratch, 1 + number) for number in range(threads)]
@@ -63,7 +60,6 @@ class Library:
         kernel = ctypes.cast(self._loaded[name], ctypes.c_void_p)
         team = Team(kernel, ctypes.addressof(job), ctypes.addressof(where), 0)
         _together(self._join, ctypes.addressof(team), threads)
-        return own[: team.started]  # OpenMP may give fewer threads than it was asked for
 
 
 class Team(ctypes.Structure):

@@ -32,13 +32,20 @@ def empty_maps(shape: tuple[int, int, int, int]) -> Tensor:
     # In steps of a sixteenth to an eighth of the size, so that the strips of a picture share blocks.
     step = max(mmap.PAGESIZE, 1 << (size.bit_length() - 4))
     size = -(-size // step) * step
-    try:
-        block = _free[size].pop()
-    except IndexError:
-        block = _fresh(size)
+    block = _waiting(size) or _fresh(size)
     values = np.frombuffer(block, np.float32, n * h * w * c).reshape(n, h, w, c)
-    weakref.finalize(values, _free[size].append, block).atexit = False
+    weakref.finalize(values, _free[len(block)].append, block).atexit = False
     return torch.from_numpy(values).permute(0, 3, 1, 2)
+
+
+def _waiting(size: int) -> mmap.mmap | None:
+    """The smallest block that nobody uses of so many bytes, or up to twice as many."""
+    for fits in sorted(each for each in [*_free] if size <= each <= 2 * size):
+        try:
+            return _free[fits].pop()
+        except IndexError:
+            continue
+    return None
 
 
 def release() -> None:

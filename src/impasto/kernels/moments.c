@@ -9,48 +9,50 @@ typedef struct {
     const float *features; /* (pixels, channels) */
     const float *factors;  /* on the way back: (channels / PANEL, channels, PANEL) */
     float *gradient;       /* on the way back: (pixels, channels), added to */
-    i64 *next;             /* the next pixels that nobody works at */
+    float *sums;           /* for each part (channels,), then (groups, channels / PANEL, ROWS, PANEL) */
+    i64 *next;             /* the next part that nobody works at */
     i64 pixels, channels;
+    i64 parts; /* of the pixels: whichever thread adds up one, the sums are the same to the last bit */
 } Job;
 
 /* Rows of channels that are added up together; the last overlaps the one before. */
 INLINE i64 groups_of(i64 channels) { return (channels + ROWS - 1) / ROWS; }
 
-/* Floats that a thread finds: (channels,), then (groups, channels / PANEL, ROWS, PANEL). */
+/* Floats that a part comes to. */
 PUBLIC i64 impasto_moments_size(i64 channels) {
     return channels + groups_of(channels) * (channels / PANEL) * ROWS * PANEL;
 }
 
-/* Floats that it works in, with those. */
-PUBLIC i64 impasto_moments_scratch(i64 channels) {
-    return impasto_moments_size(channels) + DEPTH * (channels + LANES);
-}
+/* Floats that a thread works in. */
+PUBLIC i64 impasto_moments_scratch(i64 channels) { return DEPTH * (channels + LANES); }
 
 /* First moments, and of the second those on and above the diagonal: one thread's share. */
-PUBLIC void impasto_moments(const Job *job, float *first) {
+PUBLIC void impasto_moments(const Job *job, float *scratch) {
     const i64 channels = job->channels, panels = channels / PANEL, groups = groups_of(channels);
-    const i64 size = impasto_moments_size(channels);
-    float *second = first + channels, *scratch = first + size;
+    const i64 size = impasto_moments_size(channels), blocks = (job->pixels + DEPTH - 1) / DEPTH;
     /* Pixels that are a power of two apart would share few lines of the first-level cache. */
     const i64 apart = channels + LANES;
-    for (i64 k = 0; k < size; k += LANES)
-        store(first + k, all(0.0f));
-    for (i64 from; (from = DEPTH * take(job->next)) < job->pixels;) {
-        const i64 depth = job->pixels - from < DEPTH ? job->pixels - from : DEPTH;
-        const float *features = job->features + from * channels;
-        for (i64 k = 0; k < depth; k++)
-            for (i64 c = 0; c < channels; c += LANES) {
-                vec value = load(features + k * channels + c);
-                store(first + c, load(first + c) + value);
-                store(scratch + k * apart + c, value);
-            }
-        for (i64 panel = 0; panel < panels; panel++)
-            for (i64 group = 0; group < groups; group++) {
-                const i64 row = group == groups - 1 ? channels - ROWS : group * ROWS;
-                if (row < (panel + 1) * PANEL)
-                    product(scratch + row, 1, apart, scratch + panel * PANEL, apart,
-                            second + (group * panels + panel) * ROWS * PANEL, PANEL, depth, 1);
-            }
+    for (i64 part; (part = take(job->next)) < job->parts;) {
+        float *first = job->sums + part * size, *second = first + channels;
+        for (i64 k = 0; k < size; k += LANES)
+            store(first + k, all(0.0f));
+        for (i64 block = part * blocks / job->parts; block < (part + 1) * blocks / job->parts; block++) {
+            const i64 from = DEPTH * block, depth = job->pixels - from < DEPTH ? job->pixels - from : DEPTH;
+            const float *features = job->features + from * channels;
+            for (i64 k = 0; k < depth; k++)
+                for (i64 c = 0; c < channels; c += LANES) {
+                    vec value = load(features + k * channels + c);
+                    store(first + c, load(first + c) + value);
+                    store(scratch + k * apart + c, value);
+                }
+            for (i64 panel = 0; panel < panels; panel++)
+                for (i64 group = 0; group < groups; group++) {
+                    const i64 row = group == groups - 1 ? channels - ROWS : group * ROWS;
+                    if (row < (panel + 1) * PANEL)
+                        product(scratch + row, 1, apart, scratch + panel * PANEL, apart,
+                                second + (group * panels + panel) * ROWS * PANEL, PANEL, depth, 1);
+                }
+        }
     }
 }
 

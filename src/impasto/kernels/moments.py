@@ -7,15 +7,18 @@ import ctypes
 import torch
 from torch import Tensor
 
-from impasto.kernels.library import Library, address, library
+from impasto.kernels.library import Library, address, kept, library
+
+_PARTS, _PART = 16, 512
+"""Parts of the pixels that are added up by themselves, at most, and pixels of one, at least."""
 
 
 class Job(ctypes.Structure):
     """A sum as ``moments.c`` reads it."""
 
     _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("features", "factors", "gradient", "next")),
-        *((name, ctypes.c_longlong) for name in ("pixels", "channels")),
+        *((name, ctypes.c_void_p) for name in ("features", "factors", "gradient", "sums", "next")),
+        *((name, ctypes.c_longlong) for name in ("pixels", "channels", "parts")),
     )
 
 
@@ -64,9 +67,11 @@ def _moments(points: Tensor, own: Library) -> tuple[Tensor, Tensor]:
     pixels, channels = points.shape
     panels, rows = channels // own.panel, own.rows
     size = own.number("impasto_moments_size", channels)
-    job = Job(features=address(points), pixels=pixels, channels=channels)
-    found = own.run("impasto_moments", job, own.number("impasto_moments_scratch", channels))
-    total = torch.stack([each[:size] for each in found]).sum(0)
+    parts = max(1, min(_PARTS, pixels // _PART))
+    sums = kept(parts * size)
+    job = Job(features=address(points), sums=address(sums), pixels=pixels, channels=channels, parts=parts)
+    own.run("impasto_moments", job, own.number("impasto_moments_scratch", channels))
+    total = sums[: parts * size].view(parts, size).sum(0)
     tiles = total[channels:].view(-1, panels, rows, own.panel).transpose(1, 2).reshape(-1, channels)
     # The last group of rows overlaps the one before it.
     whole = channels // rows * rows

@@ -288,7 +288,7 @@ def _network_bytes(recipe: Recipe, size: Size, itemsize: int) -> float:
     # picture before and after it is normalised, its gradient.
     maps = pixels * (itemsize * (33 + 24) + 3 * _PICTURE)
     # Strips: a block's maps and their gradients.
-    strip = {2: 8e6, 4: 32e6}[itemsize]
+    strip = {2: 8e6, 4: 64e6}[itemsize]
     # Not all of it at once.
     return 0.7 * (maps + min(10 * strip, pixels * itemsize * 64 * 6))
 
