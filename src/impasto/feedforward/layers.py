@@ -66,11 +66,13 @@ class ModulatedConvolution(nn.Module):
 
     def forward(self, x: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
         """(N, out, H, W) of (N, into, H, W) and a code (N or 1, code)."""
-        return self.modulation(self._mixed(x, code), code, statistics)
+        found: Tensor = self.modulation(self._mixed(x, code), code, statistics)
+        return found
 
     def _mixed(self, x: Tensor, code: Tensor) -> Tensor:
         if self.coefficients is None:
-            return self.convolution(x)
+            plain: Tensor = self.convolution(x)
+            return plain
         mix = torch.einsum("nk,koi->noi", self.coefficients(code), self.kernels.to(code.dtype))
         if len(code) == 1:  # one style for all: one kernel for all
             middle = F.pad(mix[0, :, :, None, None], (1, 1, 1, 1))
@@ -78,7 +80,8 @@ class ModulatedConvolution(nn.Module):
         n, channels, height, width = x.shape
         points = x.permute(0, 2, 3, 1).reshape(n, height * width, channels)  # a view, channels last
         mixed = (points @ mix.mT.to(x.dtype)).reshape(n, height, width, -1).permute(0, 3, 1, 2)
-        return self.convolution(x) + mixed
+        found: Tensor = self.convolution(x) + mixed
+        return found
 
 
 class ModulatedBlock(nn.Module):
@@ -91,13 +94,15 @@ class ModulatedBlock(nn.Module):
 
     def forward(self, x: Tensor, code: Tensor, statistics: Statistics) -> Tensor:
         """(N, C, H, W) of (N, C, H, W) and a code (N or 1, code)."""
-        return x + self.second(F.relu(self.first(x, code, statistics)), code, statistics)
+        more: Tensor = self.second(F.relu(self.first(x, code, statistics)), code, statistics)
+        return x + more
 
 
 def convolution(into: int, out: int) -> nn.Conv2d:
     """3×3, size kept, with zeros beyond the edge."""
     layer = nn.Conv2d(into, out, 3, padding=1)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
 

@@ -124,6 +124,7 @@ class Decoder(nn.Module):
         self.smooth_1 = ModulatedConvolution("smooth_1", full, full, code)
         self.picture = nn.Conv2d(full, 3, 3, padding=1)
         nn.init.normal_(self.picture.weight, std=0.25 / (9 * full) ** 0.5)
+        assert self.picture.bias is not None
         nn.init.constant_(self.picture.bias, 0.5)
 
     def forward(self, features: Sequence[Tensor], code: Tensor, statistics: Statistics) -> Tensor:

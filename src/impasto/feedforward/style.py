@@ -69,7 +69,7 @@ class Style:
             WeightsError: no such file, damaged, or something else.
         """
         try:
-            with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            with safetensors.safe_open(path, "pt") as file:
                 header = file.metadata() or {}
                 if header.get("format") == _FORMAT:
                     return cls(file.get_tensor("code"))

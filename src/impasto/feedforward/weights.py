@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -17,6 +18,9 @@ from impasto.files import replacing
 
 FORMAT = "impasto-feedforward-1"
 """Another number whenever the same tensors would mean another picture."""
+
+PACKAGED = Path(__file__).with_name("instant.safetensors")
+"""The weights that come with the package: docs/model-card.md."""
 
 
 def save(network: Network, path: Path, *, dtype: torch.dtype = torch.float16, **notes: str) -> None:
@@ -42,7 +46,7 @@ def load(path: Path) -> Network:
         WeightsError: no such file, damaged, of another version, or not finite.
     """
     try:
-        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, "pt") as file:
             header: dict[str, str] = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError) as error:
@@ -56,7 +60,13 @@ def load(path: Path) -> Network:
         raise WeightsError(f"weights {path}: they do not fit the architecture in their header") from error
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise WeightsError(f"weights {path}: some numbers are not finite")
-    return network.eval().to(memory_format=torch.channels_last)
+    return channels_last(network.eval())
+
+
+def channels_last(network: Network) -> Network:
+    """The same network, its kernels as convolutions are fastest; typed here, since torch's own types lack it."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def written(architecture: Architecture) -> str:
@@ -72,7 +82,8 @@ def architecture(line: str, path: Path) -> Architecture:
     """
     try:
         values = json.loads(line)
-        return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return Architecture(**fields)
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"weights {path}: the header says nothing of use about the architecture"

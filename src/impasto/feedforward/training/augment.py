@@ -17,7 +17,8 @@ def jittered(pictures: Tensor, generator: torch.Generator, *, amount: float) -> 
     grey = pictures.mean(1, keepdim=True)
     middle = grey.mean((2, 3), keepdim=True)
     pictures = grey + (pictures - grey) * (1 + 1.5 * saturation)
-    return (middle + (pictures - middle) * (1 + contrast) + 0.5 * brightness).clamp(0.0, 1.0)
+    changed: Tensor = middle + (pictures - middle) * (1 + contrast) + 0.5 * brightness
+    return changed.clamp(0.0, 1.0)
 
 
 def recoloured(pictures: Tensor, generator: torch.Generator, *, swapped: float, inverted: float) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ class Recorded:
         The step must not wait for the device, nor depend on numbers of the batch that are no tensors.
         """
         kept = _copied(batch)
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARMUP):
@@ -68,5 +68,6 @@ class Recorded:
 
 
 def _copied(batch: Batch) -> Batch:
-    values = {field.name: getattr(batch, field.name) for field in dataclasses.fields(Batch)}
-    return Batch(**{name: v.clone() if isinstance(v, Tensor) else v for name, v in values.items()})
+    values: dict[str, Any] = {field.name: getattr(batch, field.name) for field in dataclasses.fields(Batch)}
+    copies: dict[str, Any] = {name: v.clone() if isinstance(v, Tensor) else v for name, v in values.items()}
+    return Batch(**copies)

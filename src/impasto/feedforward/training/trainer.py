@@ -47,7 +47,7 @@ class Trainer:
             torch.manual_seed(settings.seed)
             network = Network(settings.architecture)
             reader = objective.CodeReader(settings.architecture.code)
-        self.network = network.to(self._device, memory_format=torch.channels_last)
+        self.network = weights.channels_last(network.to(self._device))
         self._reader = reader.to(self._device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self._trained = [*self.network.parameters(), *self._reader.parameters()]
@@ -83,7 +83,7 @@ class Trainer:
     def _differentiated(self, batch: Batch) -> dict[str, Tensor]:
         self._optimizer.zero_grad(set_to_none=True)
         terms = self._terms(batch)
-        terms["loss"].backward()
+        terms["loss"].backward()  # type: ignore[no-untyped-call]
         return {name: term.detach() for name, term in terms.items()}
 
     def _terms(self, batch: Batch) -> dict[str, Tensor]:
@@ -120,7 +120,8 @@ class Trainer:
     def _average(self) -> None:
         # At first the mean is over the steps there are.
         kept = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
-        own, new = list(self.average.parameters()), list(self.network.parameters())
+        own: list[Tensor] = list(self.average.parameters())
+        new: list[Tensor] = list(self.network.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(own, new, 1.0 - kept)
 
