@@ -29,6 +29,7 @@ FLOAT64 = {
     "engine/solvers.py": "matrices of as many rows as pairs are kept, on the processor; states",
     "engine/vectors.py": "a table of types",
     "engine/watchdog.py": "states, on the processor",
+    "feedforward/training/pool.py": "shares added up, on the processor",
     "losses/sliced.py": "directions as they are drawn, on the processor",
     "runs/checkpoint.py": "a table of types",
     "runs/colormap.py": "pictures of maps, on the processor",

@@ -86,3 +86,10 @@ def test_without_bfloat16_torch_emulates_it() -> None:
         ours = Fastest(kernel)(x, None, (1, 1, 1, 1))
     exact = F.conv2d(x.double(), kernel.double(), padding=1)
     assert float((ours.double() - exact).norm() / exact.norm()) < 0.005
+
+
+def test_measuring_draws_none_of_the_caller_s_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "measured", lambda question, measure, **_: measure())
+    before = torch.random.get_rng_state()
+    assert fastest((64, 64), torch.float32, CPU, 96) in ways(torch.zeros(64, 64, 3, 3))
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto.feedforward.training.archive import Picture
 from impasto.feedforward.training.augment import jittered, recoloured
-from impasto.feedforward.training.pool import Pool, vividness
+from impasto.feedforward.training.pool import Pool, cumulative, vividness
 from impasto.feedforward.training.settings import Settings, Stage
 
 SHIFT = 4
@@ -70,7 +70,7 @@ class Pools:
             found = list(pictures.get(folder, {}).values())
             if folder == "photos":
                 vivid = [_bounded(vividness(each)) ** 2 for each in photos]
-                styles.append((Pool(contents.canvases, contents.sizes, _cumulative(vivid, device)), share))
+                styles.append((Pool(contents.canvases, contents.sizes, cumulative(vivid).to(device)), share))
             elif found or folder == "art":
                 vivid = [_bounded(vividness(each)) for each in found]
                 styles.append((Pool.of(found, vivid, device=device), share))
@@ -134,8 +134,3 @@ class Pools:
 
 def _bounded(vivid: float) -> float:
     return min(max(vivid, 0.3), 1.2)
-
-
-def _cumulative(shares: list[float], device: torch.device | str) -> Tensor:
-    cumulative = torch.tensor(shares, dtype=torch.float64).cumsum(0)
-    return (cumulative / cumulative[-1]).float().to(device)

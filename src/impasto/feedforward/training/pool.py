@@ -50,8 +50,7 @@ class Pool:
             height, width = picture.shape[:2]
             canvas[:, :height, :width] = torch.tensor(picture).permute(2, 0, 1)
         sizes = torch.tensor([picture.shape[:2] for picture in pictures], dtype=torch.float32)
-        cumulative = torch.tensor(shares, dtype=torch.float64).cumsum(0)
-        return cls(canvases.to(device), sizes.to(device), (cumulative / cumulative[-1]).float().to(device))
+        return cls(canvases.to(device), sizes.to(device), cumulative(shares).to(device))
 
     def draw(
         self,
@@ -94,6 +93,12 @@ class Pool:
         pixels = self.canvases[index].float() / 255.0
         sampled = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return F.avg_pool2d(sampled, 2)
+
+
+def cumulative(shares: Sequence[float]) -> Tensor:
+    """How often each is drawn and all before it, up to 1."""
+    added = torch.tensor(shares, dtype=torch.float64).cumsum(0)
+    return (added / added[-1]).float()
 
 
 def vividness(picture: Picture) -> float:
