@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from impasto.kernels.library import Library, libraries
+from impasto.kernels.compiled import Library, libraries
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

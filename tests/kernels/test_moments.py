@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from impasto.kernels.library import library
+from impasto.kernels.compiled import library
 from impasto.kernels.moments import add_products, moments
 
 pytestmark = pytest.mark.processor

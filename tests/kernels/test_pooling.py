@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.kernels.library import Library
+from impasto.kernels.compiled import Library
 from impasto.kernels.pooling import kernels_for, max_pool, max_pool_backward
 
 pytestmark = pytest.mark.processor

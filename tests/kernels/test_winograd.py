@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from impasto.kernels import winograd
-from impasto.kernels.library import Library, libraries
+from impasto.kernels.compiled import Library, libraries
 from impasto.kernels.winograd import Pad, Side, Winograd
 
 pytestmark = pytest.mark.processor

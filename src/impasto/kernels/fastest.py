@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.kernels.library import library
+from impasto.kernels.compiled import library
 from impasto.kernels.products import Products
 from impasto.kernels.winograd import Pad, Side, Winograd
 from impasto.measured import measured, race

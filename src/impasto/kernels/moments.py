@@ -7,7 +7,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from impasto.kernels.library import Library, address, kept, library
+from impasto.kernels.compiled import Library, address, kept, library
 
 _PARTS, _PART = 16, 512
 """Parts of the pixels that are added up by themselves, at most, and pixels of one, at least."""

@@ -7,7 +7,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from impasto.kernels.library import Library, address, library, rows_of
+from impasto.kernels.compiled import Library, address, library, rows_of
 from impasto.kernels.memory import empty_maps
 
 

@@ -2,7 +2,7 @@
 
 #include "vector.h"
 
-/* impasto.kernels.library.Team is its twin. */
+/* impasto.kernels.compiled.Team is its twin. */
 typedef struct {
     void (*kernel)(const void *job, float *scratch);
     const void *job;

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.kernels.library import Library, address, kept, rows_of
+from impasto.kernels.compiled import Library, address, kept, rows_of
 from impasto.kernels.memory import empty_maps
 
 Pad = tuple[int, int, int, int]

@@ -14,8 +14,8 @@ from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Architecture, Convolutions
 from impasto.engine.evaluation import Evaluate
 from impasto.engine.tiles import tiled
+from impasto.kernels.compiled import library
 from impasto.kernels.fastest import REVISION
-from impasto.kernels.library import library
 from impasto.losses.gram import Gram
 from impasto.losses.objective import StyleTerm
 from impasto.measured import measured, race

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from impasto.kernels import library as module
+from impasto.kernels import compiled as module
 from impasto.kernels.build import FOLDER, TARGETS, here
-from impasto.kernels.library import Library, libraries, library
+from impasto.kernels.compiled import Library, libraries, library
 from impasto.kernels.winograd import Winograd
 
 pytestmark = pytest.mark.processor
@@ -32,7 +32,9 @@ def test_targets_have_names_of_their_own() -> None:
 def test_an_older_processor_is_given_no_newer_kernels(capability: str, extensions: list[str]) -> None:
     if not any(target.extension == "avx2" for target in here()):
         pytest.skip("no x86 processor")
-    command = "from impasto.kernels.library import libraries; print([each.extension for each in libraries()])"
+    command = (
+        "from impasto.kernels.compiled import libraries; print([each.extension for each in libraries()])"
+    )
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": capability}
     done = subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
