@@ -415,3 +415,20 @@ def test_no_room_for_the_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: Full())
     with pytest.raises(OutputError, match=r"No space left on device.*history_memory"):
         _run(LBFGS(history_bytes=1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-6])
+def test_first_steps_go_downhill_whatever_the_losss_scale(scale: float) -> None:
+    """A low loss has a small gradient: neither that nor its slope means that nothing is left to do."""
+    torch.manual_seed(0)
+    goal = torch.rand(1, 3, 16, 16) * 255.0
+
+    def evaluate(x: torch.Tensor, *, slope: bool = True) -> Evaluation:
+        loss = scale * (x - goal).square().mean() / 255.0**2
+        return Evaluation(float(loss), 2.0 * scale * (x - goal) / x.numel() / 255.0**2, {})
+
+    x = goal.roll(1, -1).contiguous()
+    solver = LBFGS(first_move=4.0, bounds=(0.0, 255.0))
+    updates = [solver.step(x, evaluate) for _ in range(10)]
+    assert all(update.ended is None for update in updates[:2])
+    assert evaluate(x).loss < 1e-3 * updates[0].loss

@@ -107,7 +107,9 @@ class LBFGS:
             picture that will be saved.
         spectral_exponent: p of the amplitudes f⁻ᵖ that steps have to begin with (:mod:`impasto.engine.spectrum`), for
             pictures of up to :data:`LARGEST` pixels; 0 for steps along the gradient.
-        tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end.
+        tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end. Where there
+            is a ``first_move`` this is for losses of 1 and more, and in proportion less for lower ones: there the
+            gradient of what is left to be done is as small.
     """
 
     def __init__(
@@ -181,12 +183,14 @@ class LBFGS:
         if spectrum is not None:
             stays = gradient.view_as(x) == 0.0
             spectrum.apply(gradient.view_as(x))
-        largest, total, products = self._take_in(vectors, gradient)
-        if largest <= self.tolerance[0]:
+        scale = min(1.0, max(0.0, at.loss)) if self.first_move else 1.0
+        largest, total, products = self._take_in(vectors, gradient, scale)
+        if largest <= scale * self.tolerance[0]:
             return Update(x, at.loss, at.terms, "the gradient is zero")
         slope = self._direction(vectors, gradient, products)
         direction = gradient.view_as(x)
-        if slope > -self.tolerance[1]:
+        # Along the raw gradient it says nothing of how far the loss may fall: the first move's length is another.
+        if slope >= 0.0 or (slope > -scale * self.tolerance[1] and (self._pairs or not self.first_move)):
             return Update(x, at.loss, at.terms, "no direction leads downhill")
         if spectrum is not None and stays is not None:
             spectrum.apply(direction)
@@ -210,8 +214,11 @@ class LBFGS:
         if self.spectral_exponent and height * width <= LARGEST:
             self._spectrum = Spectrum((height, width), self.spectral_exponent, x)
 
-    def _take_in(self, vectors: Vectors, gradient: Tensor) -> tuple[float, float, Tensor]:
+    def _take_in(self, vectors: Vectors, gradient: Tensor, scale: float) -> tuple[float, float, Tensor]:
         """Complete the newest pair, and multiply.
+
+        Args:
+            scale: of the loss, for how little curvature is none.
 
         Returns:
             the gradient's largest entry, the sum of its entries' sizes, and its dot products with each pair's s, with
@@ -241,14 +248,14 @@ class LBFGS:
         fetched = torch.cat([products.view(-1), extremes]).cpu().double()
         exact = fetched[:-2].view_as(products)
         if new is not None:
-            self._remember(new, exact, vectors.rows // 2 - 1)
+            self._remember(new, exact, vectors.rows // 2 - 1, 1e-10 * scale)
         ours = [*map(_s, self._pairs), *map(_y, self._pairs), used]
         return float(fetched[-2]), float(fetched[-1]), exact[ours, 2]
 
-    def _remember(self, new: int, products: Tensor, limit: int) -> None:
+    def _remember(self, new: int, products: Tensor, limit: int, least: float) -> None:
         """Take the pair at place ``new`` among those kept, given every row's product with its s and its y."""
         # Only positive curvature keeps the matrix positive definite.
-        if float(products[_y(new), 0]) <= 1e-10:
+        if float(products[_y(new), 0]) <= least:
             return
         s, y = [_s(place) for place in (*self._pairs, new)], [_y(place) for place in (*self._pairs, new)]
         count = len(s)
