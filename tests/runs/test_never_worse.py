@@ -48,6 +48,13 @@ def test_than_a_content_that_is_the_style() -> None:
     assert result.loss <= start_loss(picture, picture, **options) * (1 + 1e-5)
 
 
+def test_than_the_style_it_starts_from() -> None:
+    picture = paint("waves", size=96)
+    options = {**OPTIONS, "size": 96, "smallest": 48, "init": "style", "content_weight": 0.0}
+    result = impasto.stylize(picture, picture, **options)
+    assert result.loss <= start_loss(picture, picture, **options) * (1 + 1e-5)
+
+
 def test_than_a_picture_to_go_on_from() -> None:
     content, style = paint("mosaic", size=96), paint("strokes", size=96)
     done = impasto.stylize(content, style, **{**OPTIONS, "steps": 120})

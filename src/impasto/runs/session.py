@@ -303,8 +303,8 @@ class Session:
 
     @property
     def _starts_well(self) -> bool:
-        """Whether it begins with a picture that may be better than what is painted: no noise, and no style."""
-        return not self.recipe.faithful and (self._init is not None or self.recipe.init == "content")
+        """Whether it begins with a picture, which may be better than what is painted, and not with noise."""
+        return not self.recipe.faithful and (self._init is not None or self.recipe.init != "noise")
 
     def _start_at(self, size: Size) -> Tensor:
         return assemble.build_start(self.recipe, size, self.content, self.styles, self._init)
