@@ -11,6 +11,7 @@ import mmap
 import sys
 import weakref
 from collections import defaultdict, deque
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -65,5 +66,6 @@ else:
             -1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         )  # a forked process has its own
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            block.madvise(mmap.MADV_HUGEPAGE)
+            with suppress(OSError):  # a kernel may have none
+                block.madvise(mmap.MADV_HUGEPAGE)
         return block

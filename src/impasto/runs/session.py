@@ -335,13 +335,12 @@ class Session:
         if key not in self._courses:
             objective = assemble.build_objective(settings)
             put_back, colored = self._masks_of(settings).finish(self._photo), self._colored
+            content, photo_finish = self.content, settings.photo_finish  # not self, which keeps the function
             self._courses[key] = Course(
                 self._prepared(settings, objective, unit=float(settings.unit), margin=self.margin),
                 rate,
                 engine.REDRAW if draws(objective) else 0,
-                lambda painted: put_back(
-                    colored(recolored_photo(painted, self.content, settings.photo_finish))
-                ),
+                lambda painted: put_back(colored(recolored_photo(painted, content, photo_finish))),
             )
         return replace(self._courses[key], learning_rate=rate)
 
