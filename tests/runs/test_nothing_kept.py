@@ -21,8 +21,8 @@ from torch import Tensor
 import impasto
 from impasto.encoders import VGG
 from impasto.engine.stylize import Step
-from impasto.runs.record import stylize as stylize_into
 from impasto.runs.reconstruct import reconstruct
+from impasto.runs.record import stylize as stylize_into
 from impasto.runs.session import Session
 from impasto.runs.texture import texture
 from impasto.swatches import paint
