@@ -29,7 +29,8 @@ from PIL import Image
 from torch import Tensor
 
 import impasto
-from gpu_checks import BARS, Bench, Pixels, arithmetic, cases, check, compare_painted
+from gpu_checks import BARS, Bench, Pixels, cases, check, compare_painted, precision
+from impasto.exact import float32_products
 from impasto.swatches import paint
 from machine import machine
 
@@ -209,7 +210,7 @@ def peak_rate(bound: Bound) -> dict[str, float]:
     for kind in ("fp32", "tf32", "bf16"):
         dtype = torch.bfloat16 if kind == "bf16" else torch.float32
         a, b = (torch.randn(side, side, device=bound.device).to(dtype) for _ in range(2))
-        with arithmetic(kind):
+        with float32_products(tf32=kind == "tf32"):
             took = bound.milliseconds(partial(torch.mm, a, b), seconds=0.5)
         found[kind] = float(f"{2e-9 * side**3 / took:.4g}")
     print("   TFLOP/s", found)
@@ -257,16 +258,15 @@ def _timed(
     if bound.device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    with arithmetic(kind) as precision:
-        session = bench.session(options, bound.device, precision)
-        evaluate = session.evaluate()
-        height, width = session.size
-        x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(session.device)
-        evaluation = bound.milliseconds(partial(evaluate, x), seconds=seconds)
-        del evaluate
-        painting = iter(session)
-        iteration = bound.milliseconds(partial(next, painting), seconds=seconds)
-        painting.close()
+    session = bench.session(options, bound.device, precision(kind, bound.device))
+    evaluate = session.evaluate()
+    height, width = session.size
+    x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(session.device)
+    evaluation = bound.milliseconds(partial(evaluate, x), seconds=seconds)
+    del evaluate
+    painting = iter(session)
+    iteration = bound.milliseconds(partial(next, painting), seconds=seconds)
+    painting.close()
     found = {
         "evaluation_ms": evaluation,
         "iteration_ms": iteration,
@@ -311,10 +311,9 @@ def side_by_side(bound: Bound, bench: Bench) -> dict[str, Any]:
         ("cpu fp32", "cpu", "fp32"),
         *((f"{bound.device} {kind}", bound.device, kind) for kind in BARS),
     ):
-        with arithmetic(kind) as precision:
-            session = bench.session(options, device, precision)
-            *_, last = session
-            result = session.result(last)
+        session = bench.session(options, device, precision(kind, device))
+        *_, last = session
+        result = session.result(last)
         shown[name + " "] = result.image
         print(f"   {name}: loss {result.loss:.6g}")
     strip = torch.cat([image[0] for image in shown.values()], 2)

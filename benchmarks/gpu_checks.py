@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,9 @@ BARS: dict[str, tuple[float, float]] = {"fp32": (2e-4, 0.999), "tf32": (1e-2, 0.
 """By kind of arithmetic: the most that the loss may be off, of itself, and the least cosine of the gradients."""
 
 
-@contextmanager
-def arithmetic(kind: str) -> Iterator[str]:
-    """Within it, float32 products are exact ("fp32") or of TF32 ("tf32"); gives the recipe's precision."""
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind == "tf32"
-    try:
-        yield "bf16" if kind == "bf16" else "fp32"
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+def precision(kind: str, device: str) -> str:
+    """The recipe's for that arithmetic: a processor has no TF32, and computes float32 in its place."""
+    return "fp32" if kind == "tf32" and device == "cpu" else kind
 
 
 def cases(folder: Path, size: int) -> dict[str, dict[str, Any]]:
@@ -123,8 +116,9 @@ def check(
         return {"cpu": here}
     found: dict[str, Any] = {}
     for kind, (most, least) in BARS.items():
-        with arithmetic(kind) as precision:
-            there = guarded(lambda precision=precision: bench.evaluated(options, bench.device, precision))
+        there = guarded(
+            lambda kind=kind: bench.evaluated(options, bench.device, precision(kind, bench.device))
+        )
         if isinstance(there, str):
             found[kind] = there
             continue
@@ -136,7 +130,6 @@ def check(
 
 def compare_painted(bench: Bench, options: Mapping[str, Any]) -> dict[str, float]:
     """Grey levels of 255 between pictures of twelve steps, on average and at most."""
-    with arithmetic("fp32"):
-        there, here = (bench.painted(options, device, "fp32") for device in (bench.device, "cpu"))
+    there, here = (bench.painted(options, device, "fp32") for device in (bench.device, "cpu"))
     off = 255.0 * (there - here).abs()
     return {"mean": float(off.mean()), "most": float(off.max())}

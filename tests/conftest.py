@@ -24,6 +24,10 @@ BFLOAT16 = pytest.mark.skipif(not processor().bfloat16, reason="this processor h
 """For what is computed in it. What is chosen where there is none, any machine can test (acting_as)."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", action="store_true", help="write tests/test_pictures_unchanged.json anew")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing is downloaded or measured into the user's own cache, nor read from there."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from impasto.apps.cli.__main__ import main
-from impasto.encoders.weights import ARCHITECTURES, Architecture, Convolutions
 from impasto.runs import assemble
+from tests.thin import thin as thin_weights
 
 
 @pytest.fixture
@@ -26,30 +24,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _thin(network: str) -> Convolutions:
-    """A VGG with a sixteenth of the channels and random kernels that keep activations at one scale."""
-    full = ARCHITECTURES[network]
-    generator = torch.Generator().manual_seed(0)
-    kernels = {
-        name: torch.randn(shape, generator=generator) * math.sqrt(2 / (9 * shape[1]))
-        for name, shape in Architecture(full.convolutions, tuple(c // 16 for c in full.channels))
-        .shapes()
-        .items()
-    }
-    return Convolutions(
-        network=network,
-        kernels=kernels,
-        biases={name: torch.zeros(len(kernel)) for name, kernel in kernels.items()},
-        mean=(123.68, 116.779, 103.939),
-        source="thin",
-        licence="none",
-    )
-
-
 @pytest.fixture
 def thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes that name a VGG get a thin one."""
-    monkeypatch.setattr(assemble, "load", lambda network, source=None, progress=None: _thin(network))
+    monkeypatch.setattr(assemble, "load", thin_weights)
 
 
 class Run:

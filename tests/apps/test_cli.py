@@ -340,7 +340,9 @@ def test_demo(impasto: Command, folder: Path, thin: None) -> None:
     pytest.importorskip("skimage")
     run = impasto("demo", "-o", "here", "--size", "48", "--steps", "2", "--swatch", "mosaic")
     assert run.code == 0
-    assert {path.name for path in Path("here").iterdir()} == {"photo.png", "mosaic.png", "painting.png"}
+    assert {path.name for path in Path("here").iterdir()} == {
+        *("photo.png", "mosaic.png", "draft.png", "painting.png"),
+    }
     assert _pixels("here/painting.png").shape == (32, 48, 3)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import impasto
 from impasto import color
-from impasto.engine.evaluation import in_floats
+from impasto.engine.evaluation import in_floats, rounded
+from impasto.engine.solvers import LBFGS
 from impasto.exact import exact, exact_type
+from impasto.runs.assemble import build_solver
+from impasto.runs.plan import with_history_for
 from impasto.runs.session import Session
 
 SOURCE = Path(impasto.__file__).parent
@@ -94,3 +97,57 @@ def test_terms_are_fetched_together_as_they_are() -> None:
     assert found == {name: float(value) for name, value in terms.items()}
     assert total == float(torch.stack([*terms.values()]).sum())
     assert in_floats(terms, torch.tensor(5.0))[0] == 5.0
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("tf32", [True, False])
+def test_float32_is_what_was_asked_for_whatever_torch_was_told(
+    tf32: bool, told: bool, request: pytest.FixtureRequest
+) -> None:
+    backends: tuple[Any, Any] = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [backend.allow_tf32 for backend in backends]
+    request.addfinalizer(lambda: _set(backends, before))
+    _set(backends, [told, told])
+    seen = []
+
+    def prepare(content: object, styles: object) -> Any:
+        def evaluate(x: object, **options: Any) -> None:
+            seen.extend(backend.allow_tf32 for backend in backends)
+
+        evaluate(None)
+        return evaluate
+
+    evaluate = rounded(prepare, tf32=tf32)(lambda: torch.empty(0), [])
+    evaluate(torch.empty(0))
+    assert seen == [tf32] * 4
+    assert all(backend.allow_tf32 == told for backend in backends)
+
+
+def _set(backends: Sequence[Any], values: Sequence[bool]) -> None:
+    for backend, value in zip(backends, values, strict=True):
+        backend.allow_tf32 = value
+
+
+def test_what_metal_lacks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*given: Any, **named: Any) -> None:
+        raise NotImplementedError(
+            "The operator 'aten::thing' is not currently implemented for the MPS device. If you want …"
+        )
+
+    picture = np.zeros((32, 32, 3), np.uint8)
+    painting = impasto.iterate(picture, picture, size=32, steps=2, device="cpu")
+    monkeypatch.setattr("impasto.engine.solvers.LBFGS.step", lacks)
+    with pytest.raises(impasto.ParameterError, match=r"aten::thing.*PYTORCH_ENABLE_MPS_FALLBACK=1"):
+        next(painting)
+
+
+def test_a_gpu_keeps_what_its_memory_has_room_for() -> None:
+    """In a file, or at half the precision, the pairs of L-BFGS would be what a GPU waits for."""
+    x, found = torch.empty(1, 3, 4096, 4096, device="meta"), {}
+    for device in ("cpu", "cuda"):
+        solver = build_solver(with_history_for(impasto.resolve(), torch.device(device), 140 * 10**9))
+        assert isinstance(solver, LBFGS)
+        found[device] = solver.keeps(x)[1]
+    assert found == {"cpu": "file", "cuda": "full"}
+    given = impasto.resolve(history_memory=500)
+    assert with_history_for(given, torch.device("cuda"), 140 * 10**9) == given

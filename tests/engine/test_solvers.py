@@ -20,6 +20,7 @@ from impasto.engine.line_search import strong_wolfe
 from impasto.engine.solvers import LBFGS, Adam, Solver
 from impasto.engine.spectrum import Spectrum
 from impasto.engine.state import own
+from impasto.engine.vectors import Storage, Vectors
 from impasto.errors import OutputError
 
 
@@ -295,7 +296,7 @@ def _long_valley(x: Tensor, *, slope: bool = True) -> Evaluation:
 
 @pytest.mark.parametrize("band", [7, 60, 1 << 16])
 def test_the_direction_is_that_of_the_two_loops(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(vectors._BAND, "cpu", band)
+    monkeypatch.setattr(vectors, "_ON_CPU", band)
     solver = LBFGS(history=4, first_move=0.1)
     x = torch.linspace(-1.0, 2.0, 60, dtype=torch.float64).view(1, 3, 4, 5)
     pairs: list[tuple[Tensor, Tensor]] = []
@@ -432,3 +433,26 @@ def test_first_steps_go_downhill_whatever_the_losss_scale(scale: float) -> None:
     updates = [solver.step(x, evaluate) for _ in range(10)]
     assert all(update.ended is None for update in updates[:2])
     assert evaluate(x).loss < 1e-3 * updates[0].loss
+
+
+@pytest.mark.parametrize("storage", ["full", "half", "file"])
+def test_what_is_kept_is_read_back_in_other_bands(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(1, 3, 10, 7, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 3, 7)
+    monkeypatch.setattr(vectors, "_ON_CPU", 64)
+    there = Vectors(5, x, storage=storage)
+    for number, band in enumerate(there.bands):
+        for row in range(4):
+            there.write(number, row, x.view(-1)[band] * (row - 1))
+    state = {name: own(value) for name, value in there.state(4).items()}
+    monkeypatch.setattr(vectors, "_ON_CPU", 100)  # as another device has
+    here = Vectors(5, x, storage=storage)
+    here.restore(state["values"], state["scales"], state["band"])
+    assert len(here.bands) < len(there.bands)
+    for row in range(4):
+        rows = [
+            torch.cat([each.read(number, 4)[row] for number in range(len(each.bands))])
+            for each in (here, there)
+        ]
+        torch.testing.assert_close(
+            *rows, rtol=0.0, atol=0.0 if storage == "full" else 1e-3 * float(x.abs().max())
+        )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-import math
 import os
 import random
 import shutil
@@ -31,9 +30,9 @@ from PIL import Image
 
 import impasto.apps.cli.progress  # noqa: F401  # here once, and not in every child
 from impasto.apps.cli.__main__ import main
-from impasto.encoders.weights import ARCHITECTURES, Architecture, Convolutions
 from impasto.runs import assemble, plan, recording
 from impasto.runs.folder import RunFolder, read_events, read_summary
+from tests.thin import thin
 
 WAYS = {
     "lbfgs": 'optimizer = "lbfgs"',
@@ -46,26 +45,6 @@ WAYS = {
 }
 SHORT = "lbfgs, short"
 EACH = 'size = 72\nsmallest = 18\nsteps = 24\ndevice = "cpu"\nprecision = "fp32"\nseed = 3\n'
-
-
-def thin(network: str, *_: object, **__: object) -> Convolutions:
-    """A VGG with a sixteenth of the channels."""
-    full = ARCHITECTURES[network]
-    generator = torch.Generator().manual_seed(0)
-    shapes = Architecture(full.convolutions, tuple(c // 16 for c in full.channels)).shapes()
-    kernels = {
-        name: torch.randn(shape, generator=generator) * math.sqrt(2 / (9 * shape[1]))
-        for name, shape in shapes.items()
-    }
-    biases = {name: torch.zeros(len(kernel)) for name, kernel in kernels.items()}
-    return Convolutions(
-        network=network,
-        kernels=kernels,
-        biases=biases,
-        mean=(123.68, 116.779, 103.939),
-        source="thin",
-        licence="none",
-    )
 
 
 def child(arguments: list[str], *, before: Any = None, after: Any = None) -> int:

@@ -69,6 +69,14 @@ def test_what_is_asked_for_and_not_there_is_refused(pictures: tuple[Path, Path])
             Judge(*pictures, recipe=recipe, precision="bf16")
 
 
+def test_tf32_is_nvidias(pictures: tuple[Path, Path]) -> None:
+    with other(has=True), pytest.raises(ParameterError, match="since Abacus has no TF32, got 'tf32'"):
+        impasto.stylize(*pictures, precision="tf32", **OPTIONS)
+    recipe, notes = at_home(resolve(precision="tf32", device="cpu"), asked=())
+    assert recipe.precision == "fp32"
+    assert "TF32" in notes[0]
+
+
 def test_a_recipe_from_elsewhere_is_painted_all_the_same(pictures: tuple[Path, Path]) -> None:
     elsewhere = resolve(**OPTIONS, precision="bf16")
     with other(has=False):

@@ -18,10 +18,10 @@ from impasto.runs.execute import make_session
 from impasto.runs.photo import recolored_photo
 from impasto.runs.session import Session
 from impasto.runs.texture import texture
-from tests.apps.conftest import _thin
+from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 6, "device": "cpu", "precision": "fp32"}
-THIN = _thin("vgg19")
+THIN = thin("vgg19")
 
 
 @pytest.fixture(autouse=True)

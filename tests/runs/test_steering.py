@@ -18,7 +18,7 @@ from impasto.runs.folder import CHECKPOINTS, read_events, read_recipe, read_stee
 from impasto.runs.recipe import Change, Recipe
 from impasto.runs.recording import Recording
 from impasto.swatches import paint
-from tests.runs.killing import thin
+from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 12, "smallest": 20, "device": "cpu", "precision": "fp32"}
 HALVES: dict[str, Any] = {

@@ -20,12 +20,12 @@ from impasto.runs.folder import differences, read_recipe
 from impasto.runs.presets import change, reopen, resolve
 from impasto.runs.recipe import Recipe
 from impasto.swatches import paint
-from tests.apps.conftest import _thin
+from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
 
 
-THIN = _thin("vgg19")
+THIN = thin("vgg19")
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from impasto.encoders.weights import Convolutions
 from impasto.errors import MissingExtraError, OutputError
 from impasto.runs import assemble, record, recording
 from impasto.runs.folder import read_events
 from impasto.runs.tensorboard import FOLDER
-from tests.apps.conftest import _thin
 from tests.runs.conftest import pattern
+from tests.thin import thin
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -30,8 +29,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    thin: Convolutions = _thin("vgg19")
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: thin)
+    monkeypatch.setattr(assemble, "load", thin)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     pattern(1).save(tmp_path / "content.png")
     pattern(2).save(tmp_path / "style.png")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.regions import NONE, Regions
+from impasto.exact import float32_products
 from impasto.losses.objective import (
     Features,
     Guides,
@@ -101,6 +102,22 @@ def whole(
         return evaluator(extract, objective, wanted, unit, guides)
 
     return prepare
+
+
+def rounded(prepare: Prepare, *, tf32: bool) -> Prepare:
+    """The same, with CUDA's float32 as such or rounded to TF32, whatever torch has been told."""
+
+    def prepare_so(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
+        with float32_products(tf32=tf32):
+            evaluate = prepare(content, styles)
+
+        def evaluate_at(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
+            with float32_products(tf32=tf32):
+                return evaluate(x, slope=slope, turn=turn)
+
+        return evaluate_at
+
+    return prepare_so
 
 
 def level_targets(

@@ -297,7 +297,7 @@ class LBFGS:
         weights = torch.zeros(used, dtype=torch.float64)
         weights[[_s(place) for place in self._pairs]] = by_s
         weights[[_y(place) for place in self._pairs]] = by_y
-        weights = weights.to(gradient.dtype).to(gradient.device)
+        weights = weights.to(gradient.dtype).to(gradient.device, non_blocking=True)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
             # Values at a bound stay there until the gradient points inwards; where it is filtered, step() sees to it.
@@ -372,7 +372,7 @@ class LBFGS:
             return
         self._begin(x)
         assert self._vectors is not None
-        self._vectors.restore(state["values"], own(state["scales"]))
+        self._vectors.restore(state["values"], own(state["scales"]), own(state["band"]))
         self._sy, self._yy = own(state["sy"]), own(state["yy"])
         places = own(state["places"]).tolist()
         self._pairs, newest = places[: len(self._sy)], places[len(self._sy) :]

@@ -19,9 +19,9 @@ from impasto.errors import OutputError
 
 Storage = Literal["full", "half", "file"]
 
-# Beside 41 rows of this many floats fit the caches of two processor cores; a GPU is better off with one launch.
-_BAND = {"cpu": 1 << 16}
-_BAND_ELSEWHERE = 1 << 26
+# Values of a row at a time. 41 rows of so many floats fit the caches of two processor cores. A GPU is better off with
+# few launches, and reads what it keeps at half the precision into a gigabyte.
+_ON_CPU, _ON_GPU = 1 << 16, 1 << 28  # of all rows together on a GPU
 
 _HALF = {torch.float64: torch.float32, torch.float32: torch.float16}
 
@@ -41,7 +41,8 @@ class Vectors:
         self._dtype = like.dtype
         self._device = like.device
         self._kept = like.dtype if storage == "full" else _HALF[like.dtype]
-        size, length = _BAND.get(like.device.type, _BAND_ELSEWHERE), like.numel()
+        size, length = _ON_CPU if like.device.type == "cpu" else max(_ON_CPU, _ON_GPU // rows), like.numel()
+        self._size = size
         self.bands = [slice(first, min(first + size, length)) for first in range(0, length, size)]
         # Rows of one band side by side: a band of several rows is one matrix, or one stretch of the file.
         self._file: IO[bytes] | None = None
@@ -55,21 +56,21 @@ class Vectors:
                 torch.empty(rows, band.stop - band.start, dtype=self._kept, device=self._device)
                 for band in self.bands
             ]
-        self._scales = torch.ones(len(self.bands), rows, dtype=like.dtype)
+        # Where the values are computed with, so that nobody waits for a GPU to say how large one is.
+        self._scales = torch.ones(len(self.bands), rows, dtype=like.dtype, device=like.device)
 
     def read(self, band: int, rows: int) -> Tensor:
         """The first ``rows`` rows of a band, (rows, values), to compute with."""
         values = self._values[band][:rows] if self._file is None else self._from_file(self._file, band, rows)
         if self._kept == self._dtype:
             return values
-        scales = self._scales[band, :rows, None].to(self._device)
-        return values.to(device=self._device, dtype=self._dtype).mul_(scales)
+        return values.to(device=self._device, dtype=self._dtype).mul_(self._scales[band, :rows, None])
 
     def write(self, band: int, row: int, values: Tensor) -> None:
         """Replace one row of a band."""
         if self._kept != self._dtype:
-            largest = float(values.abs().max())
-            scale = largest or 1.0
+            largest = values.abs().max()
+            scale = torch.where(largest == 0.0, torch.ones_like(largest), largest)
             self._scales[band, row] = scale
             values = (values / scale).to(self._kept)
         if self._file is None:
@@ -101,16 +102,24 @@ class Vectors:
 
     def state(self, rows: int) -> dict[str, Tensor | Chunked]:
         """The first ``rows`` rows as they are kept now, (rows, values), for :meth:`restore`."""
-        return {"values": _Rows(self, rows), "scales": self._scales[:, :rows]}
+        band = torch.tensor(self._size)
+        return {"values": _Rows(self, rows), "scales": self._scales[:, :rows], "band": band}
 
-    def restore(self, values: Tensor | Chunked, scales: Tensor) -> None:
-        """Take back what :meth:`state` gave."""
-        self._scales[:, : scales.shape[1]] = scales
+    def restore(self, values: Tensor | Chunked, scales: Tensor, band: Tensor) -> None:
+        """Take back what :meth:`state` gave, here or on a device that has other bands."""
         source, (rows, length) = flat(values), values.shape
+        scales = scales.to(self._device, self._dtype)
+        same = int(band) == self._size
+        if same:
+            self._scales[:, :rows] = scales
         for row in range(rows):
-            for number, band in enumerate(self.bands):
-                kept = source[row * length + band.start : row * length + band.stop]
-                if self._file is None:
+            for number, each in enumerate(self.bands):
+                kept = source[row * length + each.start : row * length + each.stop]
+                if not same:
+                    place = torch.arange(each.start, each.stop, device=self._device) // int(band)
+                    kept = kept.to(device=self._device, dtype=self._dtype) * scales[place, row]
+                    self.write(number, row, kept)
+                elif self._file is None:
                     self._values[number][row] = kept
                 else:
                     self._to_file(self._file, number, row, kept)

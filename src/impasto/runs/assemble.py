@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.vgg import VGG, layer_names, smallest_side
 from impasto.encoders.weights import ARCHITECTURES, load
-from impasto.engine.evaluation import Prepare, whole
+from impasto.engine.evaluation import Prepare, rounded, whole
 from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level, Size, fit, measure, resize, sizes, split
 from impasto.engine.regions import NONE, Regions, See
@@ -49,6 +49,9 @@ from impasto.losses.wasserstein import NewtonSchulzWasserstein
 from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
 
 _GRID = 16  # pixels that become one at relu5_1
+
+HISTORY_MEMORY = 300
+"""Megabytes for the pairs of L-BFGS, where the recipe does not say and the device is a processor."""
 
 Progress = Callable[[int, int | None], None]
 
@@ -243,6 +246,7 @@ def build_evaluation(
     kept: Kept | None = None,
     regions: Callable[[See], Regions] = lambda see: NONE,
     seamless: bool = False,
+    tf32: bool = False,
 ) -> Prepare:
     """How the objective is evaluated: in pieces where the network can be cut, else whole.
 
@@ -253,12 +257,13 @@ def build_evaluation(
         kept: targets that other pictures have left, for a network that can be cut.
         seamless: the picture goes on at its other side.
         regions: given how the network sees masks, where the terms of regions look.
+        tf32: let CUDA round float32 to TF32.
 
     Raises:
         ParameterError: there are regions, and the network does not say how it sees masks.
     """
     if isinstance(encoder, VGG):
-        return tiled(
+        prepare = tiled(
             encoder,
             objective,
             shares,
@@ -268,11 +273,12 @@ def build_evaluation(
             regions=regions(encoder.see),
             seamless=seamless,
         )
+        return rounded(prepare, tf32=tf32)
     if seamless:
         raise ParameterError("seamless: expected a VGG, other networks cannot be cut")
     if any(isinstance(term, StyleTerm | WholeTerm) and term.region for term in objective):
         raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
-    return whole(encoder, objective, shares, unit)
+    return rounded(whole(encoder, objective, shares, unit), tf32=tf32)
 
 
 def build_levels(
@@ -411,7 +417,8 @@ def build_solver(recipe: Recipe) -> Solver:
         )
     return LBFGS(
         history=recipe.history,
-        history_bytes=recipe.history_memory * 1_000_000,
+        history_bytes=(HISTORY_MEMORY if recipe.history_memory is None else recipe.history_memory)
+        * 1_000_000,
         line_search=recipe.optimizer == "lbfgs-wolfe",
         learning_rate=learning_rate(recipe),
         first_move=recipe.first_move / 255.0 * recipe.unit,

@@ -219,6 +219,7 @@ class Judge:
                 tile=self.recipe.tile,
                 regions=self._masks.regions,
                 seamless=self.recipe.seamless,
+                tf32=self.precision == "tf32",
             )
             resample = self.recipe.resample
             styles = [

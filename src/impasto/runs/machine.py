@@ -43,13 +43,13 @@ def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[t
     Raises:
         ParameterError: the device does not compute in that type.
     """
-    if name == "bf16" and not _has_bfloat16(device):
+    if not _computes(device, name):
         raise ParameterError(
-            f"precision: expected auto or fp32, since {_named(device)} has no bfloat16, got {name!r}"
+            f"precision: expected auto or fp32, since {_named(device)} has no {_TYPES[name]}, got {name!r}"
         )
     if name == "bf16" or (name == "auto" and not exact and _bfloat16_is_faster(device)):
         return torch.bfloat16, "bf16"
-    return torch.float32, "fp32"
+    return torch.float32, "tf32" if name == "tf32" else "fp32"
 
 
 def at_home(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[str, ...]]:
@@ -69,10 +69,12 @@ def at_home(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[st
         here = choose_device("auto")
         notes.append(f"device: this machine has no {recipe.device}; {here} in its place")
         recipe = recipe.model_copy(update={"device": "auto"})
-    if recipe.precision == "bf16" and "precision" not in asked and recipe.device in ("auto", *_devices()):
+    if "precision" not in asked and recipe.device in ("auto", *_devices()):
         device = choose_device(recipe.device)
-        if not _has_bfloat16(device):
-            notes.append(f"precision: {_named(device)} has no bfloat16; float32 in its place")
+        if not _computes(device, recipe.precision):
+            notes.append(
+                f"precision: {_named(device)} has no {_TYPES[recipe.precision]}; float32 in its place"
+            )
             recipe = recipe.model_copy(update={"precision": "fp32"})
     return recipe, tuple(notes)
 
@@ -82,6 +84,19 @@ def _named(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor().name if device.type == "cpu" else device.type
+
+
+_TYPES = {"bf16": "bfloat16", "tf32": "TF32"}
+"""Number types that not every device computes in."""
+
+
+def _computes(device: torch.device, precision: str) -> bool:
+    if precision == "bf16":
+        return _has_bfloat16(device)
+    # Of NVIDIA's, those since Ampere.
+    return precision != "tf32" or (
+        device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    )
 
 
 def _has_bfloat16(device: torch.device) -> bool:

@@ -27,7 +27,7 @@ from impasto.errors import ParameterError
 from impasto.kernels.fastest import Fastest, fastest, kernel_bytes
 from impasto.losses.cost import Cost
 from impasto.losses.objective import WholeTerm
-from impasto.runs.assemble import build_objective, build_solver, margin
+from impasto.runs.assemble import HISTORY_MEMORY, build_objective, build_solver, margin
 from impasto.runs.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
@@ -99,6 +99,7 @@ def draw_up(
         ParameterError: it does not fit even so; says what would.
     """
     limit = available(device) if memory is None else memory
+    recipe = with_history_for(recipe, device, limit)
 
     more = 2 * margin(recipe, levels)
 
@@ -139,6 +140,17 @@ def draw_up(
     return Plan(best, tuple(levels), needed, seconds, limit, tuple(changes))
 
 
+def with_history_for(recipe: Recipe, device: torch.device, limit: int) -> Recipe:
+    """With a quarter of a GPU's free memory for the pairs of L-BFGS, where the recipe leaves it to the device.
+
+    At half the precision, or in a file, they would be what a GPU waits for, whose memory is mostly free otherwise.
+    """
+    if recipe.history_memory is not None or device.type != "cuda":
+        return recipe
+    megabytes = max(HISTORY_MEMORY, limit // 4_000_000)
+    return recipe.model_copy(update={"history_memory": min(megabytes, 1_000_000)})
+
+
 def _candidates(recipe: Recipe) -> list[Recipe]:
     """The recipe, then ways to the same picture that take less memory: smaller tiles, then less history."""
     sides = [side for side in _SIDES if not recipe.tile or side < recipe.tile]
@@ -148,7 +160,7 @@ def _candidates(recipe: Recipe) -> list[Recipe]:
         found += [
             smallest.model_copy(update={"history_memory": megabytes})
             for megabytes in (100, 1)
-            if not recipe.history_memory or megabytes < recipe.history_memory
+            if recipe.history_memory == 0 or megabytes < (recipe.history_memory or HISTORY_MEMORY)
         ]
     return found
 

@@ -20,7 +20,7 @@ from impasto.errors import ParameterError, unknown_name
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Quality = Literal["standard", "draft"]
 StyleLossName = Literal[
     "gram-share",
@@ -226,7 +226,8 @@ class Recipe(BaseModel):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.99)
     averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     history: Annotated[int, Field(ge=1)] = 20
-    history_memory: Annotated[int, Field(ge=0, le=1_000_000)] = 300  # megabytes; 0 sets no limit
+    # Megabytes; 0 sets no limit, None takes what suits the device.
+    history_memory: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     first_move: Weight = 4.0
     spectral_exponent: Annotated[float, Field(ge=0.0, le=2.0)] = 0.25
     bounded: bool = True

@@ -180,7 +180,9 @@ def _steps(
     return engine.iterate(
         content=original,
         styles=[original],
-        prepare=assemble.build_evaluation(viewer.load(), objective, (1.0,), unit=255.0, tile=_TILE),
+        prepare=assemble.build_evaluation(
+            viewer.load(), objective, (1.0,), unit=255.0, tile=_TILE, tf32=viewer.precision == "tf32"
+        ),
         # One size: what a coarser one showed would be known from elsewhere than these layers.
         levels=[Level(size, (size,), steps)],
         start=start,

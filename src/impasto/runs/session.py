@@ -423,6 +423,7 @@ class Session:
             kept=kept if self._shared is None else self._shared.targets,  # which are new with a new network
             regions=partial(self._masks_of(settings).regions, margin=margin),
             seamless=self.recipe.seamless,
+            tf32=self.precision == "tf32",
         )
 
     def _judge(self, last: Step) -> Callable[[Tensor], Evaluation]:

@@ -68,6 +68,14 @@ class Painting(Iterator[Step]):
         except StopIteration:
             self._ended = True
             raise
+        except NotImplementedError as error:
+            if "MPS" not in str(error):
+                raise
+            what = str(error).split(". ")[0]
+            raise ParameterError(
+                f"device: expected what Apple's GPUs compute, got: {what}; set PYTORCH_ENABLE_MPS_FALLBACK=1 in the "
+                'environment, which leaves this to the processor, or take the device "cpu"'
+            ) from None
         self._done, self._planned = step.done, step.planned
         return step
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from impasto import images
 from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError, unknown_name
+from impasto.exact import float32_products
 from impasto.images import Source
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
@@ -106,6 +107,6 @@ class Viewer:
 
     def features(self, picture: Tensor) -> dict[str, Tensor]:
         """The feature maps of what :meth:`read` gave: layer -> (C, H, W) float32 on the CPU, in order."""
-        with torch.inference_mode():
+        with torch.inference_mode(), float32_products(tf32=self.precision == "tf32"):
             found = self.load()(picture, self.layers)
         return {layer: found[layer][0].float().cpu() for layer in self.layers}

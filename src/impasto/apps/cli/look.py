@@ -141,12 +141,12 @@ def demo(
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("impasto-demo"),
     size: Annotated[int, Parameter(converter=whole)] = 384,
-    steps: Annotated[int | None, Parameter(converter=whole)] = None,
+    steps: Annotated[int, Parameter(converter=whole)] = 100,
     swatch: str = "strokes",
 ) -> int:
     """Paint a photograph of a cup of coffee in the style of a picture that impasto paints itself.
 
-    It also says the command that does the same by hand.
+    A draft comes first, to look at; the painting goes on from it. The commands that do the same by hand are said.
 
         impasto demo
         impasto demo --swatch mosaic --size 512
@@ -154,11 +154,11 @@ def demo(
     Parameters
     ----------
     output
-        The folder for the photograph, the style and the painting.
+        The folder for the photograph, the style, the draft and the painting.
     size
         Long side of the painting in pixels.
     steps
-        Iterations; the preset's when not given.
+        Iterations after the draft.
     swatch
         The style: a name that `impasto swatches` knows.
     """
@@ -178,14 +178,25 @@ def demo(
         photograph, painted_style = output / "photo.png", output / f"{swatch}.png"
         photograph.write_bytes((Path(spec.origin).parent / "data" / "coffee.png").read_bytes())
         style.save(painted_style)
-    painting = output / "painting.png"
+    draft, painting = output / "draft.png", output / "painting.png"
     _say(f"content: {photograph} (coffee.png of scikit-image, CC0, by Rachel Michetti)")
     _say(f"style:   {painted_style} (painted by impasto swatches)")
-    _say(f"the same by hand: impasto stylize {photograph} {painted_style} -o {painting} --size {size}")
+    by_hand = f"impasto stylize {photograph} {painted_style} --size {size}"
+    _say(f"the same by hand: {by_hand} --quality draft -o {draft}")
+    _say(f"        and then: {by_hand} --init {draft} --steps {steps} -o {painting}")
     code = stylize(
         photograph,
         [painted_style],
-        options=Options(size=size, steps=steps),
+        options=Options(size=size, quality="draft"),
+        output=Output(path=draft),
+    )
+    if code:
+        return code
+    _say(f"a first look: {draft.resolve()}")
+    code = stylize(
+        photograph,
+        [painted_style],
+        options=Options(size=size, init=str(draft), steps=steps),
         output=Output(path=painting),
     )
     _say(f"look at {painting.resolve()}")

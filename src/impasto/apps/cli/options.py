@@ -69,7 +69,7 @@ class NetworkOptions:
     device
         Where to compute; auto takes a GPU if there is one.
     precision
-        Number type of the network.
+        Number type of the network. tf32 is float32 rounded by NVIDIA's GPUs, three to five times as fast there.
     max_pixels
         Refuse larger pictures.
     """

@@ -1,0 +1,28 @@
+"""The networks that recipes name, in all but size."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from impasto.encoders.weights import ARCHITECTURES, Architecture, Convolutions
+
+
+def thin(network: str = "vgg19", *_: object, **__: object) -> Convolutions:
+    """A VGG with a sixteenth of the channels, and random kernels that keep activations at one scale."""
+    full = ARCHITECTURES[network]
+    generator = torch.Generator().manual_seed(0)
+    shapes = Architecture(full.convolutions, tuple(c // 16 for c in full.channels)).shapes()
+    kernels = {
+        name: torch.randn(shape, generator=generator) * math.sqrt(2 / (9 * shape[1]))
+        for name, shape in shapes.items()
+    }
+    return Convolutions(
+        network=network,
+        kernels=kernels,
+        biases={name: torch.zeros(len(kernel)) for name, kernel in kernels.items()},
+        mean=(123.68, 116.779, 103.939),
+        source="thin",
+        licence="none",
+    )
