@@ -32,7 +32,7 @@ from torch import Tensor
 from impasto import images
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, whole
-from impasto.engine.pyramid import Size, resize
+from impasto.geometry import Size, resize
 from impasto.runs import assemble
 from impasto.runs.presets import resolve
 from impasto.runs.recipe import Recipe

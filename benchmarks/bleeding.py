@@ -30,7 +30,7 @@ from torch import Tensor
 import impasto
 from impasto import images
 from impasto.encoders.vgg import VGG
-from impasto.engine.pyramid import resize
+from impasto.geometry import resize
 from impasto.runs.assemble import build_encoder
 from machine import machine
 from pairs import file_of

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import impasto
 from impasto.engine.evaluation import Evaluation
-from impasto.engine.pyramid import resize
+from impasto.geometry import resize
 from impasto.runs.assemble import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.runs.session import Session
 from impasto.runs.shared import Shared

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import color, images
-from impasto.engine.pyramid import fit, resize
+from impasto.geometry import fit, resize
 from impasto.runs.judge import Judge
 from machine import machine
 from pairs import file_of

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.engine.pyramid import fit, measure, resize, sizes, split
+from impasto.engine.pyramid import sizes, split
 from impasto.errors import ParameterError
+from impasto.geometry import fit, measure, resize
 
 sides = st.integers(1, 5000)
 

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from impasto.engine import pyramid, stylize
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.pyramid import Level, carry_up, resize, resize_wide, trimmed, widened
+from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
 from impasto.engine.solvers import LBFGS, Adam, Solver, Update
-from impasto.engine.start import cover, noise
+from impasto.engine.start import noise
 from impasto.engine.state import own
 from impasto.engine.stylize import Step, iterate
 from impasto.engine.watchdog import Rough, Watchdog
 from impasto.errors import DivergedError
+from impasto.geometry import cover, resize
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm, WholeTerm

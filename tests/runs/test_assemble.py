@@ -125,8 +125,8 @@ def test_the_session_evaluates_as_autograd_does(pictures: tuple[Path, Path], nam
     level = session.levels[-1]
     encoder = session.load()
     plain = whole(encoder, session.objective, [1.0])(
-        lambda: impasto.engine.pyramid.resize(session.content, level.size),
-        [lambda: impasto.engine.pyramid.resize(session.styles[0], level.styles[0])],
+        lambda: impasto.geometry.resize(session.content, level.size),
+        [lambda: impasto.geometry.resize(session.styles[0], level.styles[0])],
     )(x)
     assert session.evaluate()(x).loss == pytest.approx(plain.loss, rel=1e-4)
 

@@ -11,8 +11,8 @@ import torch
 
 import impasto
 from impasto import color, images
-from impasto.engine.pyramid import resize
 from impasto.errors import ParameterError
+from impasto.geometry import resize
 from impasto.runs import record
 from impasto.swatches import paint
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.engine.pyramid import resize
 from impasto.errors import ImageError, ParameterError
+from impasto.geometry import resize
 from impasto.runs.execute import stylize
 from impasto.runs.judge import Judge
 from tests.conftest import BFLOAT16

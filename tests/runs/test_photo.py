@@ -12,7 +12,7 @@ from torch import Tensor
 
 import impasto
 from impasto import images
-from impasto.engine.pyramid import resize
+from impasto.geometry import resize
 from impasto.runs import assemble, photo
 from impasto.runs.execute import make_session
 from impasto.runs.photo import recolored_photo

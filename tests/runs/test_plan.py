@@ -10,8 +10,9 @@ import torch
 from impasto.encoders.vgg import POOLINGS, VGG, Pooling
 from impasto.encoders.weights import Convolutions
 from impasto.engine.cuts import cut
-from impasto.engine.pyramid import Level, Size
+from impasto.engine.pyramid import Level
 from impasto.errors import ParameterError
+from impasto.geometry import Size
 from impasto.runs import assemble
 from impasto.runs.plan import MARGINS, Plan, draw_up, peak
 from impasto.runs.presets import resolve

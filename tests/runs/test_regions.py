@@ -12,8 +12,8 @@ import torch
 
 import impasto
 from impasto import images
-from impasto.engine.pyramid import resize
 from impasto.errors import ParameterError
+from impasto.geometry import resize
 from impasto.runs import record, recording
 from impasto.swatches import paint
 

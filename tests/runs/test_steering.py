@@ -143,7 +143,7 @@ def test_masks_are_changed(pictures: tuple[Path, list[Path]]) -> None:
 
 def images_of(path: Path, like: torch.Tensor) -> torch.Tensor:
     from impasto import images
-    from impasto.engine.pyramid import resize
+    from impasto.geometry import resize
 
     return resize(images.read(path).pixels, (like.shape[-2], like.shape[-1]))
 

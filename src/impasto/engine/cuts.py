@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.engine.pyramid import Size
+from impasto.geometry import Size
 
 
 @dataclass(frozen=True)

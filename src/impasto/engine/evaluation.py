@@ -11,6 +11,7 @@ from torch import Tensor
 
 from impasto.engine.regions import NONE, Regions
 from impasto.exact import float32_products
+from impasto.geometry import size_of
 from impasto.losses.objective import (
     Features,
     Guides,
@@ -98,7 +99,7 @@ def whole(
         wanted = level_targets(
             picture, shown, style_weights, extract=extract, objective=objective, regions=regions
         )
-        guides = regions.guides(objective, (picture.shape[-2], picture.shape[-1]))
+        guides = regions.guides(objective, size_of(picture))
         return evaluator(extract, objective, wanted, unit, guides)
 
     return prepare
@@ -138,10 +139,7 @@ def level_targets(
             extract(content, c_layers) if c_layers else {},
             [extract(style, s_layers) for style in styles] if s_layers else [{} for _ in styles],
             lambda term: regions.shares(term, style_weights),
-            [
-                regions.style_guides(objective, number, (style.shape[-2], style.shape[-1]))
-                for number, style in enumerate(styles)
-            ],
+            [regions.style_guides(objective, number, size_of(style)) for number, style in enumerate(styles)],
         )
 
 

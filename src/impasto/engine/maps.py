@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto.engine.cuts import Tile
 from impasto.engine.heap import one_by_one
-from impasto.engine.pyramid import Size
+from impasto.geometry import Size, size_of
 
 Observe = Callable[[str, Tensor, int], None]
 
@@ -78,7 +78,7 @@ def gathered(
     stream: Strides, layers: Collection[str], image: Tensor, tiles: Sequence[Tile]
 ) -> dict[str, Tensor]:
     """The whole maps of a picture, by layer."""
-    maps = Maps(stream, layers, (image.shape[-2], image.shape[-1]))
+    maps = Maps(stream, layers, size_of(image))
     for piece in one_by_one(tiles):
         stream.forward(piece.shown(image), maps.observing(piece))
     return maps.of

@@ -1,23 +1,15 @@
-"""Sizes: how large the picture and the styles are, and the levels to work through, coarse to fine."""
+"""TODO"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.errors import unknown_name
-
-Size = tuple[int, int]
-"""(height, width) in pixels."""
-
-Fit = Literal["long", "short", "height", "area"]
-Resample = Literal["bicubic", "bilinear"]
-FITS: tuple[Fit, ...] = ("long", "short", "height", "area")
+from impasto.geometry import Resample, Size, resize
 
 
 @dataclass(frozen=True)
@@ -33,39 +25,6 @@ class Level:
     size: Size
     styles: tuple[Size, ...]
     iterations: int
-
-
-def fit(size: Size, pixels: float, how: Fit = "long", *, enlarge: bool = True) -> Size:
-    """``size`` scaled, keeping its proportions.
-
-    Args:
-        size: of the picture as it is.
-        pixels: what the measure becomes; 0 keeps the size.
-        how: the measure: the long side, the short side, the height, or the side of the square of equal area.
-        enlarge: whether the result may be larger than ``size``.
-
-    Raises:
-        ParameterError: an unknown measure.
-    """
-    if how not in FITS:
-        raise unknown_name("fit", how, FITS)
-    scale = pixels / measure(size, how) if pixels else 1.0
-    if not enlarge:
-        scale = min(scale, 1.0)
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def measure(size: Size, how: Fit) -> float:
-    """The length of ``size`` that :func:`fit` sets, in pixels."""
-    match how:
-        case "long":
-            return max(size)
-        case "short":
-            return min(size)
-        case "height":
-            return size[0]
-        case "area":
-            return math.sqrt(size[0] * size[1])
 
 
 def sizes(size: Size, *, smallest: int, ratio: float) -> list[Size]:
@@ -85,16 +44,6 @@ def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 
     shares = [coarser ** (levels - 1 - level) for level in range(levels)]
     shares[0] *= first
     return [max(1, round(iterations * share / sum(shares))) for share in shares]
-
-
-def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
-    """(N, C, H, W), in [0, 1] or uint8, at another (height, width), without aliasing: float within [0, 1]."""
-    if image.dtype == torch.uint8:
-        image = image.to(torch.float32).div_(255.0)
-    if tuple(image.shape[-2:]) == size:
-        return image
-    # Bicubic overshoots beside edges.
-    return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp_(0.0, 1.0)
 
 
 def widened(image: Tensor, margin: int) -> Tensor:

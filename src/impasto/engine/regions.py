@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from impasto.engine.pyramid import Size, resize, widened
+from impasto.engine.pyramid import widened
+from impasto.geometry import Size, resize
 from impasto.losses.objective import Objective, StyleTerm, WholeTerm
 
 See = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.line_search import strong_wolfe
-from impasto.engine.pyramid import Size
 from impasto.engine.spectrum import LARGEST, Spectrum
 from impasto.engine.state import Chunked, State, own
 from impasto.engine.vectors import Storage, Vectors
 from impasto.exact import exact_type
+from impasto.geometry import Size
 
 _BAND = 1 << 22  # values that elementwise work is done on at a time
 _QUARTERS = 8  # how often a first step is shortened

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.engine.pyramid import Size
+from impasto.geometry import Size
 
 LARGEST = 1 << 24
 """Pixels; beyond, a transform takes memory that a large picture needs for itself."""

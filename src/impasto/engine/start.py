@@ -1,22 +1,11 @@
-"""The first image: the content, a style, noise, or a picture of the user's."""
+"""TODO"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from impasto.engine.pyramid import Size, resize
-
-
-def cover(image: Tensor, size: Size) -> Tensor:
-    """``image`` scaled, and cropped about its middle, to fill (height, width) without distortion."""
-    height, width = size
-    scale = max(height / image.shape[-2], width / image.shape[-1])
-    h = max(height, round(image.shape[-2] * scale))
-    w = max(width, round(image.shape[-1] * scale))
-    scaled = resize(image, (h, w))
-    top, left = (h - height) // 2, (w - width) // 2
-    return scaled[..., top : top + height, left : left + width]
+from impasto.geometry import Size
 
 
 def noise(

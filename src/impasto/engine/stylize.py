@@ -11,12 +11,13 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prepare
 from impasto.engine.heap import give_back
-from impasto.engine.pyramid import Level, Resample, Size, carry_up, resize, resize_wide, trimmed, widened
+from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
 from impasto.engine.solvers import Adam, Solver, Update
 from impasto.engine.state import State, own
 from impasto.engine.steering import Course, Finish, Steering
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
+from impasto.geometry import Resample, Size, resize
 
 REDRAW = 10
 """Iterations between two random samples, for losses that look at one: enough for L-BFGS to learn from each."""

@@ -13,8 +13,8 @@ from impasto.engine.heap import one_by_one
 from impasto.engine.kept import Kept, digest
 from impasto.engine.maps import Maps
 from impasto.engine.pieces import Pieces, Result, Streaming, fitting
-from impasto.engine.pyramid import Size
 from impasto.engine.regions import Regions
+from impasto.geometry import size_of
 from impasto.losses.moments import Moments, blend
 from impasto.losses.objective import Compared, Guides, Objective, StyleTerm, WholeTerm, style_layers
 
@@ -43,7 +43,7 @@ def style_targets(
     found = []
     for number, style in enumerate(styles):
         picture = style()
-        guides = regions.style_guides(objective, number, _size(picture))
+        guides = regions.style_guides(objective, number, size_of(picture))
         marks = tuple((name, digest(guide)) for name, guide in guides.items())
 
         def look(
@@ -52,7 +52,7 @@ def style_targets(
             guides: Guides = guides,
             marks: tuple[object, ...] = marks,
         ) -> _Style:
-            tiles = cut(_size(picture), side, reach=stream.reach, stride=stream.deepest_stride)
+            tiles = cut(size_of(picture), side, reach=stream.reach, stride=stream.deepest_stride)
             return once(
                 kept,
                 picture,
@@ -109,7 +109,7 @@ def _style(
 ) -> _Style:
     """The summaries of ``image`` for terms at layers, and what is kept of its whole maps, over all tiles."""
     sums: Sums = {}
-    maps = Maps(stream, {term.target_layer for term in wholes}, _size(image))
+    maps = Maps(stream, {term.target_layer for term in wholes}, size_of(image))
     for piece in one_by_one(tiles):
         stream.forward(piece.shown(image), maps.observing(piece, adder(stream, terms, piece, sums, guides)))
     return _Style(
@@ -138,7 +138,3 @@ def adder(
                 sums[name] = sums[name].plus(summary) if name in sums else summary
 
     return observe
-
-
-def _size(image: Tensor) -> Size:
-    return image.shape[-2], image.shape[-1]

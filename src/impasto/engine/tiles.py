@@ -26,9 +26,9 @@ from impasto.engine.heap import one_by_one
 from impasto.engine.kept import Kept
 from impasto.engine.maps import Maps, gathered
 from impasto.engine.pieces import Pieces, Streaming, fitting
-from impasto.engine.pyramid import Size
 from impasto.engine.regions import NONE, Regions
 from impasto.engine.targets import Sums, adder, once, style_targets
+from impasto.geometry import size_of
 from impasto.kernels.moments import add_products
 from impasto.losses.content import energy
 from impasto.losses.moments import Moments
@@ -87,7 +87,7 @@ def tiled(
         with torch.no_grad():
             wanted = style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
             picture = content()
-            guides = regions.guides(objective, _size(picture))
+            guides = regions.guides(objective, size_of(picture))
             made, _ = fitting(
                 lambda side: _Tiled(
                     encoder,
@@ -107,10 +107,6 @@ def tiled(
             return made
 
     return prepare
-
-
-def _size(image: Tensor) -> Size:
-    return image.shape[-2], image.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -160,13 +156,13 @@ class _Tiled:
         self._features: Mapping[str, Tensor] = {}  # of the content, by layer
         self._picture = content
         seen = any(isinstance(term, PhotoTerm) for term in objective)
-        self._photo = content if seen else content.new_empty(0, 3, *_size(content))
+        self._photo = content if seen else content.new_empty(0, 3, *size_of(content))
         self._keep_maps(encoder)
         if self._content:
             self._content_stream = encoder.stream(self._content_layers)
             self._take_content(content_bytes, kept)
         else:
-            self._picture = content.new_empty(0, 3, *_size(content))
+            self._picture = content.new_empty(0, 3, *size_of(content))
 
     @property
     def _tiles(self) -> list[Tile]:
@@ -174,7 +170,7 @@ class _Tiled:
             return []
         stream = self._stream
         return cut(
-            _size(self._picture),
+            size_of(self._picture),
             self._side,
             reach=stream.reach,
             stride=stream.deepest_stride,
@@ -209,7 +205,7 @@ class _Tiled:
             self._scales[term.name] = term.weight * torch.ones_like(content.energies[term.layer]) * scale
         if content.features:
             self._features = content.features
-            self._picture = self._picture.new_empty(0, 3, *_size(self._picture))  # only its size
+            self._picture = self._picture.new_empty(0, 3, *size_of(self._picture))  # only its size
         elif self._picture.dtype == torch.float32:
             self._picture = self._picture.to(torch.float16)
 
@@ -218,7 +214,7 @@ class _Tiled:
         elements: dict[str, int] = {}
         energies: dict[str, Tensor] = {}
         features: dict[str, Tensor] = {}
-        height, width = _size(self._picture)
+        height, width = size_of(self._picture)
         for piece in one_by_one(self._tiles):
             for layer, target in self._content_features(piece).items():
                 stride = self._content_stream.stride(layer)
@@ -298,7 +294,7 @@ class _Tiled:
         return stream.forward(piece.shown(x) / self._unit, observe, way_back=way_back)
 
     def _maps(self, stream: Pieces) -> Maps:
-        return Maps(stream, {term.layer for term in self._whole}, _size(self._picture))
+        return Maps(stream, {term.layer for term in self._whole}, size_of(self._picture))
 
     def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums, dict[str, Tensor]]:
         """The summaries and whole maps of the picture and, if it is one tile, what its backward pass needs."""
@@ -366,7 +362,7 @@ class _Tiled:
         """Of the layer, over the whole picture."""
         assert self._stream is not None
         stride = self._stream.stride(layer)
-        height, width = _size(self._picture)
+        height, width = size_of(self._picture)
         return (height // stride) * (width // stride)
 
     def _compared(self, term: WholeTerm) -> Compared:
@@ -439,7 +435,7 @@ class _Tiled:
 
     def _by_bands(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
         """Adds the terms on the picture itself, by bands of rows."""
-        height, width = _size(x)
+        height, width = size_of(x)
         rows = max(1, _BAND.get(x.device.type, _BAND_ELSEWHERE) // width)
         for term in self._objective:
             if not isinstance(term, PictureTerm):

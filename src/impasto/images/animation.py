@@ -21,8 +21,8 @@ from PIL import GifImagePlugin, Image
 
 from impasto.errors import ImpastoError, MissingExtraError, ParameterError
 from impasto.files import replacing
-from impasto.images.opening import display_name, one_line
 from impasto.images.writing import check_place, target_of, unwritable
+from impasto.text import display_name, one_line
 
 Frame = npt.NDArray[np.uint8]
 """(H, W, 3), sRGB."""

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from impasto.errors import ImageError
-from impasto.images.opening import check_size, one_line
+from impasto.images.opening import check_size
+from impasto.text import one_line
 
 LARGE_BYTES = 64_000_000
 """TIFF files from this size on are read here, in bytes."""

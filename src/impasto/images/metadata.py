@@ -10,7 +10,8 @@ import os
 import re
 
 from impasto.errors import ImageError, ParameterError
-from impasto.images.opening import display_name, file_bytes, guarded, open_header
+from impasto.images.opening import file_bytes, guarded, open_header
+from impasto.text import display_name
 
 KEY = "impasto"
 

@@ -1,9 +1,4 @@
-"""A picture file as bytes, and those bytes as an opened (not yet decoded) Pillow image.
-
-A picture comes from anywhere, so nothing here trusts it: not its suffix, its claimed size, or the type
-of error it makes a decoder raise. Only formats on an allowlist are tried (no EPS, which starts
-Ghostscript), and the size is judged from the header, before any pixel is allocated.
-"""
+"""TODO"""
 
 from __future__ import annotations
 
@@ -21,35 +16,29 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from impasto.errors import ImageError, ImpastoError, MissingExtraError
+from impasto.text import display_name, one_line
 
 MAX_PIXELS = 100_000_000
 """The largest picture :func:`impasto.images.read` takes unless told otherwise, in pixels."""
 
+
 MAX_BYTES = 1_000_000_000
 """The largest file that is read, in bytes."""
+
 
 # Pillow's names. MPO pictures come through JPEG; TGA is left out because it has no signature, so any
 # garbage may pass for one; EPS, PDF, WMF and the like are left out because they are programs, not pixels.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "ICO")
 
+
 _AVIF_BRANDS = {b"avif", b"avis"}
+
+
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+
 
 # Pillow's limits and Python's warning filters belong to the process; one thread at a time may swap them.
 _swapped_globals = threading.Lock()
-
-
-def display_name(path: str | os.PathLike[str]) -> str:
-    """The file's base name as it can be printed and stored anywhere: one line, valid UTF-8."""
-    name = Path(path).name or str(path)
-    return one_line(name, limit=200)
-
-
-def one_line(text: object, *, limit: int = 300) -> str:
-    """``text`` without line breaks, control characters or lone surrogates, at most ``limit`` long."""
-    joined = " ".join(str(text).split())
-    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
-    return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
 
 def file_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -23,15 +23,8 @@ from PIL import Image, ImageCms, ImageFile
 
 from impasto.errors import ImageError
 from impasto.images import large
-from impasto.images.opening import (
-    MAX_PIXELS,
-    check_size,
-    display_name,
-    file_bytes,
-    guarded,
-    one_line,
-    open_header,
-)
+from impasto.images.opening import MAX_PIXELS, check_size, file_bytes, guarded, open_header
+from impasto.text import display_name, one_line
 
 _Array = npt.NDArray[Any]
 

@@ -25,7 +25,7 @@ from PIL import Image
 from impasto.errors import OutputError, ParameterError
 from impasto.files import replacing
 from impasto.images.metadata import KEY, check_text, to_xmp
-from impasto.images.opening import display_name, one_line
+from impasto.text import display_name, one_line
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """Suffix (lower case) -> format. Both 8 and 16 bits for PNG and TIFF, 8 for the others."""

@@ -24,8 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.exact import exact_type
-
-Size = tuple[int, int]
+from impasto.geometry import Size, size_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Matting:
 
     def __call__(self, image: Tensor, photo: Tensor) -> Tensor:
         """(N,), at least float32, of (N, 3, H, W) and (1, 3, H, W), both in [0, 1]."""
-        return self.piece(image, photo, (image.shape[-2], image.shape[-1]))
+        return self.piece(image, photo, size_of(image))
 
     def piece(self, band: Tensor, photo: Tensor, size: Size) -> Tensor:
         """What a band, with the rows below it, contributes to a picture of that size: (N,)."""

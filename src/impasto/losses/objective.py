@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ParameterError
+from impasto.geometry import Size
 from impasto.losses.content import SquaredError
 from impasto.losses.cost import Cost
 from impasto.losses.matting import Matting
 from impasto.losses.moments import Moments, blend
-from impasto.losses.smoothness import Edges, Size, TotalVariation
+from impasto.losses.smoothness import Edges, TotalVariation
 
 Features = Mapping[str, Tensor]
 

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Size = tuple[int, int]
+from impasto.geometry import Size, size_of
+
 Edges = tuple[bool, bool]
 """Whether a band holds the picture's first row, and its last."""
 
@@ -34,7 +35,7 @@ class TotalVariation:
 
     def __call__(self, image: Tensor) -> Tensor:
         """(N,) of (N, 3, H, W) in [0, 1]."""
-        return self.piece(image, (True, True), (image.shape[-2], image.shape[-1]))
+        return self.piece(image, (True, True), size_of(image))
 
     def piece(self, band: Tensor, edges: Edges, size: Size) -> Tensor:
         """What a band contributes to a picture of that size: (N,)."""

@@ -14,12 +14,13 @@ from impasto.encoders.vgg import VGG, layer_names, smallest_side
 from impasto.encoders.weights import ARCHITECTURES, load
 from impasto.engine.evaluation import Prepare, rounded, whole
 from impasto.engine.kept import Kept
-from impasto.engine.pyramid import Level, Size, fit, measure, resize, sizes, split
+from impasto.engine.pyramid import Level, sizes, split
 from impasto.engine.regions import NONE, Regions, See
 from impasto.engine.solvers import LBFGS, Adam, Solver
-from impasto.engine.start import cover, noise
+from impasto.engine.start import noise
 from impasto.engine.tiles import tiled
 from impasto.errors import ParameterError, unknown_name
+from impasto.geometry import Size, cover, fit, measure, resize
 from impasto.losses import content
 from impasto.losses.content import SquaredError
 from impasto.losses.deviation import MeanDeviation

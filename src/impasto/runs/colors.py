@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from impasto import color
-from impasto.engine.pyramid import resize
+from impasto.geometry import resize, size_of
 from impasto.runs.recipe import Recipe
 
 Finish = Callable[[Tensor], Tensor]
@@ -55,7 +55,7 @@ def _as_it_is(painted: Tensor) -> Tensor:
 
 
 def _in_colors_of(photo: Tensor, painted: Tensor) -> Tensor:
-    return color.with_colors_of(painted, resize(photo, (painted.shape[-2], painted.shape[-1])))
+    return color.with_colors_of(painted, resize(photo, size_of(painted)))
 
 
 def _float(picture: Tensor) -> Tensor:

@@ -18,7 +18,6 @@ import torch
 
 from impasto import images
 from impasto.errors import ImpastoError, ParameterError
-from impasto.images.opening import one_line
 from impasto.runs.curves import Curve, drawable
 from impasto.runs.folder import (
     EVENTS,
@@ -34,6 +33,7 @@ from impasto.runs.folder import (
     status,
 )
 from impasto.runs.recipe import Input, Recipe
+from impasto.text import one_line
 
 MAX_PIXELS = 1_000_000_000
 """Pictures that were painted are shown, whatever their size."""

@@ -20,8 +20,8 @@ import torch
 
 from impasto import images
 from impasto.color import encoded, linear
-from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
+from impasto.geometry import Size, fit, resize, size_of
 from impasto.images.animation import Frame, check_film, write_film
 from impasto.runs.folder import RESULT, read_recipe, read_summary
 from impasto.runs.recipe import Input
@@ -170,7 +170,7 @@ def _final_size(run: Path, last: Path) -> Size:
     if summary is not None:
         return summary.size[1], summary.size[0]
     pixels = images.read(last, max_pixels=_NO_LIMIT).pixels
-    return pixels.shape[-2], pixels.shape[-1]
+    return size_of(pixels)
 
 
 def _iterations(path: Path) -> int:

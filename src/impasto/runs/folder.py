@@ -26,9 +26,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from impasto.errors import OutputError, ParameterError
 from impasto.files import PARTIAL, replacing
-from impasto.images.opening import one_line
 from impasto.runs.checkpoint import Checkpoint, read_from, write_to
 from impasto.runs.recipe import Input, Recipe, read_toml, recipe_from
+from impasto.text import one_line
 
 VERSION = 1
 """Of the folder's layout."""

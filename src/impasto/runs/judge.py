@@ -16,8 +16,8 @@ from torch import Tensor
 
 from impasto import color, images
 from impasto.engine.evaluation import Evaluate
-from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError
+from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
@@ -140,7 +140,7 @@ class Judge:
         read = partial(images.read, max_pixels=max_pixels)
         self._masks = read_masks(
             self.recipe,
-            _size(photo),
+            size_of(photo),
             read,
             self.device,
             cutout=pictures[0].alpha,
@@ -163,7 +163,7 @@ class Judge:
                 network or for ``size``.
         """
         picture = images.read(result, max_pixels=self._max_pixels)
-        own = _size(picture.pixels)
+        own = size_of(picture.pixels)
         if not 0 <= size <= max(own):
             raise ParameterError(
                 f"sizes: expected at most the long side of {picture.name}, {max(own)} pixels, got {size}"
@@ -190,7 +190,7 @@ class Judge:
         return color.grey(result) if self.recipe.color == "keep" else result
 
     def _check(self, name: str, own: Size, at: Size) -> None:
-        expected = _size(self._content)
+        expected = size_of(self._content)
         off = abs(math.log(own[0] * expected[1] / (own[1] * expected[0])))
         if off > _DISTORTED + 1.0 / min(own):
             raise ParameterError(
@@ -205,7 +205,7 @@ class Judge:
     def _evaluate(self, at: Size, share: float) -> Evaluate:
         """The objective at a size; kept, since pictures of one size tend to come one after the other."""
         sizes = [
-            assemble.style_size(self.recipe, number, _size(style), at, share=share, least=self._least)
+            assemble.style_size(self.recipe, number, size_of(style), at, share=share, least=self._least)
             for number, style in enumerate(self._styles)
         ]
         key = (at, sizes)
@@ -238,7 +238,3 @@ def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
         )
     assemble.check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
     return 1 if own else assemble.least_side(recipe, assemble.build_objective(recipe))
-
-
-def _size(image: Tensor) -> Size:
-    return image.shape[-2], image.shape[-1]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.engine.pyramid import resize
+from impasto.geometry import resize
 from impasto.losses.matting import fitted
 
 _NOISE = 1e-4

@@ -20,10 +20,11 @@ import torch
 
 from impasto.encoders.vgg import Pooling
 from impasto.encoders.weights import ARCHITECTURES
-from impasto.engine.pyramid import Level, Size
+from impasto.engine.pyramid import Level
 from impasto.engine.solvers import LBFGS
 from impasto.engine.tiles import CONTENT_BYTES
 from impasto.errors import ParameterError
+from impasto.geometry import Size
 from impasto.kernels.fastest import Fastest, fastest, kernel_bytes
 from impasto.losses.cost import Cost
 from impasto.losses.objective import WholeTerm

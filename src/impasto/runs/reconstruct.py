@@ -18,11 +18,12 @@ from torch import Tensor
 
 from impasto import images
 from impasto.engine import stylize as engine
-from impasto.engine.pyramid import Level, Size, resize
+from impasto.engine.pyramid import Level
 from impasto.engine.solvers import LBFGS
 from impasto.engine.start import noise
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError, unknown_name
+from impasto.geometry import resize, size_of
 from impasto.images import Source
 from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
@@ -129,7 +130,7 @@ def reconstruct(
 
     generator = torch.Generator().manual_seed(seed)
     deviation = _DEVIATION[what] / 255.0
-    start = noise(_size(original), centre=_CENTRE, deviation=deviation, generator=generator)
+    start = noise(size_of(original), centre=_CENTRE, deviation=deviation, generator=generator)
     start = start.clamp_(0.0, 1.0).to(viewer.device)
 
     def made() -> Iterator[Reconstruction]:
@@ -162,7 +163,7 @@ def sheet(
         across: pictures in a row.
         max_pixels: a larger original is refused.
     """
-    size = _size(made[0].image)
+    size = size_of(made[0].image)
     shown = resize(images.read(original, max_pixels=max_pixels).pixels, size)
     labels = [f"{each.name} ({100 * each.loss:.2g} % off)" for each in made]
     cells = [
@@ -176,7 +177,7 @@ def sheet(
 def _steps(
     viewer: Viewer, original: Tensor, start: Tensor, objective: Objective, steps: int
 ) -> Iterator[Step]:
-    size = _size(original)
+    size = size_of(original)
     return engine.iterate(
         content=original,
         styles=[original],
@@ -212,7 +213,3 @@ def _objective(what: What, layers: tuple[str, ...], grain: float) -> Objective:
 def _pil(picture: Tensor) -> PIL.Image.Image:
     bytes_ = (picture[0] * 255.0).round().clamp(0.0, 255.0).to(torch.uint8)
     return PIL.Image.fromarray(bytes_.permute(1, 2, 0).cpu().numpy())
-
-
-def _size(picture: Tensor) -> Size:
-    return picture.shape[-2], picture.shape[-1]

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from impasto import color, images
-from impasto.engine.pyramid import Size, resize
 from impasto.engine.regions import Region, Regions, See
 from impasto.errors import ParameterError
+from impasto.geometry import Size, resize, size_of
 from impasto.runs.recipe import Recipe, RegionOf
 
 Read = Callable[[str], images.Picture]
@@ -67,7 +67,7 @@ class Masks:
         left = [self.content[region.name] for region in self.recipe.regions if region.keep]
 
         def finished(painted: Tensor) -> Tensor:
-            size = painted.shape[-2], painted.shape[-1]
+            size = size_of(painted)
             if left:
                 untouched = torch.stack([resize(mask, size, "bilinear") for mask in left]).amax(0).to(painted)
                 painted = torch.lerp(painted, resize(photo, size), untouched)
@@ -134,7 +134,7 @@ def _both(mask: Tensor | None, alpha: Tensor | None) -> Tensor | None:
     """What is inside of both."""
     if mask is None or alpha is None:
         return alpha if mask is None else mask
-    return mask * resize(alpha, (mask.shape[-2], mask.shape[-1]), "bilinear")
+    return mask * resize(alpha, size_of(mask), "bilinear")
 
 
 def _one(number: int, count: int) -> tuple[float, ...]:

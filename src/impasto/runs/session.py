@@ -18,11 +18,12 @@ from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.heap import give_back
 from impasto.engine.kept import Kept
-from impasto.engine.pyramid import Level, Size, resize
+from impasto.engine.pyramid import Level
 from impasto.engine.state import State
 from impasto.engine.steering import Course, Steering
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
+from impasto.geometry import Size, resize, size_of
 from impasto.images import Source
 from impasto.losses.objective import Objective, draws
 from impasto.runs import assemble
@@ -132,7 +133,7 @@ class Session:
         self._masks: dict[tuple[RegionOf, ...], Masks] = {}
         self._read_masks = partial(
             read_masks,
-            content=_size(photo),
+            content=size_of(photo),
             read=partial(read, max_pixels=max_pixels),
             device=self.device,
             cutout=pictures[0].alpha,
@@ -228,8 +229,8 @@ class Session:
         for settings in (self.recipe, *(self.recipe.after(each.at) for each in self.recipe.changes)):
             plan = draw_up(
                 settings.model_copy(update=fits),
-                content=_size(self.content),
-                styles=[_size(style) for style in self.styles],
+                content=size_of(self.content),
+                styles=[size_of(style) for style in self.styles],
                 levels=self.levels,
                 device=self.device,
                 dtype=self.dtype,
@@ -250,8 +251,8 @@ class Session:
     def _levels(self, least: int) -> list[Level]:
         return assemble.build_levels(
             self.recipe,
-            _size(self.content),
-            [_size(style) for style in self.styles],
+            size_of(self.content),
+            [size_of(style) for style in self.styles],
             # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
             final_only=self._init is not None and not self.recipe.faithful,
             least=least,
@@ -464,10 +465,6 @@ class Session:
             notes=(*self.notes, *notes),
             stopped=not finished,
         )
-
-
-def _size(image: Tensor) -> Size:
-    return image.shape[-2], image.shape[-1]
 
 
 def _input(source: Source, picture: images.Picture) -> Input:

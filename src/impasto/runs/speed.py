@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from impasto.engine.pyramid import Size
+from impasto.geometry import Size
 from impasto.runs.assemble import build_encoder, build_evaluation, build_levels, build_objective, least_side
 from impasto.runs.machine import choose_device, choose_precision
 from impasto.runs.presets import resolve

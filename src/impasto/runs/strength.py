@@ -24,9 +24,10 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.kept import Kept
-from impasto.engine.pyramid import Level, Size, fit, resize
+from impasto.engine.pyramid import Level
 from impasto.engine.solvers import LBFGS
 from impasto.errors import ParameterError
+from impasto.geometry import Size, fit, resize, size_of
 from impasto.losses.objective import Objective
 from impasto.runs.assemble import build_levels, build_objective
 from impasto.runs.recipe import Recipe, StyleLossName
@@ -132,7 +133,7 @@ def odds(strength: float) -> float:
 
 def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: Size, least: int) -> Level:
     """The size to measure at, and the styles' there."""
-    own, own_styles = _size(content), [_size(style) for style in styles]
+    own, own_styles = size_of(content), [size_of(style) for style in styles]
     long = max(SIDE, max(fit(own, least, "short")))
     # A style of fixed size is as large beside the picture as it will be beside the result.
     share = 1.0 if recipe.style_size is None else long / max(size)
@@ -183,7 +184,9 @@ def _middle(
 
     def evaluation(**weights: float) -> Evaluate:
         objective = build_objective(recipe.model_copy(update=weights))
-        return prepare(objective)(lambda: content, [partial(resize, style, _size(style)) for style in styles])
+        return prepare(objective)(
+            lambda: content, [partial(resize, style, size_of(style)) for style in styles]
+        )
 
     content_at = evaluation(style_weight=0.0, tv_weight=0.0, photo_weight=0.0)
     style_at = evaluation(content_weight=0.0, style_weight=1.0, tv_weight=0.0, photo_weight=0.0)
@@ -218,10 +221,6 @@ def _middle(
     given_up = content_at(_painted(photograph, trial), slope=False).loss / alone
     given_up = min(max(given_up, _SAID), 1.0 - _SAID)
     return _REST * guess * (1.0 - given_up) / given_up
-
-
-def _size(image: Tensor) -> Size:
-    return image.shape[-2], image.shape[-1]
 
 
 def _painted(picture: Tensor, evaluate: Evaluate) -> Tensor:

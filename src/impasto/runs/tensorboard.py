@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from impasto.engine.pyramid import resize
 from impasto.errors import MissingExtraError, OutputError
+from impasto.geometry import resize
 from impasto.runs.folder import read_events
 
 if TYPE_CHECKING:

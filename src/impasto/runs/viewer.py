@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.engine.pyramid import Size, fit, resize
 from impasto.errors import ParameterError, unknown_name
 from impasto.exact import float32_products
+from impasto.geometry import fit, resize, size_of
 from impasto.images import Source
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
@@ -80,7 +80,7 @@ class Viewer:
             raise ParameterError(f"size: expected 0 or more pixels, got {size}")
         picture = images.read(image, max_pixels=self._max_pixels)
         self.notes += tuple(f"{picture.name}: {note}" for note in picture.notes)
-        own: Size = (picture.pixels.shape[-2], picture.pixels.shape[-1])
+        own = size_of(picture.pixels)
         height, width = fit(own, size)
         if min(height, width) < self._least:
             raise ParameterError(
