@@ -33,9 +33,9 @@ from impasto import images
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, whole
 from impasto.geometry import Size, resize
+from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Recipe
 from impasto.runs import assemble
-from impasto.runs.presets import resolve
-from impasto.runs.recipe import Recipe
 from machine import machine
 from plot import draw
 

@@ -23,9 +23,9 @@ from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import load
 from impasto.engine.evaluation import whole
 from impasto.engine.tiles import tiled
+from impasto.recipes.presets import resolve
 from impasto.runs.assemble import build_objective
 from impasto.runs.machine import choose_precision
-from impasto.runs.presets import resolve
 from machine import machine, results
 
 SHORT = [(384, 512, "whole", 0), (384, 512, "strips", 0), (768, 1024, "whole", 0), (768, 1024, "strips", 0)]

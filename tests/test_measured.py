@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import impasto
 from impasto import measured as module
 from impasto.measured import answering, forget, measured, race
 from impasto.processor import acting_as, processor
@@ -69,7 +68,7 @@ def test_another_question_revision_or_machine_measures_again(monkeypatch: pytest
         with acting_as(other):
             measured("one", measure)
         assert measure.asked == number
-    monkeypatch.setattr(impasto, "__version__", "99")
+    monkeypatch.setattr(module, "__version__", "99")
     measured("one", measure)
     assert measure.asked == 9
     monkeypatch.undo()

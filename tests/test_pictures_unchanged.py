@@ -24,9 +24,9 @@ import impasto
 from impasto.kernels import fastest
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.processor import processor
+from impasto.recipes.grid import check_grid, variants
+from impasto.recipes.presets import resolve
 from impasto.runs import assemble, record, recording
-from impasto.runs.grid import check_grid, variants
-from impasto.runs.presets import resolve
 from impasto.runs.reconstruct import reconstruct
 from impasto.runs.sweep import Sweep
 from impasto.runs.texture import texture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from impasto.runs import folder
+from impasto.runs.folder import RunFolder, _cannot_lock
 
 IMPORTS = """
 import importlib, os, pkgutil, signal, sys, types
@@ -63,8 +63,8 @@ def test_every_module_is_imported(system: str) -> None:
 
 def test_who_holds_a_folder_without_shared_locks(tmp_path: Path) -> None:
     """As it is found out on Windows."""
-    assert not folder._cannot_lock(tmp_path / "run" / ".lock")
-    with folder.RunFolder(tmp_path / "run"):
+    assert not _cannot_lock(tmp_path / "run" / ".lock")
+    with RunFolder(tmp_path / "run"):
         (lock,) = (tmp_path / "run").glob("*lock*")
-        assert folder._cannot_lock(lock)
-    assert not folder._cannot_lock(lock)
+        assert _cannot_lock(lock)
+    assert not _cannot_lock(lock)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from impasto._version import __version__
+
 if TYPE_CHECKING:
     from impasto.encoders import VGG, from_module
     from impasto.engine.stylize import Step
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
         ParameterError,
         WeightsError,
     )
+    from impasto.recipes.presets import PRESETS, resolve
+    from impasto.recipes.recipe import Recipe
     from impasto.runs.execute import iterate, plan, stylize
     from impasto.runs.plan import Plan
-    from impasto.runs.presets import PRESETS, resolve
-    from impasto.runs.recipe import Recipe
     from impasto.runs.result import Result
     from impasto.runs.steering import Painting
 
@@ -47,14 +49,12 @@ _HOMES = {
     "iterate": "impasto.runs.execute",
     "plan": "impasto.runs.execute",
     "stylize": "impasto.runs.execute",
-    "PRESETS": "impasto.runs.presets",
-    "resolve": "impasto.runs.presets",
+    "PRESETS": "impasto.recipes.presets",
+    "resolve": "impasto.recipes.presets",
     "Plan": "impasto.runs.plan",
-    "Recipe": "impasto.runs.recipe",
+    "Recipe": "impasto.recipes.recipe",
     "Painting": "impasto.runs.steering",
 }
-
-__version__ = "0.1.0"
 
 __all__ = [
     "PRESETS",

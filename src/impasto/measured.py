@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import impasto
+from impasto._version import __version__
 from impasto.busy import disturbed, look
 from impasto.errors import ImpastoError
 from impasto.files import cache_folder, replacing
@@ -124,7 +124,7 @@ def _depends_on(question: str, revision: int) -> dict[str, Any]:
         "bfloat16": here.bfloat16,
         "threads": here.threads,
         "torch": str(torch.__version__),
-        "impasto": impasto.__version__,
+        "impasto": __version__,
     }
 
 

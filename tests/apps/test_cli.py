@@ -21,9 +21,9 @@ from impasto.apps.cli.__main__ import app
 from impasto.apps.cli.look import _of_bfloat16
 from impasto.encoders.weights import Convolutions
 from impasto.processor import processor
+from impasto.recipes.presets import PRESETS, resolve
+from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
 from impasto.runs import assemble
-from impasto.runs.presets import PRESETS, resolve
-from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
 from impasto.swatches import SWATCHES
 from tests.apps.conftest import Command
 

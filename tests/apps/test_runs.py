@@ -13,7 +13,8 @@ import pytest
 
 from impasto import images
 from impasto.runs import record, recording
-from impasto.runs.folder import Checkpoint, RunFolder, read_events, read_recipe, read_summary, status
+from impasto.runs.checkpoint import Checkpoint
+from impasto.runs.folder import RunFolder, read_events, read_recipe, read_summary, status
 from tests.apps.conftest import Command
 
 PAIR = ("stylize", "content.png", "style.png")

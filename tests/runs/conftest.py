@@ -12,9 +12,9 @@ import PIL.Image
 import pytest
 
 from impasto.encoders.weights import Convolutions
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs import assemble
 from impasto.runs.folder import RESULT, RunFolder, Summary
-from impasto.runs.recipe import Input, Recipe
 from impasto.swatches import paint
 
 Make = Callable[..., Path]

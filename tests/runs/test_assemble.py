@@ -15,12 +15,12 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import StyleLoss, StyleTerm, WholeTerm
 from impasto.losses.relaxed import RelaxedTransport
 from impasto.losses.selfsimilarity import SelfSimilarity
+from impasto.recipes.presets import PRESETS, resolve
+from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
 from impasto.runs import assemble, record, recording, strength
 from impasto.runs.assemble import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, build_objective
 from impasto.runs.execute import make_session
 from impasto.runs.plan import peak
-from impasto.runs.presets import PRESETS, resolve
-from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
 from impasto.runs.session import Session
 from impasto.swatches import paint
 from tests.apps.conftest import _thin

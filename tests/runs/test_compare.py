@@ -9,8 +9,8 @@ import PIL.Image
 import pytest
 
 from impasto.errors import OutputError, ParameterError
+from impasto.recipes.recipe import Input
 from impasto.runs import compare
-from impasto.runs.recipe import Input
 from tests.runs.conftest import Make, pattern
 from tests.runs.test_report import parsed
 

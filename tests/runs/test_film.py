@@ -12,10 +12,10 @@ import pytest
 
 from impasto.errors import ImageError, ParameterError
 from impasto.images.animation import Frame
+from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Input
 from impasto.runs import film
 from impasto.runs.film import animate, faded, frames, pictures, positions
-from impasto.runs.presets import resolve
-from impasto.runs.recipe import Input
 
 
 def _painted(width: int, *, phase: float) -> PIL.Image.Image:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from impasto.errors import ParameterError
-from impasto.runs.grid import AXES, check_grid, name_of, parse_grid, shown, variants
-from impasto.runs.presets import resolve
-from impasto.runs.recipe import Recipe
+from impasto.recipes.grid import AXES, check_grid, name_of, parse_grid, shown, variants
+from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Recipe
 
 
 def test_values_get_the_types_that_settings_have() -> None:

@@ -14,11 +14,11 @@ import impasto
 from impasto.errors import ParameterError
 from impasto.measured import answering, forget
 from impasto.processor import acting_as, processor
+from impasto.recipes.presets import resolve
 from impasto.runs import bfloat16, machine, record
 from impasto.runs.folder import read_recipe, read_summary
 from impasto.runs.judge import Judge
 from impasto.runs.machine import at_home, choose_device, choose_precision
-from impasto.runs.presets import resolve
 from tests.conftest import BFLOAT16
 
 CPU = torch.device("cpu")

@@ -13,11 +13,11 @@ from impasto.engine.cuts import cut
 from impasto.engine.pyramid import Level
 from impasto.errors import ParameterError
 from impasto.geometry import Size
+from impasto.recipes.parsing import parse_memory
+from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Recipe
 from impasto.runs import assemble
 from impasto.runs.plan import MARGINS, Plan, draw_up, peak
-from impasto.runs.presets import resolve
-from impasto.runs.recipe import Recipe
-from impasto.runs.spelling import parse_memory
 from tests.engine.test_tiles import thin
 
 __all__ = ["thin"]

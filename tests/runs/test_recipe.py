@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from impasto.errors import ParameterError
-from impasto.runs.presets import PRESETS, change, resolve
-from impasto.runs.recipe import Input, Recipe
+from impasto.recipes.presets import PRESETS, change, resolve
+from impasto.recipes.recipe import Input, Recipe
 
 weights = st.floats(0.0, 1e9, allow_nan=False)
 

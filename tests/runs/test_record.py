@@ -22,12 +22,12 @@ from safetensors import safe_open
 import impasto
 from impasto import images
 from impasto.errors import OutputError, ParameterError
+from impasto.recipes.differences import differences
 from impasto.runs import assemble, plan, record, recording
 from impasto.runs.folder import (
     CHECKPOINTS,
     RunFolder,
     damaged_events,
-    differences,
     find,
     is_held,
     overview,

@@ -16,9 +16,9 @@ from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import Evaluate, evaluator, level_targets
 from impasto.engine.solvers import Solver
+from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Recipe
 from impasto.runs.assemble import build_objective, build_solver
-from impasto.runs.presets import resolve
-from impasto.runs.recipe import Recipe
 
 TOOLS = {
     "seed": "seed",

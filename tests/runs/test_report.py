@@ -15,10 +15,10 @@ import PIL.Image
 import pytest
 
 from impasto.errors import OutputError, ParameterError
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs import report
 from impasto.runs.exhibit import expand, read_all, varying
 from impasto.runs.folder import RunFolder
-from impasto.runs.recipe import Input, Recipe
 from tests.runs.conftest import Make, pattern
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}

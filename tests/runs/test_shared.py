@@ -12,8 +12,8 @@ import torch
 from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ImageError
+from impasto.recipes.presets import resolve
 from impasto.runs import assemble, strength
-from impasto.runs.presets import resolve
 from impasto.runs.session import Session
 from impasto.runs.shared import Shared
 from impasto.swatches import paint

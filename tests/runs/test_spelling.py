@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impasto.errors import ParameterError
-from impasto.runs.spelling import (
+from impasto.recipes.parsing import (
     parse_layers,
     parse_memory,
     parse_names,

@@ -13,9 +13,9 @@ import torch
 
 import impasto
 from impasto.errors import InputError, ParameterError
+from impasto.recipes.recipe import Change, Recipe
 from impasto.runs import assemble, plan, record
 from impasto.runs.folder import CHECKPOINTS, read_events, read_recipe, read_steering, status
-from impasto.runs.recipe import Change, Recipe
 from impasto.runs.recording import Recording
 from impasto.swatches import paint
 from tests.thin import thin

@@ -14,11 +14,12 @@ import impasto
 from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
+from impasto.recipes.differences import differences
+from impasto.recipes.presets import change, reopen, resolve
+from impasto.recipes.recipe import Recipe
 from impasto.runs import assemble, record, recording, strength
 from impasto.runs.execute import make_session
-from impasto.runs.folder import differences, read_recipe
-from impasto.runs.presets import change, reopen, resolve
-from impasto.runs.recipe import Recipe
+from impasto.runs.folder import read_recipe
 from impasto.swatches import paint
 from tests.thin import thin
 

@@ -18,11 +18,11 @@ from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.engine import targets
 from impasto.errors import DivergedError, OutputError, ParameterError
+from impasto.recipes.grid import check_grid, variants
+from impasto.recipes.presets import resolve
 from impasto.runs import assemble, strength, sweep
 from impasto.runs.entries import Limits, Moment
 from impasto.runs.folder import RunFolder, find, read_events, read_summary, status
-from impasto.runs.grid import check_grid, variants
-from impasto.runs.presets import resolve
 from impasto.runs.session import Session
 from impasto.runs.sweep import Sweep, paint
 from impasto.swatches import paint as swatch

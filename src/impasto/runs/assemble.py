@@ -47,7 +47,7 @@ from impasto.losses.selfsimilarity import SelfSimilarity
 from impasto.losses.sliced import SlicedWasserstein
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.losses.wasserstein import NewtonSchulzWasserstein
-from impasto.runs.recipe import ContentLossName, Recipe, StyleLossName
+from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
 
 _GRID = 16  # pixels that become one at relu5_1
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto import color
 from impasto.geometry import resize, size_of
-from impasto.runs.recipe import Recipe
+from impasto.recipes.recipe import Recipe
 
 Finish = Callable[[Tensor], Tensor]
 """What becomes of a painting, (1, 3, H, W) in [0, 1], when it is looked at or saved; whole again when done twice."""

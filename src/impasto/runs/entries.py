@@ -9,11 +9,12 @@ from typing import Literal
 
 from impasto.engine.stylize import Step
 from impasto.errors import ImpastoError, ParameterError
+from impasto.recipes.differences import differences
+from impasto.recipes.grid import Variant
+from impasto.recipes.recipe import Recipe
 from impasto.runs.assemble import Progress
-from impasto.runs.folder import RECIPE, RESULT, RunFolder, differences, read_recipe, read_summary, status
-from impasto.runs.grid import Variant
+from impasto.runs.folder import RECIPE, RESULT, RunFolder, read_recipe, read_summary, status
 from impasto.runs.plan import Plan
-from impasto.runs.recipe import Recipe
 from impasto.runs.record import resume
 from impasto.runs.recording import Recording, SaveEvery
 from impasto.runs.session import Session

@@ -9,12 +9,12 @@ from typing import Any, cast
 from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
 from impasto.images import Source
+from impasto.recipes.parsing import parse_memory
+from impasto.recipes.presets import change, resolve
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs.plan import Plan
-from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import Input, Recipe
 from impasto.runs.result import Result
 from impasto.runs.session import Session
-from impasto.runs.spelling import parse_memory
 from impasto.runs.steering import UNDO_BYTES, Painting
 
 

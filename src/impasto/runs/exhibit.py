@@ -18,6 +18,8 @@ import torch
 
 from impasto import images
 from impasto.errors import ImpastoError, ParameterError
+from impasto.recipes.differences import differences
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs.curves import Curve, drawable
 from impasto.runs.folder import (
     EVENTS,
@@ -25,14 +27,12 @@ from impasto.runs.folder import (
     RESULT,
     Summary,
     damaged_events,
-    differences,
     find,
     read_events,
     read_recipe,
     read_summary,
     status,
 )
-from impasto.runs.recipe import Input, Recipe
 from impasto.text import one_line
 
 MAX_PIXELS = 1_000_000_000

@@ -23,8 +23,8 @@ from impasto.color import encoded, linear
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images.animation import Frame, check_film, write_film
+from impasto.recipes.recipe import Input
 from impasto.runs.folder import RESULT, read_recipe, read_summary
-from impasto.runs.recipe import Input
 
 _LONGEST = 600.0  # seconds
 _FASTEST = 120.0  # frames a second

@@ -1,22 +1,11 @@
-"""A run on disk: a folder that says all about one picture being painted, and from which it can go on.
-
-    recipe.toml              every setting, and the pictures with the hashes of their files
-    events.jsonl             a line for each iteration: losses, seconds, memory; and for each change and undo
-    step-000050.png          the picture so far, when asked for
-    checkpoint.safetensors   where to go on; checkpoint-before.safetensors is the one before
-    run.json                 in short: status, sizes, losses, times
-    result.png               the picture
-
-A folder belongs to one process at a time. Every file but the events is whole or not there; a line of events that a
-power cut tore is cut off when the folder is opened. Docs: ``docs/run-folder.md``.
-"""
+"""TODO"""
 
 from __future__ import annotations
 
 import errno
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -26,16 +15,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from impasto.errors import OutputError, ParameterError
 from impasto.files import PARTIAL, replacing
+from impasto.recipes.recipe import Recipe, read_toml, recipe_from
 from impasto.runs.checkpoint import Checkpoint, read_from, write_to
-from impasto.runs.recipe import Input, Recipe, read_toml, recipe_from
 from impasto.text import one_line
 
 VERSION = 1
 """Of the folder's layout."""
 
+
 RECIPE, EVENTS, SUMMARY, RESULT = "recipe.toml", "events.jsonl", "run.json", "result.png"
+
+
 CHECKPOINTS = ("checkpoint.safetensors", "checkpoint-before.safetensors")
+
+
 _LOCK = ".lock"
+
 
 Status = Literal["running", "done", "stopped", "failed"]
 
@@ -275,8 +270,6 @@ def check_new(path: Path) -> None:
 
 
 # --- reading a folder, whoever has it ---------------------------------------------------------------------------
-
-
 def read_recipe(path: Path) -> Recipe:
     """The recipe of a run.
 
@@ -408,22 +401,3 @@ def overview(path: Path) -> dict[str, Any]:
         "seconds": summary.seconds if summary else 0.0,
         "started": summary.started if summary else None,
     }
-
-
-def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Setting -> its two values, where they differ. Pictures are the same when their bytes are."""
-    one, other = (recipe.model_dump(mode="json") for recipe in (first, second))
-    found: dict[str, Any] = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
-    found.pop("measured_for", None)  # says nothing that strength and pictures do not
-    for name in ("content", "styles", "palette"):
-        inputs = [_listed(getattr(recipe, name)) for recipe in (first, second)]
-        hashes = [[each.sha256 for each in side] for side in inputs]
-        if hashes[0] == hashes[1] or not all(hashes):
-            found.pop(name, None)
-        else:
-            found[name] = tuple(", ".join(each.path for each in side) for side in inputs)
-    return found
-
-
-def _listed(value: Input | Sequence[Input] | None) -> list[Input]:
-    return [] if value is None else [value] if isinstance(value, Input) else list(value)

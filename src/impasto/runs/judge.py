@@ -19,12 +19,12 @@ from impasto.engine.evaluation import Evaluate
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
+from impasto.recipes.presets import change, resolve
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
 from impasto.runs.machine import at_home, choose_device, choose_precision
-from impasto.runs.presets import change, resolve
-from impasto.runs.recipe import Input, Recipe
 from impasto.runs.regions import read_masks
 from impasto.runs.shared import smallest
 

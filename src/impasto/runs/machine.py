@@ -9,8 +9,8 @@ import torch
 
 from impasto.errors import ParameterError
 from impasto.processor import processor
+from impasto.recipes.recipe import Recipe
 from impasto.runs import bfloat16
-from impasto.runs.recipe import Recipe
 
 # Of two number types about as fast, the one with more digits.
 _WORTH = 1.05

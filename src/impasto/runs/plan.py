@@ -28,8 +28,8 @@ from impasto.geometry import Size
 from impasto.kernels.fastest import Fastest, fastest, kernel_bytes
 from impasto.losses.cost import Cost
 from impasto.losses.objective import WholeTerm
+from impasto.recipes.recipe import Recipe
 from impasto.runs.assemble import HISTORY_MEMORY, build_objective, build_solver, margin
-from impasto.runs.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
 # the next three.

@@ -14,16 +14,9 @@ from impasto import images
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.images import Source
+from impasto.recipes.recipe import STARTS, RegionOf
 from impasto.runs.execute import make_session
-from impasto.runs.folder import (
-    RECIPE,
-    RunFolder,
-    check_new,
-    reached,
-    read_recipe,
-    read_summary,
-)
-from impasto.runs.recipe import STARTS, RegionOf
+from impasto.runs.folder import RECIPE, RunFolder, check_new, reached, read_recipe, read_summary
 from impasto.runs.recording import Recording, SaveEvery, with_absolute_masks, write_change, write_undo
 from impasto.runs.result import Result
 from impasto.runs.session import Session

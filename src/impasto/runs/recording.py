@@ -13,20 +13,14 @@ from typing import Any, Literal
 import torch
 from pydantic import ValidationError
 
-import impasto
 from impasto import images
+from impasto._version import __version__
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError
+from impasto.recipes.recipe import Change, Recipe
 from impasto.runs.checkpoint import Checkpoint
-from impasto.runs.folder import (
-    RESULT,
-    RunFolder,
-    Status,
-    Summary,
-    read_summary,
-)
+from impasto.runs.folder import RESULT, RunFolder, Status, Summary, read_summary
 from impasto.runs.machine import peak_memory
-from impasto.runs.recipe import Change, Recipe
 from impasto.runs.result import Result
 from impasto.runs.session import Session
 from impasto.runs.steering import Painting
@@ -101,7 +95,7 @@ class Recording:
         now = _now()
         height, width = session.size
         self._summary = Summary(
-            impasto=impasto.__version__,
+            impasto=__version__,
             status="running",
             started=before.started if before else now,
             size=(width, height),

@@ -17,7 +17,7 @@ from impasto import color, images
 from impasto.engine.regions import Region, Regions, See
 from impasto.errors import ParameterError
 from impasto.geometry import Size, resize, size_of
-from impasto.runs.recipe import Recipe, RegionOf
+from impasto.recipes.recipe import Recipe, RegionOf
 
 Read = Callable[[str], images.Picture]
 

@@ -24,9 +24,9 @@ import PIL.Image
 
 from impasto.errors import OutputError, ParameterError
 from impasto.files import replacing
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs.curves import Chart, style_of, svg
 from impasto.runs.exhibit import Exhibit, picture_or_note, read_all, setting, varying
-from impasto.runs.recipe import Input, Recipe
 from impasto.runs.sheet import fitted
 
 BUDGET = 10_500_000

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto import images
-from impasto.runs.recipe import Recipe
+from impasto.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

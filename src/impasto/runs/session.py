@@ -26,14 +26,14 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size, resize, size_of
 from impasto.images import Source
 from impasto.losses.objective import Objective, draws
+from impasto.recipes.presets import change
+from impasto.recipes.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.colors import recolored
 from impasto.runs.machine import at_home, choose_device, choose_precision, peak_memory
 from impasto.runs.photo import recolored_photo
 from impasto.runs.plan import Plan, draw_up
-from impasto.runs.presets import change
-from impasto.runs.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
 from impasto.runs.regions import Masks, read_masks
 from impasto.runs.result import Result
 from impasto.runs.shared import Shared, smallest

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from impasto import images
 from impasto.engine.kept import Kept
+from impasto.recipes.recipe import Recipe
 from impasto.runs import assemble
 from impasto.runs.assemble import Encoder
-from impasto.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from impasto.images import Source

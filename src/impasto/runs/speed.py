@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from impasto.geometry import Size
+from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Quality
 from impasto.runs.assemble import build_encoder, build_evaluation, build_levels, build_objective, least_side
 from impasto.runs.machine import choose_device, choose_precision
-from impasto.runs.presets import resolve
-from impasto.runs.recipe import Quality
 
 MEASURED: tuple[int, ...] = (96, 192, 384)
 """Long sides that are measured, in pixels."""

@@ -15,7 +15,7 @@ from impasto.engine.stylize import Step
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
-    from impasto.runs.recipe import Recipe
+    from impasto.recipes.recipe import Recipe
     from impasto.runs.session import Session
 
 UNDO_BYTES = 300_000_000
@@ -87,7 +87,7 @@ class Painting(Iterator[Step]):
         """Let settings be others from the next step on.
 
         Args:
-            settings: those of :data:`impasto.runs.recipe.CHANGEABLE`, or a ``strength``, which is measured and
+            settings: those of :data:`impasto.recipes.recipe.CHANGEABLE`, or a ``strength``, which is measured and
                 becomes a style weight. Layers are those that there are from the beginning; 0 leaves one out.
 
         Returns:

@@ -29,8 +29,8 @@ from impasto.engine.solvers import LBFGS
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.losses.objective import Objective
+from impasto.recipes.recipe import Recipe, StyleLossName
 from impasto.runs.assemble import build_levels, build_objective
-from impasto.runs.recipe import Recipe, StyleLossName
 
 SIDE = 128
 """Long side of the pictures that are measured at, whatever the size of the result."""

@@ -19,21 +19,21 @@ import torch
 
 from impasto.errors import OutputError, ParameterError
 from impasto.files import replacing
+from impasto.recipes.grid import Variant, check_grid, shown, variants
+from impasto.recipes.parsing import parse_memory
+from impasto.recipes.presets import change, resolve
+from impasto.recipes.recipe import Input, Recipe
 from impasto.runs import report
 from impasto.runs.assemble import Progress
 from impasto.runs.entries import MAX_PIXELS, Entry, Limits, Moment, drawn_up, is_done, painted
 from impasto.runs.exhibit import picture_or_note
 from impasto.runs.folder import RECIPE, RESULT, is_held, read_summary, status
-from impasto.runs.grid import Variant, check_grid, shown, variants
 from impasto.runs.machine import choose_device
 from impasto.runs.plan import available
-from impasto.runs.presets import change, resolve
 from impasto.runs.processes import painted_together
-from impasto.runs.recipe import Input, Recipe
 from impasto.runs.recording import SaveEvery
 from impasto.runs.shared import Shared, network
 from impasto.runs.sheet import contact_sheet, fitted
-from impasto.runs.spelling import parse_memory
 from impasto.runs.tensorboard import require
 
 SHEET, REPORT = "sheet.png", "report.html"
@@ -46,7 +46,7 @@ class Sweep:
 
     Args:
         folder: holds a folder for each run.
-        grid: what :func:`impasto.runs.grid.variants` gave.
+        grid: what :func:`impasto.recipes.grid.variants` gave.
         jobs: how many are painted at once, each in a process of its own with its share of the threads and memory.
         limits: for all of them.
 

@@ -13,10 +13,10 @@ from impasto.errors import ParameterError, unknown_name
 from impasto.exact import float32_products
 from impasto.geometry import fit, resize, size_of
 from impasto.images import Source
+from impasto.recipes.presets import resolve
 from impasto.runs import assemble
 from impasto.runs.assemble import ENCODERS, Encoder
 from impasto.runs.machine import choose_device, choose_precision
-from impasto.runs.presets import resolve
 
 
 class Viewer:

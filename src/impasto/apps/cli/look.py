@@ -51,7 +51,7 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
     faithful
         Print it as the tool itself works.
     """
-    from impasto.runs.presets import PRESETS, resolve
+    from impasto.recipes.presets import PRESETS, resolve
 
     if name is not None:
         sys.stdout.write(resolve(name, faithful=faithful).to_toml())
@@ -164,7 +164,7 @@ def demo(
     """
     import PIL.Image
 
-    from impasto.runs.presets import resolve
+    from impasto.recipes.presets import resolve
     from impasto.swatches import paint
 
     resolve(size=size, steps=steps)  # refused before anything is written

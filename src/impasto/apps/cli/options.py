@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter, Token
 
 from impasto.errors import ParameterError
-from impasto.runs.recipe import (
-    ColorMatch,
-    ContentLossName,
-    Device,
-    EncoderName,
-    Optimizer,
-    Precision,
-    Quality,
-)
-from impasto.runs.spelling import (
+from impasto.recipes.parsing import (
     parse_layers,
     parse_memory,
     parse_names,
@@ -28,9 +19,18 @@ from impasto.runs.spelling import (
     parse_turns,
     parse_weights,
 )
+from impasto.recipes.recipe import (
+    ColorMatch,
+    ContentLossName,
+    Device,
+    EncoderName,
+    Optimizer,
+    Precision,
+    Quality,
+)
 
 if TYPE_CHECKING:
-    from impasto.runs.recipe import Recipe
+    from impasto.recipes.recipe import Recipe
 
 
 def whole(kind: object, tokens: Sequence[Token]) -> int:
@@ -289,8 +289,8 @@ UNCHANGED = Options()
 
 
 def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
-    from impasto.runs.presets import reopen, resolve
-    from impasto.runs.recipe import read_toml
+    from impasto.recipes.presets import reopen, resolve
+    from impasto.recipes.recipe import read_toml
 
     if file is None:
         return resolve(**given)

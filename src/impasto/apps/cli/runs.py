@@ -14,10 +14,10 @@ from impasto.apps.cli.options import UNCHANGED, Options, whole
 from impasto.apps.cli.stylize import TO_A_FREE_NAME, Output, paint, stylize
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
-from impasto.runs.spelling import parse_changes
+from impasto.recipes.parsing import parse_changes
 
 if TYPE_CHECKING:
-    from impasto.runs.recipe import Recipe
+    from impasto.recipes.recipe import Recipe
 
 _FLAG = Parameter(negative=())
 
@@ -144,14 +144,8 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     as_json
         Print one JSON object, with every iteration.
     """
-    from impasto.runs.folder import (
-        differences,
-        overview,
-        read_events,
-        read_recipe,
-        read_steering,
-        read_summary,
-    )
+    from impasto.recipes.differences import differences
+    from impasto.runs.folder import overview, read_events, read_recipe, read_steering, read_summary
 
     recipe = read_recipe(run)
     steering = list(read_steering(run))
@@ -222,7 +216,8 @@ def compare(
     as_json
         Print one JSON object.
     """
-    from impasto.runs.folder import differences, overview, read_recipe
+    from impasto.recipes.differences import differences
+    from impasto.runs.folder import overview, read_recipe
 
     recipes = read_recipe(first), read_recipe(second)
     changed = differences(*recipes)
@@ -275,7 +270,7 @@ def rerun(
 
 
 def _preset(recipe: Recipe) -> Recipe:
-    from impasto.runs.presets import resolve
+    from impasto.recipes.presets import resolve
 
     return resolve(recipe.preset, faithful=recipe.faithful)
 

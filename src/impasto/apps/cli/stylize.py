@@ -21,7 +21,7 @@ from impasto.errors import ParameterError
 if TYPE_CHECKING:
     from impasto.apps.cli.progress import Reporter
     from impasto.engine.stylize import Step
-    from impasto.runs.recipe import Recipe
+    from impasto.recipes.recipe import Recipe
     from impasto.runs.recording import Recording, SaveEvery
     from impasto.runs.result import Result
     from impasto.runs.session import Session

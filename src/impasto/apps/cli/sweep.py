@@ -85,7 +85,7 @@ def sweep(
     quiet
         No progress.
     """
-    from impasto.runs.grid import parse_grid, variants
+    from impasto.recipes.grid import parse_grid, variants
 
     every = parse_save_every(save_every)
     if jobs < 1:

@@ -17,8 +17,8 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.runs.recipe import STARTS, Quality, Recipe, complaint
-from impasto.runs.spelling import parse_layers
+from impasto.recipes.parsing import parse_layers
+from impasto.recipes.recipe import STARTS, Quality, Recipe, complaint
 
 Grid = Mapping[str, tuple[Any, ...]]
 """Setting -> its values, at least one and each once."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.runs.recipe import Quality, Recipe, recipe_from
+from impasto.recipes.recipe import Quality, Recipe, recipe_from
 
 
 @dataclass(frozen=True)

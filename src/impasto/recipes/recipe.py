@@ -1,7 +1,7 @@
 """A recipe: every setting a picture depends on, frozen, and its two-way form as TOML.
 
 Field names are the command's options with underscores, and the defaults here are the engine's own; a preset
-(:mod:`impasto.runs.presets`) changes some of them, and what the user gives changes the rest.
+(:mod:`impasto.recipes.presets`) changes some of them, and what the user gives changes the rest.
 """
 
 from __future__ import annotations

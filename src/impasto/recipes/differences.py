@@ -1,0 +1,27 @@
+"""In what two recipes differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from impasto.recipes.recipe import Input, Recipe
+
+
+def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
+    """Setting -> its two values, where they differ. Pictures are the same when their bytes are."""
+    one, other = (recipe.model_dump(mode="json") for recipe in (first, second))
+    found: dict[str, Any] = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+    found.pop("measured_for", None)  # says nothing that strength and pictures do not
+    for name in ("content", "styles", "palette"):
+        inputs = [_listed(getattr(recipe, name)) for recipe in (first, second)]
+        hashes = [[each.sha256 for each in side] for side in inputs]
+        if hashes[0] == hashes[1] or not all(hashes):
+            found.pop(name, None)
+        else:
+            found[name] = tuple(", ".join(each.path for each in side) for side in inputs)
+    return found
+
+
+def _listed(value: Input | Sequence[Input] | None) -> list[Input]:
+    return [] if value is None else [value] if isinstance(value, Input) else list(value)
