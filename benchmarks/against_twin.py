@@ -30,12 +30,14 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.assembly.networks import build_encoder
+from impasto.assembly.objective import build_objective
+from impasto.assembly.schedule import build_levels, build_solver, build_start
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, whole
 from impasto.geometry import Size, resize
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
-from impasto.runs import assemble
 from machine import machine
 from plot import draw
 
@@ -64,16 +66,16 @@ def textbook(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
 
 def own_schedule(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
     """The tool's sizes, iterations and Adam with carried moments (tested against its own code), by autograd."""
-    levels = assemble.build_levels(recipe, _size(content), [_size(style)], least=16)
+    levels = build_levels(recipe, _size(content), [_size(style)], least=16)
     yield from (
         (lambda step=step: step.image)
         for step in engine.iterate(
             content=content,
             styles=[style],
-            prepare=whole(assemble.build_encoder(recipe), assemble.build_objective(recipe), [1.0]),
+            prepare=whole(build_encoder(recipe), build_objective(recipe), [1.0]),
             levels=levels,
-            start=assemble.build_start(recipe, levels[0].size, content, [style], None),
-            solver=assemble.build_solver(recipe),
+            start=build_start(recipe, levels[0].size, content, [style], None),
+            solver=build_solver(recipe),
         )
     )
 
@@ -107,13 +109,13 @@ def _size(image: Tensor) -> Size:
 
 def _sizes(content: Tensor, style: Tensor, recipe: Recipe) -> tuple[Size, Size]:
     """Of the picture and the style at the end."""
-    last = assemble.build_levels(recipe, _size(content), [_size(style)], least=16)[-1]
+    last = build_levels(recipe, _size(content), [_size(style)], least=16)[-1]
     return last.size, last.styles[0]
 
 
 def _objective(content: Tensor, style: Tensor, recipe: Recipe, *, unit: float) -> Evaluate:
     size, style_size = _sizes(content, style, recipe)
-    prepare = whole(assemble.build_encoder(recipe), assemble.build_objective(recipe), [1.0], unit)
+    prepare = whole(build_encoder(recipe), build_objective(recipe), [1.0], unit)
     return prepare(
         lambda: resize(content, size, recipe.resample), [lambda: resize(style, style_size, recipe.resample)]
     )

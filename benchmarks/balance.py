@@ -5,7 +5,7 @@
 For each pair of pictures the default preset is painted, and what it gives up of the content is the aim. For each
 loss in its place: a picture of the style alone says how much of the content there is to give up, and the loss's
 balance is corrected from picture to picture until the aim is met, by the rule that a weight w gives up the share
-w / (w + m). The geometric mean over the pairs is the loss's balance in `impasto.runs.assemble`. A content loss is
+w / (w + m). The geometric mean over the pairs is the loss's balance (impasto.assembly.objective). A content loss is
 judged by itself: it is balanced so that `--strength 0.5`, which gives up half of it, comes to the same style weight
 as with the default one. What is measured already is in results/balance.json and is not measured again.
 """
@@ -19,7 +19,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from impasto.runs import assemble
+from impasto.assembly.objective import BALANCE
 from impasto.runs.execute import make_session
 from machine import machine
 from pairs import PAIRS, paths
@@ -54,7 +54,7 @@ class Pair:
     def given_up(self, balance: float = 1.0, **options: Any) -> float:
         """The default content loss of a picture painted with a loss multiplied so."""
         if "style_loss" in options:
-            assemble.BALANCE[options["style_loss"]] = balance
+            BALANCE[options["style_loss"]] = balance
         session = make_session(*self._paths, {**self._given, **options})
         for last in session:  # noqa: B007  # the last one is what is wanted
             pass
@@ -76,7 +76,7 @@ def balanced(pair: Pair, aim: float, name: str) -> list[dict[str, float]]:
             return [*tried, {"balance": balance}]
 
 
-START = dict(assemble.BALANCE)
+START = dict(BALANCE)
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
                 save(found, given.size, given.steps)
         for name in CONTENT_LOSSES:
             if name not in row:
-                assemble.BALANCE[name] = 1.0
+                BALANCE[name] = 1.0
                 row[name] = [{"balance": pair.half() / pair.half(content_loss=name)}]
                 print(content, name, row[name], flush=True)
                 save(found, given.size, given.steps)

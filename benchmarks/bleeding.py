@@ -29,9 +29,9 @@ from torch import Tensor
 
 import impasto
 from impasto import images
+from impasto.assembly.networks import build_encoder
 from impasto.encoders.vgg import VGG
 from impasto.geometry import resize
-from impasto.runs.assemble import build_encoder
 from machine import machine
 from pairs import file_of
 

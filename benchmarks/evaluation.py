@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from impasto.assembly.device import choose_precision
+from impasto.assembly.objective import build_objective
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import load
 from impasto.engine.evaluation import whole
 from impasto.engine.tiles import tiled
 from impasto.recipes.presets import resolve
-from impasto.runs.assemble import build_objective
-from impasto.runs.machine import choose_precision
 from machine import machine, results
 
 SHORT = [(384, 512, "whole", 0), (384, 512, "strips", 0), (768, 1024, "whole", 0), (768, 1024, "strips", 0)]

@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 import impasto
+from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.engine.evaluation import Evaluation
 from impasto.geometry import resize
-from impasto.runs.assemble import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.runs.session import Session
 from impasto.runs.shared import Shared
 from impasto.runs.texture import settings as texture_settings

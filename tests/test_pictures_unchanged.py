@@ -21,12 +21,14 @@ import torch
 from torch import Tensor
 
 import impasto
+from impasto.assembly import networks
+from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.kernels import fastest
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.processor import processor
 from impasto.recipes.grid import check_grid, variants
 from impasto.recipes.presets import resolve
-from impasto.runs import assemble, record, recording
+from impasto.runs import record, recording
 from impasto.runs.reconstruct import reconstruct
 from impasto.runs.sweep import Sweep
 from impasto.runs.texture import texture
@@ -119,8 +121,8 @@ def reconstructed() -> list[Tensor]:
 CASES: dict[str, Callable[[], list[Tensor]]] = {
     **{f"preset {name}": stylized(preset=name) for name in impasto.PRESETS},
     **{f"faithful {name}": stylized(preset=name, faithful=True) for name in ("seed-fixed", "gatys")},
-    **{f"style loss {name}": stylized(style_loss=name) for name in assemble.STYLE_LOSSES},
-    **{f"content loss {name}": stylized(content_loss=name) for name in assemble.CONTENT_LOSSES},
+    **{f"style loss {name}": stylized(style_loss=name) for name in STYLE_LOSSES},
+    **{f"content loss {name}": stylized(content_loss=name) for name in CONTENT_LOSSES},
     **{f"color {name}": stylized(color=name) for name in ("keep", "match")},
     **{f"tv loss {name}": stylized(tv_loss=name, tv_weight=2.0) for name in SMOOTHNESS_LOSSES},
     "color match histogram": stylized(color="match", color_match="histogram"),
@@ -177,7 +179,7 @@ def test_pictures_are_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(assemble, "load", thin)
+    monkeypatch.setattr(networks, "load", thin)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     # Which kernel is the fastest differs from time to time, and its last bits with it.
     monkeypatch.setattr(fastest, "fastest", lambda channels, dtype, device, side: "winograd-4")

@@ -13,7 +13,6 @@ from PIL import Image
 
 import impasto as package
 from impasto import images
-from impasto.runs import assemble
 from tests.apps.conftest import Command
 
 LONG_NAME = "a" * 300 + ".png"
@@ -27,7 +26,7 @@ def untouched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise AssertionError("work was begun")
 
     for name in ("load", "mobilenet_v2"):
-        monkeypatch.setattr(assemble, name, too_late)
+        monkeypatch.setattr(networks, name, too_late)
     monkeypatch.setattr(images, "write", too_late)
     Path("folder").mkdir()
     Path("folder.png").mkdir()

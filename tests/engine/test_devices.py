@@ -14,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import impasto
 from impasto import color
+from impasto.assembly.schedule import build_solver
 from impasto.engine.evaluation import in_floats, rounded
 from impasto.engine.solvers import LBFGS
 from impasto.exact import exact, exact_type
-from impasto.runs.assemble import build_solver
 from impasto.runs.plan import with_history_for
 from impasto.runs.session import Session
 

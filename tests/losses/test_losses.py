@@ -76,8 +76,8 @@ def test_gram_gradient(divide: str, reduce: str) -> None:
 
 def test_the_textbook_objective_is_the_papers() -> None:
     """½ Σ (F − P)², Σ (G − A)²: the preset's two losses, weight 1, unnormalised."""
+    from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
     from impasto.recipes.presets import resolve
-    from impasto.runs.assemble import CONTENT_LOSSES, STYLE_LOSSES
 
     recipe = resolve("textbook")
     assert set(recipe.style_layers.values()) == {1.0}
@@ -93,8 +93,8 @@ def test_the_textbook_objective_is_the_papers() -> None:
 
 def test_the_gatys_objective_is_the_papers() -> None:
     """E = Σ (G − A)² / (4 C² (HW)²), each layer a fifth, for pictures of one size."""
+    from impasto.assembly.objective import STYLE_LOSSES
     from impasto.recipes.presets import resolve
-    from impasto.runs.assemble import STYLE_LOSSES
 
     recipe = resolve("gatys")
     f, a = _features(1, 3, 4, 5), _features(1, 3, 4, 5, seed=1)

@@ -11,9 +11,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.recipes.recipe import Input, Recipe
-from impasto.runs import assemble
 from impasto.runs.folder import RESULT, RunFolder, Summary
 from impasto.swatches import paint
 
@@ -101,7 +101,7 @@ def make(tmp_path: Path) -> Make:
 @pytest.fixture
 def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
     """The packaged network is not read again for each picture."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)
+    monkeypatch.setattr(networks, "load", lambda *given, **named: convolutions)
 
 
 @pytest.fixture(scope="session")

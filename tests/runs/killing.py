@@ -30,7 +30,8 @@ from PIL import Image
 
 import impasto.apps.cli.progress  # noqa: F401  # here once, and not in every child
 from impasto.apps.cli.__main__ import main
-from impasto.runs import assemble, plan, recording
+from impasto.assembly import networks
+from impasto.runs import plan, recording
 from impasto.runs.folder import RunFolder, read_events, read_summary
 from tests.thin import thin
 
@@ -62,7 +63,7 @@ def _become(arguments: list[str], before: Any = None, after: Any = None) -> NoRe
         os.dup2(log, 1)
         os.dup2(log, 2)
         torch.set_num_threads(1)
-        assemble.load = thin  # type: ignore[assignment]
+        networks.load = thin  # type: ignore[assignment]
         plan.duration = lambda *given, **named: 0.0  # it tries how fast the machine is
         recording.CHECKPOINT_SECONDS = 0.0
         if before is not None:

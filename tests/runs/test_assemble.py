@@ -10,6 +10,9 @@ import pytest
 import torch
 
 import impasto
+from impasto.assembly import networks
+from impasto.assembly.objective import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, build_objective
+from impasto.assembly.schedule import build_levels
 from impasto.engine.evaluation import whole
 from impasto.errors import ParameterError
 from impasto.losses.objective import StyleLoss, StyleTerm, WholeTerm
@@ -17,8 +20,7 @@ from impasto.losses.relaxed import RelaxedTransport
 from impasto.losses.selfsimilarity import SelfSimilarity
 from impasto.recipes.presets import PRESETS, resolve
 from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
-from impasto.runs import assemble, record, recording, strength
-from impasto.runs.assemble import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, build_objective
+from impasto.runs import record, recording, strength
 from impasto.runs.execute import make_session
 from impasto.runs.plan import peak
 from impasto.runs.session import Session
@@ -33,7 +35,7 @@ DRAWING = ("sliced-wasserstein", "relaxed-transport")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network with a sixteenth of the channels; strength is measured at few pixels."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: THIN)
+    monkeypatch.setattr(networks, "load", lambda *given, **named: THIN)
     monkeypatch.setattr(strength, "SIDE", 32)
 
 
@@ -201,7 +203,7 @@ def test_the_seed_is_the_samples() -> None:
 @pytest.mark.parametrize("what", ["content", "style"])
 def test_a_picture_too_small_is_refused_before_work(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patches of relu5_1 need 48 pixels; a result below is refused, a small style is enlarged."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: pytest.fail("loaded"))
+    monkeypatch.setattr(networks, "load", lambda *given, **named: pytest.fail("loaded"))
     small, large = paint("points", size=40), paint("points", size=64)
     options = {**OPTIONS, "style_loss": "patches"}
     if what == "content":
@@ -266,7 +268,7 @@ def test_strength_of_mixed_losses(pictures: tuple[Path, Path]) -> None:
 def test_whole_maps_cost_memory() -> None:
     def bytes_of(**given: Any) -> float:
         recipe = resolve(size=2048, **given)
-        levels = assemble.build_levels(recipe, (1536, 2048), [(1536, 2048)], least=16)
+        levels = build_levels(recipe, (1536, 2048), [(1536, 2048)], least=16)
         return peak(
             recipe,
             content=(1536, 2048),

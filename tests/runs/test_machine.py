@@ -11,14 +11,16 @@ import pytest
 import torch
 
 import impasto
+from impasto.assembly import bfloat16
+from impasto.assembly import device as machine
+from impasto.assembly.device import at_home, choose_device, choose_precision
 from impasto.errors import ParameterError
 from impasto.measured import answering, forget
 from impasto.processor import acting_as, processor
 from impasto.recipes.presets import resolve
-from impasto.runs import bfloat16, machine, record
+from impasto.runs import record
 from impasto.runs.folder import read_recipe, read_summary
 from impasto.runs.judge import Judge
-from impasto.runs.machine import at_home, choose_device, choose_precision
 from tests.conftest import BFLOAT16
 
 CPU = torch.device("cpu")

@@ -12,10 +12,11 @@ from torch import Tensor
 
 import impasto
 from impasto import images
+from impasto.assembly import guided_filter as photo
+from impasto.assembly import networks
+from impasto.assembly.guided_filter import recolored_photo
 from impasto.geometry import resize
-from impasto.runs import assemble, photo
 from impasto.runs.execute import make_session
-from impasto.runs.photo import recolored_photo
 from impasto.runs.session import Session
 from impasto.runs.texture import texture
 from tests.thin import thin
@@ -27,7 +28,7 @@ THIN = thin("vgg19")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network with a sixteenth of the channels."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: THIN)
+    monkeypatch.setattr(networks, "load", lambda *given, **named: THIN)
 
 
 def _picture(height: int, width: int, seed: int) -> Tensor:

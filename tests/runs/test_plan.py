@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 
+from impasto.assembly.schedule import build_levels
 from impasto.encoders.vgg import POOLINGS, VGG, Pooling
 from impasto.encoders.weights import Convolutions
 from impasto.engine.cuts import cut
@@ -16,7 +17,6 @@ from impasto.geometry import Size
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
-from impasto.runs import assemble
 from impasto.runs.plan import MARGINS, Plan, draw_up, peak
 from tests.engine.test_tiles import thin
 
@@ -27,7 +27,7 @@ CONTENT, STYLE = (3464, 5176), (768, 970)
 
 
 def _levels(recipe: Recipe, content: Size = CONTENT, style: Size = STYLE) -> list[Level]:
-    return assemble.build_levels(recipe, content, [style], least=16)
+    return build_levels(recipe, content, [style], least=16)
 
 
 def _plan(memory: int | None, **given: object) -> Plan:

@@ -21,9 +21,10 @@ from safetensors import safe_open
 
 import impasto
 from impasto import images
+from impasto.assembly import networks
 from impasto.errors import OutputError, ParameterError
 from impasto.recipes.differences import differences
-from impasto.runs import assemble, plan, record, recording
+from impasto.runs import plan, record, recording
 from impasto.runs.folder import (
     CHECKPOINTS,
     RunFolder,
@@ -127,7 +128,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    monkeypatch.setattr(assemble, "load", thin)
+    monkeypatch.setattr(networks, "load", thin)
     monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     content, style = tmp_path / "content.png", tmp_path / "style.png"

@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from impasto.assembly.objective import build_objective
+from impasto.assembly.schedule import build_solver
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import Evaluate, evaluator, level_targets
 from impasto.engine.solvers import Solver
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
-from impasto.runs.assemble import build_objective, build_solver
 
 TOOLS = {
     "seed": "seed",

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from impasto import images
+from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ImageError
 from impasto.recipes.presets import resolve
-from impasto.runs import assemble, strength
+from impasto.runs import strength
 from impasto.runs.session import Session
 from impasto.runs.shared import Shared
 from impasto.swatches import paint
@@ -43,13 +44,13 @@ def test_equal_to_the_last_bit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded: list[str] = []
-    load = assemble.load
+    load = networks.load
 
     def counted(name: str, *given: Any, **named: Any) -> Convolutions:
         loaded.append(name)
         return load(name, *given, **named)
 
-    monkeypatch.setattr(assemble, "load", counted)
+    monkeypatch.setattr(networks, "load", counted)
     content, style, deep = pictures
     shared = Shared()
     runs: list[tuple[dict[str, Any], Path, Path]] = [

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import impasto
+from impasto.assembly import networks
 from impasto.errors import InputError, ParameterError
 from impasto.recipes.recipe import Change, Recipe
-from impasto.runs import assemble, plan, record
+from impasto.runs import plan, record
 from impasto.runs.folder import CHECKPOINTS, read_events, read_recipe, read_steering, status
 from impasto.runs.recording import Recording
 from impasto.swatches import paint
@@ -46,7 +47,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Path]]:
-    monkeypatch.setattr(assemble, "load", thin)
+    monkeypatch.setattr(networks, "load", thin)
     monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
     monkeypatch.setattr("impasto.runs.recording.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
@@ -325,7 +326,7 @@ def test_killed_while_undoing(
         assert not list(run.glob("step-00000[67].png"))
     recipe = read_recipe(run)
     monkeypatch.undo()
-    monkeypatch.setattr(assemble, "load", thin)
+    monkeypatch.setattr(networks, "load", thin)
     record.go_on(run)
     again = record.stylize(tmp_path / "again", *pictures, recipe=recipe)
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())

@@ -12,12 +12,13 @@ import torch
 
 import impasto
 from impasto import images
+from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
 from impasto.recipes.differences import differences
 from impasto.recipes.presets import change, reopen, resolve
 from impasto.recipes.recipe import Recipe
-from impasto.runs import assemble, record, recording, strength
+from impasto.runs import record, recording, strength
 from impasto.runs.execute import make_session
 from impasto.runs.folder import read_recipe
 from impasto.swatches import paint
@@ -32,7 +33,7 @@ THIN = thin("vgg19")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few pixels, by a network with a sixteenth of the channels."""
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: THIN)
+    monkeypatch.setattr(networks, "load", lambda *given, **named: THIN)
     monkeypatch.setattr(strength, "SIDE", 32)
 
 
@@ -63,7 +64,7 @@ def _weight(pictures: tuple[Path, Path], **options: Any) -> float:
 def test_more_strength_gives_up_more_of_the_content(
     pictures: tuple[Path, Path], convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assemble, "load", lambda *given, **named: convolutions)  # the real one
+    monkeypatch.setattr(networks, "load", lambda *given, **named: convolutions)  # the real one
     given_up, weights = [], []
     for value in (0.0, 0.5, 1.0):
         result = impasto.stylize(*pictures, strength=value, **{**OPTIONS, "steps": 20})

@@ -15,12 +15,13 @@ import torch
 
 import impasto
 from impasto import images
+from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.engine import targets
 from impasto.errors import DivergedError, OutputError, ParameterError
 from impasto.recipes.grid import check_grid, variants
 from impasto.recipes.presets import resolve
-from impasto.runs import assemble, strength, sweep
+from impasto.runs import strength, sweep
 from impasto.runs.entries import Limits, Moment
 from impasto.runs.folder import RunFolder, find, read_events, read_summary, status
 from impasto.runs.session import Session
@@ -102,7 +103,7 @@ def test_work_is_done_once(
     loaded: list[str] = []
     read: list[str] = []
     summed: list[tuple[int, ...]] = []
-    load, original, sums = assemble.load, images.read, targets._style
+    load, original, sums = networks.load, images.read, targets._style
 
     def counted_load(name: str, *given: Any, **named: Any) -> Convolutions:
         loaded.append(name)
@@ -116,7 +117,7 @@ def test_work_is_done_once(
         summed.append(tuple(picture.shape[-2:]))
         return sums(stream, terms, wholes, picture, *rest)
 
-    monkeypatch.setattr(assemble, "load", counted_load)
+    monkeypatch.setattr(networks, "load", counted_load)
     monkeypatch.setattr(images, "read", counted_read)
     monkeypatch.setattr(targets, "_style", counted_sums)
     made = _sweep(pictures[:2], {**GRID, "pooling": ["average", "max"]})

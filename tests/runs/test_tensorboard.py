@@ -11,8 +11,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from impasto.assembly import networks
 from impasto.errors import MissingExtraError, OutputError
-from impasto.runs import assemble, record, recording
+from impasto.runs import record, recording
 from impasto.runs.folder import read_events
 from impasto.runs.tensorboard import FOLDER
 from tests.runs.conftest import pattern
@@ -29,7 +30,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    monkeypatch.setattr(assemble, "load", thin)
+    monkeypatch.setattr(networks, "load", thin)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     pattern(1).save(tmp_path / "content.png")
     pattern(2).save(tmp_path / "style.png")

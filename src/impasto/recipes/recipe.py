@@ -163,7 +163,7 @@ class Recipe(BaseModel):
     palette: Input | None = None
     regions: tuple[RegionOf, ...] = ()
 
-    # Whose colours it has: impasto.runs.colors.
+    # Whose colours it has: impasto.assembly.colors.
     color: Color = "style"
     color_match: ColorMatch = "covariance"
 
@@ -188,7 +188,9 @@ class Recipe(BaseModel):
     style_loss: StyleLossName = "gram-share"
     style_losses: dict[str, Mix] = {}  # of single layers, in place of style_loss
     tv_loss: SmoothnessLossName = "absolute-mean"
-    photo_finish: Annotated[int, Field(ge=0, le=100)] = 0  # pixels around each: impasto.runs.photo
+    photo_finish: Annotated[int, Field(ge=0, le=100)] = (
+        0  # pixels around each: impasto.assembly.guided_filter
+    )
 
     # The network.
     encoder: EncoderName | Literal["custom"] = "vgg19"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from impasto.assembly.networks import Progress
 from impasto.engine.stylize import Step
 from impasto.errors import ImpastoError, ParameterError
 from impasto.recipes.differences import differences
 from impasto.recipes.grid import Variant
 from impasto.recipes.recipe import Recipe
-from impasto.runs.assemble import Progress
 from impasto.runs.folder import RECIPE, RESULT, RunFolder, read_recipe, read_summary, status
 from impasto.runs.plan import Plan
 from impasto.runs.record import resume

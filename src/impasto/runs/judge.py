@@ -15,17 +15,18 @@ from typing import Any, cast
 from torch import Tensor
 
 from impasto import color, images
+from impasto.assembly.colors import recolored
+from impasto.assembly.device import at_home, choose_device, choose_precision
+from impasto.assembly.masks import read_masks
+from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
+from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.schedule import style_size, turned, whole_tiles
 from impasto.engine.evaluation import Evaluate
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Input, Recipe
-from impasto.runs import assemble
-from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.colors import recolored
-from impasto.runs.machine import at_home, choose_device, choose_precision
-from impasto.runs.regions import read_masks
 from impasto.runs.shared import smallest
 
 _DISTORTED = 0.02
@@ -104,7 +105,7 @@ class Judge:
         *,
         recipe: Recipe | None = None,
         max_pixels: int = images.MAX_PIXELS,
-        progress: assemble.Progress | None = None,
+        progress: Progress | None = None,
         **options: Any,
     ) -> None:
         given = options.pop("encoder", None)
@@ -122,7 +123,7 @@ class Judge:
                 "strength: expected a content and a style weight to judge by, since a strength is measured "
                 "for a picture when it is painted"
             )
-        self.objective = assemble.build_objective(self.recipe)
+        self.objective = build_objective(self.recipe)
         self.device = choose_device(self.recipe.device)
         dtype, self.precision = choose_precision(self.recipe.precision, self.device, exact=True)
         styles = cast(Sequence[Source], style if isinstance(style, list | tuple) else [style])
@@ -135,7 +136,7 @@ class Judge:
         aim = None
         if self.recipe.palette is not None:
             aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
-        paintings = assemble.turned(self.recipe, paintings)
+        paintings = turned(self.recipe, paintings)
         self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
         read = partial(images.read, max_pixels=max_pixels)
         self._masks = read_masks(
@@ -144,10 +145,10 @@ class Judge:
             read,
             self.device,
             cutout=pictures[0].alpha,
-            style_cutouts=assemble.turned(self.recipe, [picture.alpha for picture in pictures[1:]]),
+            style_cutouts=turned(self.recipe, [picture.alpha for picture in pictures[1:]]),
         )
         self._max_pixels = max_pixels
-        self._encoder = own or assemble.build_encoder(self.recipe, progress=progress)
+        self._encoder = own or build_encoder(self.recipe, progress=progress)
         self._encoder = self._encoder.to(device=self.device, dtype=dtype)
         self._ready: tuple[object, Evaluate] | None = None
 
@@ -168,7 +169,7 @@ class Judge:
             raise ParameterError(
                 f"sizes: expected at most the long side of {picture.name}, {max(own)} pixels, got {size}"
             )
-        at = assemble.whole_tiles(self.recipe, fit(own, size))
+        at = whole_tiles(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
             resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False
@@ -205,13 +206,13 @@ class Judge:
     def _evaluate(self, at: Size, share: float) -> Evaluate:
         """The objective at a size; kept, since pictures of one size tend to come one after the other."""
         sizes = [
-            assemble.style_size(self.recipe, number, size_of(style), at, share=share, least=self._least)
+            style_size(self.recipe, number, size_of(style), at, share=share, least=self._least)
             for number, style in enumerate(self._styles)
         ]
         key = (at, sizes)
         if self._ready is None or self._ready[0] != key:
             self._ready = None
-            prepare = assemble.build_evaluation(
+            prepare = build_evaluation(
                 self._encoder,
                 self.objective,
                 self.recipe.style_shares,
@@ -236,5 +237,5 @@ def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
         raise ParameterError(
             "encoder: the recipe was made with a network that is not in it; pass it as encoder="
         )
-    assemble.check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
-    return 1 if own else assemble.least_side(recipe, assemble.build_objective(recipe))
+    check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
+    return 1 if own else least_side(recipe, build_objective(recipe))

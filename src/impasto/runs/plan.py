@@ -18,6 +18,8 @@ from pathlib import Path
 
 import torch
 
+from impasto.assembly.objective import build_objective
+from impasto.assembly.schedule import HISTORY_MEMORY, build_solver, margin
 from impasto.encoders.vgg import Pooling
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine.pyramid import Level
@@ -29,7 +31,6 @@ from impasto.kernels.fastest import Fastest, fastest, kernel_bytes
 from impasto.losses.cost import Cost
 from impasto.losses.objective import WholeTerm
 from impasto.recipes.recipe import Recipe
-from impasto.runs.assemble import HISTORY_MEMORY, build_objective, build_solver, margin
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
 # the next three.

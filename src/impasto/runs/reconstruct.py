@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.assembly.objective import build_evaluation
 from impasto.engine import stylize as engine
 from impasto.engine.pyramid import Level
 from impasto.engine.solvers import LBFGS
@@ -28,7 +29,6 @@ from impasto.images import Source
 from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
-from impasto.runs import assemble
 from impasto.runs.sheet import contact_sheet, labelled
 from impasto.runs.viewer import Viewer
 
@@ -181,7 +181,7 @@ def _steps(
     return engine.iterate(
         content=original,
         styles=[original],
-        prepare=assemble.build_evaluation(
+        prepare=build_evaluation(
             viewer.load(), objective, (1.0,), unit=255.0, tile=_TILE, tf32=viewer.precision == "tf32"
         ),
         # One size: what a coarser one showed would be known from elsewhere than these layers.

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from impasto import images
 from impasto._version import __version__
+from impasto.assembly.device import peak_memory
 from impasto.engine.stylize import Step
 from impasto.errors import OutputError
 from impasto.recipes.recipe import Change, Recipe
 from impasto.runs.checkpoint import Checkpoint
 from impasto.runs.folder import RESULT, RunFolder, Status, Summary, read_summary
-from impasto.runs.machine import peak_memory
 from impasto.runs.result import Result
 from impasto.runs.session import Session
 from impasto.runs.steering import Painting

@@ -13,6 +13,13 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.assembly.colors import recolored
+from impasto.assembly.device import at_home, choose_device, choose_precision, peak_memory
+from impasto.assembly.guided_filter import recolored_photo
+from impasto.assembly.masks import Masks, read_masks
+from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
+from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin, turned
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import stylize as engine
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
@@ -28,13 +35,7 @@ from impasto.images import Source
 from impasto.losses.objective import Objective, draws
 from impasto.recipes.presets import change
 from impasto.recipes.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
-from impasto.runs import assemble
-from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.colors import recolored
-from impasto.runs.machine import at_home, choose_device, choose_precision, peak_memory
-from impasto.runs.photo import recolored_photo
 from impasto.runs.plan import Plan, draw_up
-from impasto.runs.regions import Masks, read_masks
 from impasto.runs.result import Result
 from impasto.runs.shared import Shared, smallest
 from impasto.runs.steering import Painting
@@ -84,7 +85,7 @@ class Session:
         max_pixels: int = 100_000_000,
         memory: int | None = None,
         keep_plan: bool = False,
-        progress: assemble.Progress | None = None,
+        progress: Progress | None = None,
         shared: Shared | None = None,
     ) -> None:
         self._started = time.perf_counter()
@@ -97,8 +98,8 @@ class Session:
             raise ParameterError(
                 "encoder: the recipe was made with a network that is not in it; pass it as encoder="
             )
-        assemble.check_layers(recipe, encoder.layers if encoder else ENCODERS[recipe.encoder].layers())
-        self.objective = assemble.build_objective(recipe)
+        check_layers(recipe, encoder.layers if encoder else ENCODERS[recipe.encoder].layers())
+        self.objective = build_objective(recipe)
         replaced: tuple[str, ...] = ()
         if asked is not None:
             recipe, replaced = at_home(recipe, asked=asked)
@@ -126,7 +127,7 @@ class Session:
             }
         )
         photo, *paintings = (smallest(picture.pixels).to(self.device) for picture in pictures)
-        paintings = assemble.turned(recipe, paintings)
+        paintings = turned(recipe, paintings)
         aim = None if colors is None else colors.pixels.to(self.device)
         self.content, self.styles, self._colored = recolored(recipe, photo, paintings, aim)
         self._photo = photo
@@ -137,7 +138,7 @@ class Session:
             read=partial(read, max_pixels=max_pixels),
             device=self.device,
             cutout=pictures[0].alpha,
-            style_cutouts=assemble.turned(recipe, [picture.alpha for picture in pictures[1:]]),
+            style_cutouts=turned(recipe, [picture.alpha for picture in pictures[1:]]),
         )
         self.recipe = self.recipe.model_copy(
             update={
@@ -153,7 +154,7 @@ class Session:
         self._init = None if start is None else start.pixels.to(self.device)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side(recipe))
-        self.margin = assemble.margin(recipe, self.levels)
+        self.margin = margin(recipe, self.levels)
         self._check_pixels("size: a result", self.levels[-1].size, max_pixels)
         self._check_changes()
         self.plan = self._plan(memory) if encoder is None and not keep_plan else None
@@ -185,7 +186,7 @@ class Session:
             self._balanced = True
             started = time.perf_counter()
             self.recipe = self._balanced_recipe(self.recipe)
-            self.objective = assemble.build_objective(self.recipe)
+            self.objective = build_objective(self.recipe)
             self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
             self.seconds["strength"] = time.perf_counter() - started
         return self.encoder
@@ -195,7 +196,7 @@ class Session:
             return self._shared.encoder(
                 self.recipe, device=self.device, dtype=self.dtype, progress=self._progress
             )
-        encoder = self._given or assemble.build_encoder(self.recipe, progress=self._progress)
+        encoder = self._given or build_encoder(self.recipe, progress=self._progress)
         return encoder.to(device=self.device, dtype=self.dtype)
 
     def _balanced_recipe(self, recipe: Recipe) -> Recipe:
@@ -246,10 +247,10 @@ class Session:
         )
 
     def _smallest_side(self, recipe: Recipe) -> int:
-        return assemble.least_side(recipe, assemble.build_objective(recipe))
+        return least_side(recipe, build_objective(recipe))
 
     def _levels(self, least: int) -> list[Level]:
-        return assemble.build_levels(
+        return build_levels(
             self.recipe,
             size_of(self.content),
             [size_of(style) for style in self.styles],
@@ -283,10 +284,8 @@ class Session:
                 styles=self.styles,
                 prepare=first.prepare,
                 levels=self.levels,
-                start=assemble.build_start(
-                    self.recipe, self.levels[0].size, self.content, self.styles, self._init
-                ),
-                solver=assemble.build_solver(self.recipe),
+                start=build_start(self.recipe, self.levels[0].size, self.content, self.styles, self._init),
+                solver=build_solver(self.recipe),
                 unit=float(self.recipe.unit),
                 detail=self.recipe.detail,
                 least_fall=self.recipe.least_fall,
@@ -308,7 +307,7 @@ class Session:
         return not self.recipe.faithful and (self._init is not None or self.recipe.init != "noise")
 
     def _start_at(self, size: Size) -> Tensor:
-        return assemble.build_start(self.recipe, size, self.content, self.styles, self._init)
+        return build_start(self.recipe, size, self.content, self.styles, self._init)
 
     def evaluate(self, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
@@ -317,7 +316,7 @@ class Session:
         """
         self.load()
         level, settings = self.levels[-1], self.recipe.after(done)
-        return self._prepared(settings, assemble.build_objective(settings), unit=1.0)(
+        return self._prepared(settings, build_objective(settings), unit=1.0)(
             partial(resize, self.content, level.size, self.recipe.resample),
             [
                 partial(resize, style, size, self.recipe.resample)
@@ -332,9 +331,9 @@ class Session:
         self.load()
         settings = self.recipe.after(done)
         key = settings.model_dump_json(include={*CHANGEABLE} - {"learning_rate"})
-        rate = assemble.learning_rate(settings)
+        rate = learning_rate(settings)
         if key not in self._courses:
-            objective = assemble.build_objective(settings)
+            objective = build_objective(settings)
             put_back, colored = self._masks_of(settings).finish(self._photo), self._colored
             content, photo_finish = self.content, settings.photo_finish  # not self, which keeps the function
             self._courses[key] = Course(
@@ -415,7 +414,7 @@ class Session:
     def _prepared(self, settings: Recipe, objective: Objective, *, unit: float, margin: int = 0) -> Prepare:
         assert self.encoder is not None
         kept = self._kept if self.recipe.changes else None
-        return assemble.build_evaluation(
+        return build_evaluation(
             self.encoder,
             objective,
             settings.style_shares,

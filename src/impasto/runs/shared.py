@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.assembly.networks import Encoder, Progress, build_encoder
 from impasto.engine.kept import Kept
 from impasto.recipes.recipe import Recipe
-from impasto.runs import assemble
-from impasto.runs.assemble import Encoder
 
 if TYPE_CHECKING:
     from impasto.images import Source
@@ -56,7 +55,7 @@ class Shared:
         *,
         device: torch.device,
         dtype: torch.dtype,
-        progress: assemble.Progress | None = None,
+        progress: Progress | None = None,
     ) -> Encoder:
         """The recipe's network, loaded, on that device and in that type.
 
@@ -67,7 +66,7 @@ class Shared:
         if self._encoder is None or wanted != self._network:
             # The old one goes first: two would take twice the memory.
             self._encoder, self._network, self.targets = None, None, Kept(self._target_bytes)
-            encoder = assemble.build_encoder(recipe, progress=progress)
+            encoder = build_encoder(recipe, progress=progress)
             self._encoder, self._network = encoder.to(device=device, dtype=dtype), wanted
         return self._encoder
 

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from impasto.assembly.device import choose_device, choose_precision
+from impasto.assembly.networks import build_encoder
+from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.schedule import build_levels
 from impasto.geometry import Size
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Quality
-from impasto.runs.assemble import build_encoder, build_evaluation, build_levels, build_objective, least_side
-from impasto.runs.machine import choose_device, choose_precision
 
 MEASURED: tuple[int, ...] = (96, 192, 384)
 """Long sides that are measured, in pixels."""

@@ -22,6 +22,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from impasto.assembly.objective import build_objective
+from impasto.assembly.schedule import build_levels
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.kept import Kept
 from impasto.engine.pyramid import Level
@@ -30,7 +32,6 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.losses.objective import Objective
 from impasto.recipes.recipe import Recipe, StyleLossName
-from impasto.runs.assemble import build_levels, build_objective
 
 SIDE = 128
 """Long side of the pictures that are measured at, whatever the size of the result."""

@@ -17,6 +17,8 @@ from typing import Any
 import PIL.Image
 import torch
 
+from impasto.assembly.device import choose_device
+from impasto.assembly.networks import Progress
 from impasto.errors import OutputError, ParameterError
 from impasto.files import replacing
 from impasto.recipes.grid import Variant, check_grid, shown, variants
@@ -24,11 +26,9 @@ from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Input, Recipe
 from impasto.runs import report
-from impasto.runs.assemble import Progress
 from impasto.runs.entries import MAX_PIXELS, Entry, Limits, Moment, drawn_up, is_done, painted
 from impasto.runs.exhibit import picture_or_note
 from impasto.runs.folder import RECIPE, RESULT, is_held, read_summary, status
-from impasto.runs.machine import choose_device
 from impasto.runs.plan import available
 from impasto.runs.processes import painted_together
 from impasto.runs.recording import SaveEvery

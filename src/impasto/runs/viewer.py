@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.assembly.device import choose_device, choose_precision
+from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder
 from impasto.errors import ParameterError, unknown_name
 from impasto.exact import float32_products
 from impasto.geometry import fit, resize, size_of
 from impasto.images import Source
 from impasto.recipes.presets import resolve
-from impasto.runs import assemble
-from impasto.runs.assemble import ENCODERS, Encoder
-from impasto.runs.machine import choose_device, choose_precision
 
 
 class Viewer:
@@ -45,7 +44,7 @@ class Viewer:
         encoder: str | Encoder = "vgg19",
         exact: bool = True,
         max_pixels: int = images.MAX_PIXELS,
-        progress: assemble.Progress | None = None,
+        progress: Progress | None = None,
         **options: Any,
     ) -> None:
         own = None if isinstance(encoder, str) else encoder
@@ -101,7 +100,7 @@ class Viewer:
             WeightsError: its weights are not to be had.
         """
         if self._encoder is None:
-            encoder = self._own or assemble.build_encoder(self._recipe, progress=self._progress)
+            encoder = self._own or build_encoder(self._recipe, progress=self._progress)
             self._encoder = encoder.to(device=self.device, dtype=self.dtype)
         return self._encoder
 

@@ -74,10 +74,10 @@ def encoders(name: str | None = None) -> int:
     name
         Only this network.
     """
+    from impasto.assembly.networks import ENCODERS
     from impasto.encoders.mobilenet import MOBILENET_V2
     from impasto.encoders.weights import DEFAULTS, SOURCES
     from impasto.errors import unknown_name
-    from impasto.runs.assemble import ENCODERS
 
     if name is not None and name not in ENCODERS:
         raise unknown_name("encoder", name, ENCODERS)
@@ -219,8 +219,8 @@ def doctor(*, speed: Annotated[bool, Parameter(negative=())] = False) -> int:
 
 def _speed() -> int:
     """Seconds for the sizes that people ask for, in words."""
+    from impasto.assembly.device import choose_device, choose_precision
     from impasto.processor import processor
-    from impasto.runs.machine import choose_device, choose_precision
     from impasto.runs.speed import evaluation_seconds, table
 
     device = choose_device("auto")
@@ -239,12 +239,12 @@ def _health() -> int:
     import numpy as np
 
     import impasto
+    from impasto.assembly import bfloat16
+    from impasto.assembly.device import choose_device, choose_precision
     from impasto.encoders.weights import SOURCES, load
     from impasto.files import cache_folder
     from impasto.processor import processor
-    from impasto.runs import bfloat16
     from impasto.runs.execute import stylize
-    from impasto.runs.machine import choose_device, choose_precision
     from impasto.swatches import paint
 
     _say(f"impasto {impasto.__version__}, Python {platform.python_version()}, {platform.platform()}")

@@ -11,9 +11,9 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from impasto.assembly.device import peak_memory
 from impasto.engine.stylize import Step
 from impasto.runs.entries import Moment
-from impasto.runs.machine import peak_memory
 from impasto.runs.session import Session
 
 

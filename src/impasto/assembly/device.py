@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 import torch
 
+from impasto.assembly import bfloat16
 from impasto.errors import ParameterError
 from impasto.processor import processor
 from impasto.recipes.recipe import Recipe
-from impasto.runs import bfloat16
 
 # Of two number types about as fast, the one with more digits.
 _WORTH = 1.05

@@ -1,0 +1,95 @@
+"""The network that a recipe names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.encoders.mobilenet import mobilenet_v2
+from impasto.encoders.vgg import VGG, layer_names, smallest_side
+from impasto.encoders.weights import ARCHITECTURES, load
+from impasto.errors import unknown_name
+from impasto.recipes.recipe import Recipe
+
+Progress = Callable[[int, int | None], None]
+
+
+class Encoder(Protocol):
+    """What the engine needs of a network."""
+
+    layers: tuple[str, ...]
+
+    def __call__(self, image: Tensor, layers: Sequence[str]) -> Mapping[str, Tensor]: ...
+
+    def to(
+        self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Encoder: ...
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that recipes can name.
+
+    Attributes:
+        layers: its layers, known without loading it.
+        smallest_side: pixels a picture needs on each side for the layers given.
+        build: loads it.
+    """
+
+    layers: Callable[[], tuple[str, ...]]
+    smallest_side: Callable[[Collection[str]], int]
+    build: Callable[[Recipe, Progress | None], Encoder]
+
+
+def _vgg(name: str) -> Network:
+    names = layer_names(ARCHITECTURES[name].convolutions)
+
+    def build(recipe: Recipe, progress: Progress | None) -> Encoder:
+        return VGG(
+            load(name, recipe.weights, progress=progress),
+            pooling=recipe.pooling,
+            padding=recipe.padding,
+            mean=recipe.mean_pixel,
+        )
+
+    return Network(
+        layers=lambda: names,
+        smallest_side=lambda layers: smallest_side(names, layers),
+        build=build,
+    )
+
+
+ENCODERS: dict[str, Network] = {
+    "vgg19": _vgg("vgg19"),
+    "vgg16": _vgg("vgg16"),
+    "mobilenet-v2": Network(
+        layers=lambda: tuple(f"features.{index}" for index in range(19)),
+        smallest_side=lambda layers: 1,  # its convolutions pad, whatever their stride
+        build=lambda recipe, progress: mobilenet_v2(recipe.weights, progress=progress),
+    ),
+}
+
+
+def check_layers(recipe: Recipe, known: tuple[str, ...]) -> None:
+    """Refuse layers that the network does not have, before anything is loaded.
+
+    Raises:
+        ParameterError: with a suggestion.
+    """
+    for option, named in (
+        ("content-layers", recipe.content_layers),
+        ("style-layers", recipe.style_layers),
+        ("style-target-layers", list(recipe.style_target_layers.values())),
+    ):
+        for layer in named:
+            if layer not in known:
+                raise unknown_name(f"--{option}: layer of {recipe.encoder}", layer, known)
+
+
+def build_encoder(recipe: Recipe, *, progress: Progress | None = None) -> Encoder:
+    """The network, loaded."""
+    return ENCODERS[recipe.encoder].build(recipe, progress)

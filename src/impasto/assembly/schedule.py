@@ -1,0 +1,173 @@
+"""How a recipe's picture comes about: sizes and iterations, the first image, the solver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from impasto.engine.pyramid import Level, sizes, split
+from impasto.engine.solvers import LBFGS, Adam, Solver
+from impasto.engine.start import noise
+from impasto.errors import ParameterError
+from impasto.geometry import Size, cover, fit, measure, resize
+from impasto.recipes.recipe import Recipe
+
+_GRID = 16  # pixels that become one at relu5_1
+
+
+HISTORY_MEMORY = 300
+"""Megabytes for the pairs of L-BFGS, where the recipe does not say and the device is a processor."""
+
+
+def build_levels(
+    recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int, final_only: bool = False
+) -> list[Level]:
+    """Sizes of the picture and of the styles, and iterations, coarse to fine.
+
+    Args:
+        content, styles: sizes of the pictures as they came.
+        least: pixels the network needs on each side; coarse levels below it are left out.
+        final_only: work at the result's size alone.
+
+    Raises:
+        ParameterError: the result would be too small for the network.
+    """
+    if recipe.aspect is not None:
+        content = (1 << 16, round((1 << 16) * recipe.aspect))
+    final = whole_tiles(recipe, fit(content, recipe.size, recipe.fit))
+    if min(final) < least:
+        raise ParameterError(
+            f"size: the chosen layers need at least {least} pixels on each side, "
+            f"got a result of {final[1]}x{final[0]}"
+        )
+    all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
+    kept = [whole_tiles(recipe, size) for size in all_sizes if min(size) >= least]
+    counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
+    return [
+        Level(
+            size,
+            tuple(
+                style_size(recipe, number, style, size, share=max(size) / max(final), least=least)
+                for number, style in enumerate(styles)
+            ),
+            count,
+        )
+        for size, count in zip(kept, counts, strict=True)
+    ]
+
+
+def margin(recipe: Recipe, levels: Sequence[Level]) -> int:
+    """Pixels painted beyond every edge: the recipe's, or as many as a narrow picture can be mirrored by.
+
+    A seamless picture has its other side there.
+    """
+    return 0 if recipe.seamless else min(recipe.margin, *(min(level.size) - 1 for level in levels))
+
+
+def whole_tiles(recipe: Recipe, size: Size) -> Size:
+    """The size, or for a seamless picture the nearest that goes on at its other side on the network's grid."""
+    if not recipe.seamless:
+        return size
+    height, width = (max(1, round(side / _GRID)) * _GRID for side in size)
+    return height, width
+
+
+@overload
+def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]: ...
+
+
+@overload
+def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> list[Tensor | None]: ...
+
+
+def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    """The style pictures, or their alphas, (1, C, H, W) each, flipped and then rotated as the recipe says."""
+    found: list[Tensor | None] = []
+    for number, style in enumerate(styles):
+        if style is None:
+            found.append(None)
+            continue
+        degrees, flip = recipe.turn_of(number)
+        if flip != "no":
+            style = style.flip(3 if flip == "horizontal" else 2)
+        found.append(torch.rot90(style, -degrees // 90, (2, 3)).contiguous())
+    return found
+
+
+def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share: float, least: int) -> Size:
+    """How large a style picture is at a level.
+
+    Args:
+        number: of the style, from 0.
+        style: its size as it came.
+        picture: the level's.
+        share: the level's long side, of the final one's.
+        least: pixels the network needs on each side.
+    """
+    scale = recipe.scale_of(number)
+    if recipe.style_size is None:
+        pixels = measure(picture, recipe.style_fit) * scale
+    elif recipe.style_size == 0:
+        pixels = max(style) * scale * share
+    else:
+        pixels = recipe.style_size * scale * share
+    how = recipe.style_fit if recipe.style_size is None else "long"
+    size = fit(style, pixels, how, enlarge=recipe.style_enlarge)
+    # A narrow style is enlarged rather than refused: all that is lost is a little of its scale.
+    return size if min(size) >= least else fit(style, least, "short")
+
+
+def build_start(
+    recipe: Recipe, size: Size, content: Tensor, styles: Sequence[Tensor], picture: Tensor | None
+) -> Tensor:
+    """The first image, (1, 3, height, width) on the content's device.
+
+    Args:
+        picture: a start of the user's own, instead of what ``init`` names.
+    """
+    if picture is not None:
+        return resize(picture, size)
+    match recipe.init:
+        case "content":
+            return resize(content, size, recipe.resample)
+        case "style":
+            return cover(styles[0], size)
+        case "noise":
+            generator = torch.Generator().manual_seed(recipe.seed)
+            mean = recipe.mean_pixel or (123.68, 116.779, 103.939)
+            red, green, blue = (value / 255.0 for value in mean)
+            return noise(
+                size, centre=(red, green, blue), deviation=recipe.noise / 255.0, generator=generator
+            ).to(content.device)
+        case _:
+            raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
+
+
+def build_solver(recipe: Recipe) -> Solver:
+    """The solver, new."""
+    bounds = (0.0, float(recipe.unit)) if recipe.bounded else None
+    if recipe.optimizer == "adam":
+        return Adam(
+            learning_rate=learning_rate(recipe),
+            betas=recipe.betas,
+            averaging=recipe.averaging,
+            bounds=bounds,
+        )
+    return LBFGS(
+        history=recipe.history,
+        history_bytes=(HISTORY_MEMORY if recipe.history_memory is None else recipe.history_memory)
+        * 1_000_000,
+        line_search=recipe.optimizer == "lbfgs-wolfe",
+        learning_rate=learning_rate(recipe),
+        first_move=recipe.first_move / 255.0 * recipe.unit,
+        spectral_exponent=recipe.spectral_exponent,
+        bounds=bounds,
+    )
+
+
+def learning_rate(recipe: Recipe) -> float:
+    """The solver's: the recipe's, or what suits it."""
+    return recipe.learning_rate or (0.02 * recipe.unit if recipe.optimizer == "adam" else 1.0)
