@@ -13,6 +13,7 @@ from PIL import Image
 
 import impasto as package
 from impasto import images
+from impasto.assembly import networks
 from tests.apps.conftest import Command
 
 LONG_NAME = "a" * 300 + ".png"

@@ -25,10 +25,10 @@ from impasto.runs.execute import make_session
 from impasto.runs.plan import peak
 from impasto.runs.session import Session
 from impasto.swatches import paint
-from tests.apps.conftest import _thin
+from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 48, "steps": 3, "device": "cpu", "precision": "fp32"}
-THIN = _thin("vgg19")
+THIN = thin("vgg19")
 DRAWING = ("sliced-wasserstein", "relaxed-transport")
 
 
