@@ -33,7 +33,7 @@ from impasto import images
 from impasto.assembly.networks import build_encoder
 from impasto.assembly.objective import build_objective
 from impasto.assembly.schedule import build_levels, build_solver, build_start
-from impasto.engine import stylize as engine
+from impasto.engine import optimize as engine
 from impasto.engine.evaluation import Evaluate, whole
 from impasto.geometry import Size, resize
 from impasto.recipes.presets import resolve

@@ -34,7 +34,7 @@ from torch import Tensor
 from impasto import images
 from impasto.color import oklab
 from impasto.geometry import Size, fit, resize
-from impasto.runs.execute import make_session
+from impasto.transfer.api import make_session
 from machine import machine
 from pairs import PAIRS, paths
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.assembly.objective import BALANCE
-from impasto.runs.execute import make_session
+from impasto.transfer.api import make_session
 from machine import machine
 from pairs import PAIRS, paths
 

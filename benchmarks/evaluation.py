@@ -24,7 +24,7 @@ from impasto.assembly.objective import build_objective
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import load
 from impasto.engine.evaluation import whole
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.recipes.presets import resolve
 from machine import machine, results
 

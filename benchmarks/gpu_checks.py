@@ -16,9 +16,9 @@ import impasto
 from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.engine.evaluation import Evaluation
 from impasto.geometry import resize
-from impasto.runs.session import Session
-from impasto.runs.shared import Shared
-from impasto.runs.texture import settings as texture_settings
+from impasto.transfer.session import Session
+from impasto.transfer.session_cache import Shared
+from impasto.transfer.texture import settings as texture_settings
 
 Pixels = NDArray[np.uint8]
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from impasto import color, images
 from impasto.geometry import fit, resize
-from impasto.runs.judge import Judge
+from impasto.inspection.judge import Judge
 from machine import machine
 from pairs import file_of
 

@@ -24,10 +24,10 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from torch import Tensor
 
-from impasto.runs.execute import make_session
-from impasto.runs.result import Result
-from impasto.runs.session import Session
-from impasto.runs.strength import odds
+from impasto.transfer.api import make_session
+from impasto.transfer.result import Result
+from impasto.transfer.session import Session
+from impasto.transfer.strength import odds
 from machine import machine
 from pairs import PAIRS, paths
 

@@ -23,16 +23,18 @@ from torch import Tensor
 import impasto
 from impasto.assembly import networks
 from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
+from impasto.inspection.reconstruct import reconstruct
 from impasto.kernels import fastest
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.processor import processor
 from impasto.recipes.grid import check_grid, variants
 from impasto.recipes.presets import resolve
-from impasto.runs import record, recording
-from impasto.runs.reconstruct import reconstruct
-from impasto.runs.sweep import Sweep
-from impasto.runs.texture import texture
+from impasto.runs import recording
+from impasto.runs.create import begin
+from impasto.runs.resume import go_on
 from impasto.swatches import paint
+from impasto.sweeps.sweep import Sweep
+from impasto.transfer.texture import texture
 from tests.thin import thin
 
 DIGESTS = Path(__file__).with_suffix(".json")
@@ -90,11 +92,11 @@ def steered() -> list[Tensor]:
 
 
 def resumed() -> list[Tensor]:
-    with record.begin("run", "content.png", "style.png", **OPTIONS) as run:
+    with begin("run", "content.png", "style.png", **OPTIONS) as run:
         for step in run:
             if step.done == 3:
                 break
-    return [record.go_on("run").image]
+    return [go_on("run").image]
 
 
 def swept() -> list[Tensor]:

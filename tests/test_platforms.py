@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from impasto.runs.folder import RunFolder, _cannot_lock
+from impasto.runs.folder import RunFolder
+from impasto.runs.readers import _cannot_lock
 
 IMPORTS = """
 import importlib, os, pkgutil, signal, sys, types

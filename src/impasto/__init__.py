@@ -15,7 +15,7 @@ from impasto._version import __version__
 
 if TYPE_CHECKING:
     from impasto.encoders import VGG, from_module
-    from impasto.engine.stylize import Step
+    from impasto.engine.optimize import Step
     from impasto.errors import (
         DivergedError,
         ImageError,
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     )
     from impasto.recipes.presets import PRESETS, resolve
     from impasto.recipes.recipe import Recipe
-    from impasto.runs.execute import iterate, plan, stylize
-    from impasto.runs.plan import Plan
-    from impasto.runs.result import Result
-    from impasto.runs.steering import Painting
+    from impasto.transfer.api import iterate, plan, stylize
+    from impasto.transfer.painting import Painting
+    from impasto.transfer.planner import Plan
+    from impasto.transfer.result import Result
 
 _HOMES = {
     "VGG": "impasto.encoders",
     "from_module": "impasto.encoders",
-    "Step": "impasto.engine.stylize",
+    "Step": "impasto.engine.optimize",
     "DivergedError": "impasto.errors",
     "ImageError": "impasto.errors",
     "ImpastoError": "impasto.errors",
@@ -45,15 +45,15 @@ _HOMES = {
     "OutputError": "impasto.errors",
     "ParameterError": "impasto.errors",
     "WeightsError": "impasto.errors",
-    "Result": "impasto.runs.result",
-    "iterate": "impasto.runs.execute",
-    "plan": "impasto.runs.execute",
-    "stylize": "impasto.runs.execute",
+    "Result": "impasto.transfer.result",
+    "iterate": "impasto.transfer.api",
+    "plan": "impasto.transfer.api",
+    "stylize": "impasto.transfer.api",
     "PRESETS": "impasto.recipes.presets",
     "resolve": "impasto.recipes.presets",
-    "Plan": "impasto.runs.plan",
+    "Plan": "impasto.transfer.planner",
     "Recipe": "impasto.recipes.recipe",
-    "Painting": "impasto.runs.steering",
+    "Painting": "impasto.transfer.painting",
 }
 
 __all__ = [

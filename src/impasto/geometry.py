@@ -14,13 +14,8 @@ from impasto.errors import unknown_name
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
-
 Fit = Literal["long", "short", "height", "area"]
-
-
 Resample = Literal["bicubic", "bilinear"]
-
-
 FITS: tuple[Fit, ...] = ("long", "short", "height", "area")
 
 

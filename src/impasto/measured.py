@@ -28,7 +28,6 @@ T = TypeVar("T")
 
 # Seconds. Not nothing: processes that follow each other, such as a run and its resumption, shall choose alike.
 _DISTURBED_HOLDS = 3600.0
-
 _lock = (
     threading.RLock()
 )  # one measurement at a time: two would slow each other. One may need another's answer.

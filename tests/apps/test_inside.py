@@ -10,7 +10,7 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from impasto.runs import reconstruct
+from impasto.inspection import reconstruct
 from tests.apps.conftest import Command
 
 PAIR = ("content.png", "style.png")

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from impasto import images
-from impasto.runs import record, recording
+from impasto.runs import recording, resume
 from impasto.runs.checkpoint import Checkpoint
-from impasto.runs.folder import RunFolder, read_events, read_recipe, read_summary, status
+from impasto.runs.folder import RunFolder
+from impasto.runs.readers import read_events, read_recipe, read_summary, status
 from tests.apps.conftest import Command
 
 PAIR = ("stylize", "content.png", "style.png")
@@ -228,12 +229,12 @@ def test_the_summary_names_a_note_once(
         if event["done"] == 2:
             raise KeyboardInterrupt
 
-    real = record.Session.steps
+    real = resume.Session.steps
 
-    def steps(self: record.Session, resume: Any = None, **options: Any) -> Any:
+    def steps(self: resume.Session, resume: Any = None, **options: Any) -> Any:
         return (replace(step, notes=(f"note {step.done}",)) for step in real(self, resume, **options))
 
-    monkeypatch.setattr(record.Session, "steps", steps)
+    monkeypatch.setattr(resume.Session, "steps", steps)
     monkeypatch.setattr(RunFolder, "append", interrupted)
     assert impasto(*QUICK, "--run", "run").code == 1
     summary = read_summary(Path("run"))

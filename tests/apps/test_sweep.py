@@ -11,7 +11,8 @@ from typing import Any
 import PIL.Image
 import pytest
 
-from impasto.runs.folder import RunFolder, find, status
+from impasto.runs.folder import RunFolder
+from impasto.runs.readers import find, status
 from tests.apps.conftest import Command
 
 QUICK = ("--size", "32", "--steps", "4", "--device", "cpu", "--precision", "fp32")

@@ -14,9 +14,9 @@ from impasto.encoders import mobilenet
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.module import from_module
 from impasto.engine.evaluation import whole
+from impasto.engine.optimize import iterate
 from impasto.engine.pyramid import Level
-from impasto.engine.solvers import LBFGS
-from impasto.engine.stylize import iterate
+from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.errors import MissingExtraError, ParameterError, WeightsError
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from impasto.engine.cuts import cut
+from impasto.engine.tiling.tiles import cut
 
 
 def test_the_cut_covers_every_pixel_once() -> None:

@@ -16,10 +16,10 @@ import impasto
 from impasto import color
 from impasto.assembly.schedule import build_solver
 from impasto.engine.evaluation import in_floats, rounded
-from impasto.engine.solvers import LBFGS
+from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.exact import exact, exact_type
-from impasto.runs.plan import with_history_for
-from impasto.runs.session import Session
+from impasto.transfer.planner import with_history_for
+from impasto.transfer.session import Session
 
 SOURCE = Path(impasto.__file__).parent
 
@@ -29,14 +29,16 @@ FLOAT64 = {
     "encoders/conventions.py": "kernels as they are read from a file, on the processor",
     "encoders/module.py": "asked for by the caller, and else the mean before it moves",
     "encoders/vgg.py": "asked for by the caller, and else the mean before it moves",
-    "engine/solvers.py": "matrices of as many rows as pairs are kept, on the processor; states",
-    "engine/vectors.py": "a table of types",
+    "engine/solvers/adam.py": "states, on the processor",
+    "engine/solvers/lbfgs.py": "matrices of as many rows as pairs are kept, on the processor; states",
+    "engine/solvers/history.py": "a table of types",
     "engine/watchdog.py": "states, on the processor",
     "feedforward/training/pool.py": "shares added up, on the processor",
-    "losses/sliced.py": "directions as they are drawn, on the processor",
+    "losses/sliced_wasserstein.py": "directions as they are drawn, on the processor",
     "runs/checkpoint.py": "a table of types",
-    "runs/colormap.py": "pictures of maps, on the processor",
-    "runs/maps.py": "pictures of maps, on the processor",
+    "figures/colormaps.py": "pictures of maps, on the processor",
+    "figures/heatmap.py": "pictures of maps, on the processor",
+    "inspection/gram.py": "an order of channels, on the processor",
     "swatches/waves.py": "NumPy",
 }
 """File -> why it may name the type."""
@@ -136,7 +138,7 @@ def test_what_metal_lacks_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -
 
     picture = np.zeros((32, 32, 3), np.uint8)
     painting = impasto.iterate(picture, picture, size=32, steps=2, device="cpu")
-    monkeypatch.setattr("impasto.engine.solvers.LBFGS.step", lacks)
+    monkeypatch.setattr("impasto.engine.solvers.lbfgs.LBFGS.step", lacks)
     with pytest.raises(impasto.ParameterError, match=r"aten::thing.*PYTORCH_ENABLE_MPS_FALLBACK=1"):
         next(painting)
 

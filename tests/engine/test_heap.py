@@ -9,8 +9,8 @@ import psutil
 import pytest
 import torch
 
-from impasto.engine import heap
-from impasto.engine.cuts import cut
+from impasto.engine import memory as heap
+from impasto.engine.tiling.tiles import cut
 
 
 @pytest.fixture

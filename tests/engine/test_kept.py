@@ -10,13 +10,13 @@ from torch import Tensor
 
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
-from impasto.engine.kept import Kept, digest
-from impasto.engine.pieces import Pieces
-from impasto.engine.tiles import tiled
+from impasto.engine.cache import Kept, digest
+from impasto.engine.tiling.gradient import tiled
+from impasto.engine.tiling.streamed import Pieces
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
+from impasto.losses.newton_schulz import NewtonSchulzWasserstein
 from impasto.losses.objective import ContentTerm, Objective, StyleTerm
-from impasto.losses.wasserstein import NewtonSchulzWasserstein
 
 
 def test_makes_once_and_forgets_the_oldest() -> None:

@@ -7,8 +7,8 @@ import torch
 
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
-from impasto.engine.cuts import cut
-from impasto.engine.maps import gathered
+from impasto.engine.tiling.feature_maps import gathered
+from impasto.engine.tiling.tiles import cut
 
 
 @pytest.mark.parametrize("size", [(96, 64), (101, 90), (33, 150)])

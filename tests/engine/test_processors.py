@@ -12,7 +12,7 @@ from impasto import processor as module
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, StyleTerm

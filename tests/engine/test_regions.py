@@ -10,17 +10,17 @@ from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import whole
 from impasto.engine.regions import Region, Regions
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import share
-from impasto.losses.deviation import MeanDeviation
-from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
 from impasto.losses.histogram import Histogram
+from impasto.losses.mean_deviation import MeanDeviation
+from impasto.losses.newton_schulz import NewtonSchulzWasserstein
 from impasto.losses.objective import ContentTerm, Objective, StyleLoss, StyleTerm, WholeLoss, WholeTerm
 from impasto.losses.patches import Patches
-from impasto.losses.relaxed import RelaxedTransport
-from impasto.losses.sliced import SlicedWasserstein
-from impasto.losses.wasserstein import NewtonSchulzWasserstein
+from impasto.losses.relaxed_transport import RelaxedTransport
+from impasto.losses.sliced_wasserstein import SlicedWasserstein
+from impasto.losses.wasserstein import Gaussian
 from tests.engine.test_tiles import Stripped, _picture, thin
 
 __all__ = ["thin"]

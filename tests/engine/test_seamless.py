@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.encoders.vgg import VGG, Pooling
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import evaluator
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, StyleTerm, WholeTerm, targets

@@ -14,13 +14,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from impasto.engine import vectors
 from impasto.engine.evaluation import Evaluate, Evaluation
-from impasto.engine.line_search import strong_wolfe
-from impasto.engine.solvers import LBFGS, Adam, Solver
-from impasto.engine.spectrum import Spectrum
-from impasto.engine.state import own
-from impasto.engine.vectors import Storage, Vectors
+from impasto.engine.solvers import history as vectors
+from impasto.engine.solvers.adam import Adam
+from impasto.engine.solvers.history import Storage, Vectors
+from impasto.engine.solvers.lbfgs import LBFGS
+from impasto.engine.solvers.line_search import strong_wolfe
+from impasto.engine.solvers.preconditioner import Spectrum
+from impasto.engine.solvers.solver import Solver
+from impasto.engine.solvers.state import own
 from impasto.errors import OutputError
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from impasto.engine.cache import Kept
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.kept import Kept
+from impasto.engine.optimize import Step, iterate
 from impasto.engine.pyramid import Level
-from impasto.engine.solvers import LBFGS, Adam
+from impasto.engine.solvers.adam import Adam
+from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.steering import Course, Steering
-from impasto.engine.stylize import Step, iterate
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import mean, share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, StyleTerm

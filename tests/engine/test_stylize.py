@@ -12,22 +12,25 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from impasto.engine import pyramid, stylize
+from impasto.engine import optimize as stylize
+from impasto.engine import pyramid
 from impasto.engine.evaluation import Evaluation, whole
+from impasto.engine.optimize import Step, iterate
 from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
-from impasto.engine.solvers import LBFGS, Adam, Solver, Update
+from impasto.engine.solvers.adam import Adam
+from impasto.engine.solvers.lbfgs import LBFGS
+from impasto.engine.solvers.solver import Solver, Update
+from impasto.engine.solvers.state import own
 from impasto.engine.start import noise
-from impasto.engine.state import own
-from impasto.engine.stylize import Step, iterate
 from impasto.engine.watchdog import Rough, Watchdog
 from impasto.errors import DivergedError
 from impasto.geometry import cover, resize
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm, WholeTerm
-from impasto.losses.relaxed import RelaxedTransport
-from impasto.losses.selfsimilarity import SelfSimilarity
-from impasto.losses.sliced import SlicedWasserstein
+from impasto.losses.relaxed_transport import RelaxedTransport
+from impasto.losses.self_similarity import SelfSimilarity
+from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from impasto.losses.smoothness import nine_point
 from tests.conftest import TinyNetwork
 

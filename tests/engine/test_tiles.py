@@ -8,17 +8,17 @@ from torch import Tensor
 
 from impasto.encoders.vgg import PADDINGS, POOLINGS, VGG, Padding, Pooling, layer_names
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
-from impasto.engine import tiles
 from impasto.engine.evaluation import whole
-from impasto.engine.pieces import Streaming
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling import gradient as tiles
+from impasto.engine.tiling.gradient import tiled
+from impasto.engine.tiling.streamed import Streaming
 from impasto.errors import ParameterError
 from impasto.losses.content import half_sum, mean, share
-from impasto.losses.deviation import MeanDeviation
-from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
 from impasto.losses.histogram import Histogram
 from impasto.losses.matting import Matting
+from impasto.losses.mean_deviation import MeanDeviation
+from impasto.losses.newton_schulz import NewtonSchulzWasserstein
 from impasto.losses.objective import (
     ContentTerm,
     Objective,
@@ -29,11 +29,11 @@ from impasto.losses.objective import (
     WholeTerm,
 )
 from impasto.losses.patches import Patches
-from impasto.losses.relaxed import RelaxedTransport
-from impasto.losses.selfsimilarity import SelfSimilarity
-from impasto.losses.sliced import SlicedWasserstein
+from impasto.losses.relaxed_transport import RelaxedTransport
+from impasto.losses.self_similarity import SelfSimilarity
+from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from impasto.losses.smoothness import TotalVariation, absolute_mean, absolute_sum, nine_point
-from impasto.losses.wasserstein import NewtonSchulzWasserstein
+from impasto.losses.wasserstein import Gaussian
 from tests.conftest import BFLOAT16
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

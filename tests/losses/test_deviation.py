@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.deviation import MeanDeviation
+from impasto.losses.mean_deviation import MeanDeviation
 from tests.losses.features import features, shuffled
 
 LOSS = MeanDeviation()

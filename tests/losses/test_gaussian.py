@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.gaussian import Gaussian, _trace_of_root
 from impasto.losses.moments import Moments
+from impasto.losses.wasserstein import Gaussian, _trace_of_root
 from tests.losses.features import features, shuffled
 
 LOSS = Gaussian()

@@ -11,7 +11,7 @@ from torch.autograd import gradcheck
 
 from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
-from impasto.losses.wasserstein import NewtonSchulzWasserstein, newton_schulz_root
+from impasto.losses.newton_schulz import NewtonSchulzWasserstein, newton_schulz_root
 
 
 def _features(*shape: int, seed: int = 0) -> Tensor:

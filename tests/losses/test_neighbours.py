@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.losses import neighbours
-from impasto.losses.neighbours import nearest
+from impasto.losses import nearest as neighbours
+from impasto.losses.nearest import nearest
 
 
 def _rows(count: int, seed: int) -> torch.Tensor:

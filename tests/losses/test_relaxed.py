@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.relaxed import RelaxedTransport, grid
+from impasto.losses.relaxed_transport import RelaxedTransport, grid
 from tests.losses.features import features, shuffled
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.selfsimilarity import SelfSimilarity
+from impasto.losses.self_similarity import SelfSimilarity
 from tests.losses.features import features, shuffled
 
 

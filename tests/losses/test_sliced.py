@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.sliced import SlicedWasserstein
+from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from tests.losses.features import features, shuffled
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from impasto.losses import transport
-from impasto.losses.transport import order, quantiles, squared_distance, transported
+from impasto.losses import transport_1d as transport
+from impasto.losses.transport_1d import order, quantiles, squared_distance, transported
 
 
 def _rows(*shape: int, seed: int = 0) -> torch.Tensor:

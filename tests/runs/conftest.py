@@ -14,7 +14,8 @@ import pytest
 from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.recipes.recipe import Input, Recipe
-from impasto.runs.folder import RESULT, RunFolder, Summary
+from impasto.runs.folder import RunFolder
+from impasto.runs.layout import RESULT, Summary
 from impasto.swatches import paint
 
 Make = Callable[..., Path]

@@ -31,8 +31,10 @@ from PIL import Image
 import impasto.apps.cli.progress  # noqa: F401  # here once, and not in every child
 from impasto.apps.cli.__main__ import main
 from impasto.assembly import networks
-from impasto.runs import plan, recording
-from impasto.runs.folder import RunFolder, read_events, read_summary
+from impasto.runs import recording
+from impasto.runs.folder import RunFolder
+from impasto.runs.readers import read_events, read_summary
+from impasto.transfer import planner as plan
 from tests.thin import thin
 
 WAYS = {

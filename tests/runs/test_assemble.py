@@ -16,15 +16,18 @@ from impasto.assembly.schedule import build_levels
 from impasto.engine.evaluation import whole
 from impasto.errors import ParameterError
 from impasto.losses.objective import StyleLoss, StyleTerm, WholeTerm
-from impasto.losses.relaxed import RelaxedTransport
-from impasto.losses.selfsimilarity import SelfSimilarity
+from impasto.losses.relaxed_transport import RelaxedTransport
+from impasto.losses.self_similarity import SelfSimilarity
 from impasto.recipes.presets import PRESETS, resolve
 from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
-from impasto.runs import record, recording, strength
-from impasto.runs.execute import make_session
-from impasto.runs.plan import peak
-from impasto.runs.session import Session
+from impasto.runs import recording
+from impasto.runs.create import stylize
+from impasto.runs.resume import go_on
 from impasto.swatches import paint
+from impasto.transfer import strength
+from impasto.transfer.api import make_session
+from impasto.transfer.planner import peak
+from impasto.transfer.session import Session
 from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 48, "steps": 3, "device": "cpu", "precision": "fp32"}
@@ -165,8 +168,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
         run = tmp_path / str(cut)
         with pytest.raises(PowerCutError):
-            record.stylize(run, *pictures, on_step=stop, **given)
-        assert torch.equal(record.go_on(run).image, uninterrupted.image)
+            stylize(run, *pictures, on_step=stop, **given)
+        assert torch.equal(go_on(run).image, uninterrupted.image)
     other = impasto.stylize(*pictures, **{**given, "seed": 6})
     assert not torch.equal(other.image, uninterrupted.image)
 

@@ -15,8 +15,10 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluation
-from impasto.engine.solvers import LBFGS, Adam, Solver
-from impasto.engine.state import own
+from impasto.engine.solvers.adam import Adam
+from impasto.engine.solvers.lbfgs import LBFGS
+from impasto.engine.solvers.solver import Solver
+from impasto.engine.solvers.state import own
 from impasto.errors import OutputError
 from impasto.files import replacing
 from impasto.runs import checkpoint

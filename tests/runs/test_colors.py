@@ -13,7 +13,7 @@ import impasto
 from impasto import color, images
 from impasto.errors import ParameterError
 from impasto.geometry import resize
-from impasto.runs import record
+from impasto.runs.create import stylize
 from impasto.swatches import paint
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
@@ -81,9 +81,7 @@ def test_a_palette_s_colors_come_near(pictures: dict[str, Path]) -> None:
 
 def test_a_palette_in_memory_and_a_palette_changed(pictures: dict[str, Path], tmp_path: Path) -> None:
     inside = PIL.Image.open(pictures["palette"])
-    stopped = record.stylize(
-        tmp_path / "run", pictures["content"], pictures["style"], palette=inside, **OPTIONS
-    )
+    stopped = stylize(tmp_path / "run", pictures["content"], pictures["style"], palette=inside, **OPTIONS)
     assert stopped.recipe.palette is not None
     kept = Path(stopped.recipe.palette.path)
     assert kept.parent == (tmp_path / "run").resolve()

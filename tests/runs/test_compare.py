@@ -10,7 +10,7 @@ import pytest
 
 from impasto.errors import OutputError, ParameterError
 from impasto.recipes.recipe import Input
-from impasto.runs import compare
+from impasto.reports import comparison as compare
 from tests.runs.conftest import Make, pattern
 from tests.runs.test_report import parsed
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.runs.curves import Chart, Curve, drawable, picture, svg, thinned, ticks
+from impasto.figures.charts import Chart, Curve, drawable, picture, svg, thinned, ticks
 
 _RANDOM = random.Random(0)
 NOISY = [(float(n), math.exp(_RANDOM.gauss(0, 2))) for n in range(1, 5001)]

@@ -12,8 +12,8 @@ import torch
 
 import impasto
 from impasto import images
-from impasto.runs.execute import make_session
 from impasto.swatches import paint
+from impasto.transfer.api import make_session
 from tests.conftest import BFLOAT16
 
 # Of so few pixels a margin would be most of the picture.
@@ -71,7 +71,7 @@ def test_a_picture_repeats_itself(pictures: tuple[Path, Path], tmp_path: Path, s
 
 
 def test_the_loss_is_that_of_the_saved_picture(pictures: tuple[Path, Path], tmp_path: Path) -> None:
-    from impasto.runs.session import Session
+    from impasto.transfer.session import Session
 
     result = impasto.stylize(*pictures, **OPTIONS)
     saved = images.read(result.save(tmp_path / "out.png")).pixels

@@ -14,8 +14,8 @@ from impasto.errors import ImageError, ParameterError
 from impasto.images.animation import Frame
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Input
-from impasto.runs import film
-from impasto.runs.film import animate, faded, frames, pictures, positions
+from impasto.reports import film
+from impasto.reports.film import animate, faded, frames, pictures, positions
 
 
 def _painted(width: int, *, phase: float) -> PIL.Image.Image:

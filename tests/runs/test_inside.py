@@ -13,10 +13,11 @@ from torch import Tensor
 
 from impasto.color import oklab
 from impasto.errors import ImageError, ParameterError
-from impasto.runs import maps
-from impasto.runs.colormap import balance, glow
-from impasto.runs.judge import Judge
-from impasto.runs.viewer import Viewer
+from impasto.figures.colormaps import balance, glow
+from impasto.inspection.feature_extractor import Viewer
+from impasto.inspection.feature_maps import Channel, channels, feature_grid, feature_sheet
+from impasto.inspection.gram import gram, gram_distance, gram_picture, gram_sheet, order, top
+from impasto.inspection.judge import Judge
 from tests.conftest import TinyNetwork
 from tests.runs.test_judge import picture
 
@@ -67,10 +68,10 @@ def test_channels_in_numbers() -> None:
     features = random_features()
     features[3] = 0.0
     features[5] *= 100.0
-    found = maps.channels(features)
+    found = channels(features)
     assert [found[0].number, found[-1].number] == [5, 3]
     assert sorted(each.number for each in found) == list(range(12))
-    assert found[-1] == maps.Channel(3, 0.0, 0.0, 1.0)
+    assert found[-1] == Channel(3, 0.0, 0.0, 1.0)
     for each in found:
         values = features[each.number].flatten().tolist()
         assert each.mean == pytest.approx(sum(values) / len(values), rel=1e-5)
@@ -82,18 +83,18 @@ def test_a_grid_shows_the_strongest_where_they_are() -> None:
     features = torch.zeros(5, 4, 4)
     features[2, 1, 3] = 8.0
     features[4, 0, 0] = 3.0
-    grid = maps.feature_grid(features, count=2, cell=32)
+    grid = feature_grid(features, count=2, cell=32)
     # Two cells of 32 pixels, 8 a value, with a gap of 8 around them and a line of text below.
     brightest, darkest = ((glow(torch.tensor([v])) * 255).round().int().tolist()[0] for v in (1.0, 0.0))
     left = 8 + (grid.width - 24 - 64) // 4
     assert list(grid.getpixel((left + 28, 8 + 12))) == brightest  # channel 2
     assert list(grid.getpixel((left + 4, 8 + 12))) == darkest
-    count = len(maps.feature_sheet(["a"], "x", {"a": features}, count=9).tobytes())
+    count = len(feature_sheet(["a"], "x", {"a": features}, count=9).tobytes())
     assert count > len(grid.tobytes())
 
 
 def test_negative_values_are_blue() -> None:
-    grid = maps.feature_grid(torch.tensor([[[-1.0, 1.0]]]), cell=64)
+    grid = feature_grid(torch.tensor([[[-1.0, 1.0]]]), cell=64)
     red, _, blue = grid.getpixel((8 + 16, 8 + 16))
     assert blue > red
     red, _, blue = grid.getpixel((8 + 48, 8 + 16))
@@ -112,7 +113,7 @@ def test_an_order_puts_together_what_occurs_together() -> None:
     mixed = torch.randperm(12, generator=generator)
     features = (causes.repeat_interleave(4, 0) * (0.5 + torch.rand(12, 1, 1, generator=generator)))[mixed]
     features += 0.02 * torch.rand(12, 1, 200, generator=generator)
-    found = maps.order(maps.gram(features))
+    found = order(gram(features))
     groups = (mixed[found] // 4).tolist()
     assert sorted(found.tolist()) == list(range(12))
     assert sum(one != other for one, other in itertools.pairwise(groups)) == 2
@@ -121,44 +122,44 @@ def test_an_order_puts_together_what_occurs_together() -> None:
 def test_an_order_of_channels_that_are_nothing() -> None:
     features = random_features(6)
     features[2] = features[4] = 0.0
-    assert set(maps.order(maps.gram(features))[-2:].tolist()) == {2, 4}
-    assert maps.order(torch.zeros(4, 4)).tolist() == [0, 1, 2, 3]
-    assert maps.order(torch.ones(1, 1)).tolist() == [0]
+    assert set(order(gram(features))[-2:].tolist()) == {2, 4}
+    assert order(torch.zeros(4, 4)).tolist() == [0, 1, 2, 3]
+    assert order(torch.ones(1, 1)).tolist() == [0]
 
 
 def test_a_gram_matrix_forgets_where() -> None:
     features = random_features()
     shuffled = features.flatten(1)[:, torch.randperm(99, generator=torch.Generator().manual_seed(1))]
-    torch.testing.assert_close(maps.gram(shuffled.view(12, 11, 9)), maps.gram(features))
+    torch.testing.assert_close(gram(shuffled.view(12, 11, 9)), gram(features))
     flat = features.flatten(1)
-    torch.testing.assert_close(maps.gram(features), flat @ flat.T / 99)
+    torch.testing.assert_close(gram(features), flat @ flat.T / 99)
 
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("channels", [1, 12, 80])
 def test_a_gram_picture_is_the_matrix_and_a_bar(channels: int, signed: bool) -> None:
-    matrix = maps.gram(random_features(channels, signed=signed))
-    shown = maps.gram_picture(matrix, side=120)
+    matrix = gram(random_features(channels, signed=signed))
+    shown = gram_picture(matrix, side=120)
     colours = balance if bool((matrix < 0).any()) else glow
     assert shown.width > 120 + 14
     assert shown.height == 132
     assert list(shown.getpixel((120 + 12 + 7, 6))) == seen(colours, 1.0)  # the bar's upper end
     if channels == 12:  # each value is 10 pixels wide
-        at = matrix.sign() * (matrix.abs() / maps.top(matrix)).sqrt()
+        at = matrix.sign() * (matrix.abs() / top(matrix)).sqrt()
         for row, column in ((0, 0), (3, 7), (11, 2)):
             found = list(shown.getpixel((10 * column + 5, 6 + 10 * row + 5)))
             assert found == seen(colours, float(at[row, column]))
 
 
 def test_nothing_at_all_has_a_picture_too() -> None:
-    assert maps.gram_picture(torch.zeros(8, 8), side=32).height >= 32
-    assert maps.feature_grid(torch.zeros(8, 3, 3)).height > 32
+    assert gram_picture(torch.zeros(8, 8), side=32).height >= 32
+    assert feature_grid(torch.zeros(8, 3, 3)).height > 32
 
 
 def test_a_sheet_of_two_pictures_has_their_difference() -> None:
     features = {"a": random_features()}
-    alone = maps.gram_sheet(["a"], [("one", features)], side=120)
-    both = maps.gram_sheet(["a"], [("one", features), ("same", features)], side=120)
+    alone = gram_sheet(["a"], [("one", features)], side=120)
+    both = gram_sheet(["a"], [("one", features), ("same", features)], side=120)
     assert both.width > 2 * alone.width
     third = [at for at in range(0, both.width, 4) if list(both.getpixel((at, 90))) == seen(balance, 0.0)]
     assert len(third) >= 29  # a picture and itself do not differ, anywhere along 120 pixels
@@ -173,7 +174,7 @@ def test_distances_are_the_style_losses(loaded_once: None) -> None:
         options = {"style_layers": dict.fromkeys(layers, 1.0), "content_weight": 0.0, "style_weight": 1.0}
         judged = Judge(one, other, style_loss=style_loss, **options)(one)
         for term, layer in zip(judged.terms, layers, strict=True):
-            found = maps.gram_distance(layer, features[0][layer], features[1][layer])
+            found = gram_distance(layer, features[0][layer], features[1][layer])
             assert getattr(found, field) == pytest.approx(term.value, rel=1e-4)
 
 
@@ -211,7 +212,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(ParameterError, match="pooling"):
         Viewer(["relu1_1"], pooling="min")
     with pytest.raises(ParameterError, match="channels: expected 1 or more, got 0"):
-        maps.feature_grid(random_features(), count=0)
+        feature_grid(random_features(), count=0)
     viewer = Viewer(["relu5_1"], max_pixels=3000)
     with pytest.raises(ParameterError, match="at least 16 pixels on each side, got <tensor> at 20x15"):
         viewer.read(picture(1), 20)

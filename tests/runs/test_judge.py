@@ -14,8 +14,8 @@ from torch import Tensor
 from impasto import images
 from impasto.errors import ImageError, ParameterError
 from impasto.geometry import resize
-from impasto.runs.execute import stylize
-from impasto.runs.judge import Judge
+from impasto.inspection.judge import Judge
+from impasto.transfer.api import stylize
 from tests.conftest import BFLOAT16
 from tests.runs.test_reference import TOOLS
 

@@ -15,12 +15,13 @@ from impasto.assembly import bfloat16
 from impasto.assembly import device as machine
 from impasto.assembly.device import at_home, choose_device, choose_precision
 from impasto.errors import ParameterError
+from impasto.inspection.judge import Judge
 from impasto.measured import answering, forget
 from impasto.processor import acting_as, processor
 from impasto.recipes.presets import resolve
-from impasto.runs import record
-from impasto.runs.folder import read_recipe, read_summary
-from impasto.runs.judge import Judge
+from impasto.runs.create import begin
+from impasto.runs.readers import read_recipe, read_summary
+from impasto.runs.resume import go_on
 from tests.conftest import BFLOAT16
 
 CPU = torch.device("cpu")
@@ -114,14 +115,14 @@ def test_a_device_from_elsewhere() -> None:
 def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     """Begun in bfloat16, stopped, and gone on with where there is none."""
     run = tmp_path / "run"
-    with record.begin(run, *pictures, precision="bf16", **OPTIONS) as recording:
+    with begin(run, *pictures, precision="bf16", **OPTIONS) as recording:
         for step in recording:
             if step.done == 2:
                 break
         recording.keep(step)
         recording.finish()
     with other(has=False):
-        result = record.go_on(run)
+        result = go_on(run)
     assert (result.steps, result.precision) == (4, "fp32")
     assert "precision: Abacus has no bfloat16; float32 in its place" in result.notes
     summary = read_summary(run)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import impasto
-from impasto.runs.execute import make_session
 from impasto.swatches import paint
+from impasto.transfer.api import make_session
 
 pytestmark = pytest.mark.usefixtures("loaded_once")
 

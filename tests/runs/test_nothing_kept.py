@@ -20,12 +20,12 @@ from torch import Tensor
 
 import impasto
 from impasto.encoders import VGG
-from impasto.engine.stylize import Step
-from impasto.runs.reconstruct import reconstruct
-from impasto.runs.record import stylize as stylize_into
-from impasto.runs.session import Session
-from impasto.runs.texture import texture
+from impasto.engine.optimize import Step
+from impasto.inspection.reconstruct import reconstruct
+from impasto.runs.create import stylize as stylize_into
 from impasto.swatches import paint
+from impasto.transfer.session import Session
+from impasto.transfer.texture import texture
 
 OPTIONS: dict[str, Any] = {"size": 48, "smallest": 24, "steps": 4, "device": "cpu", "precision": "fp32"}
 

@@ -16,9 +16,9 @@ from impasto.assembly import guided_filter as photo
 from impasto.assembly import networks
 from impasto.assembly.guided_filter import recolored_photo
 from impasto.geometry import resize
-from impasto.runs.execute import make_session
-from impasto.runs.session import Session
-from impasto.runs.texture import texture
+from impasto.transfer.api import make_session
+from impasto.transfer.session import Session
+from impasto.transfer.texture import texture
 from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 6, "device": "cpu", "precision": "fp32"}

@@ -10,14 +10,14 @@ import torch
 from impasto.assembly.schedule import build_levels
 from impasto.encoders.vgg import POOLINGS, VGG, Pooling
 from impasto.encoders.weights import Convolutions
-from impasto.engine.cuts import cut
 from impasto.engine.pyramid import Level
+from impasto.engine.tiling.tiles import cut
 from impasto.errors import ParameterError
 from impasto.geometry import Size
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
-from impasto.runs.plan import MARGINS, Plan, draw_up, peak
+from impasto.transfer.planner import MARGINS, Plan, draw_up, peak
 from tests.engine.test_tiles import thin
 
 __all__ = ["thin"]

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.engine.stylize import Step
+from impasto.engine.optimize import Step
 from impasto.errors import ParameterError
-from impasto.runs import maps
-from impasto.runs.reconstruct import reconstruct, sheet
-from impasto.runs.viewer import Viewer
+from impasto.inspection.feature_extractor import Viewer
+from impasto.inspection.gram import gram_distance
+from impasto.inspection.reconstruct import reconstruct, sheet
 from tests.runs.test_judge import picture
 
 pytestmark = pytest.mark.usefixtures("loaded_once")
@@ -40,7 +40,7 @@ def test_losses_are_those_of_the_picture_as_it_is_saved(what: str) -> None:
     viewer = Viewer(layers)
     found, wanted = (viewer.features(viewer.read(each, 0)) for each in (last.image, original))
     for layer in last.layers:
-        share = maps.gram_distance(layer, found[layer], wanted[layer]).share
+        share = gram_distance(layer, found[layer], wanted[layer]).share
         if what == "content":
             share = float((found[layer] - wanted[layer]).square().sum() / wanted[layer].square().sum())
         assert last.losses[layer] == pytest.approx(share, rel=1e-3)

@@ -24,10 +24,11 @@ from impasto import images
 from impasto.assembly import networks
 from impasto.errors import OutputError, ParameterError
 from impasto.recipes.differences import differences
-from impasto.runs import plan, record, recording
-from impasto.runs.folder import (
-    CHECKPOINTS,
-    RunFolder,
+from impasto.runs import recording
+from impasto.runs.create import stylize
+from impasto.runs.folder import RunFolder
+from impasto.runs.layout import CHECKPOINTS
+from impasto.runs.readers import (
     damaged_events,
     find,
     is_held,
@@ -38,7 +39,9 @@ from impasto.runs.folder import (
     status,
 )
 from impasto.runs.recording import due
+from impasto.runs.resume import go_on
 from impasto.swatches import paint
+from impasto.transfer import planner as plan
 from tests.runs.killing import thin
 
 ROOT = Path(__file__).parents[2]
@@ -147,13 +150,13 @@ def _cut_at(number: int) -> Any:
 
 def _begin(run: Path, pictures: tuple[Path, Path], until: int) -> None:
     with pytest.raises(PowerCutError):
-        record.stylize(run, *pictures, on_step=_cut_at(until), **OPTIONS)
+        stylize(run, *pictures, on_step=_cut_at(until), **OPTIONS)
 
 
 def test_a_run_paints_what_no_run_paints(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     plain = impasto.stylize(*pictures, **OPTIONS)
-    result = record.stylize(run, *pictures, save_every=3, **OPTIONS)
+    result = stylize(run, *pictures, save_every=3, **OPTIONS)
     assert torch.equal(result.image, plain.image)
     assert {path.name for path in run.iterdir()} - {".lock"} == {
         "recipe.toml",
@@ -213,7 +216,7 @@ def test_a_damaged_checkpoint(pictures: tuple[Path, Path], tmp_path: Path, damag
     else:
         assert found is not None
         assert found.done < done
-    assert torch.equal(record.go_on(run).image, plain.image)
+    assert torch.equal(go_on(run).image, plain.image)
     assert [event["done"] for event in read_events(run)] == list(range(1, 9))
 
 
@@ -227,8 +230,8 @@ def test_a_checkpoint_is_plain_safetensors(pictures: tuple[Path, Path], tmp_path
 def test_a_resumed_run_goes_on_keeping_pictures(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(PowerCutError):
-        record.stylize(run, *pictures, save_every=2, on_step=_cut_at(3), **OPTIONS)
-    record.go_on(run)
+        stylize(run, *pictures, save_every=2, on_step=_cut_at(3), **OPTIONS)
+    go_on(run)
     kept = sorted(path.name for path in run.glob("step-*.png"))
     assert kept == [f"step-{done:06d}.png" for done in range(2, OPTIONS["steps"] + 1, 2)]
 
@@ -240,9 +243,9 @@ def test_two_processes_on_one_folder(pictures: tuple[Path, Path], tmp_path: Path
     with RunFolder(run):
         assert is_held(run)
         with pytest.raises(OutputError, match=r"run: another process is painting in this folder"):
-            record.go_on(run)
+            go_on(run)
     assert not is_held(run)
-    record.go_on(run)
+    go_on(run)
 
 
 def test_whether_it_is_painted_is_seen_without_writing(
@@ -281,7 +284,7 @@ def test_damaged_lines_of_the_events_are_left_out(pictures: tuple[Path, Path], t
     (run / "events.jsonl").write_text("\n".join([*lines[:2], *damaged, *lines[2:], '{"done": 6, "lo']))
     assert [event["done"] for event in read_events(run)] == [1, 2, 3, 4, 5]
     assert damaged_events(run) == len(damaged)  # the last line is one that is being written
-    record.go_on(run)
+    go_on(run)
     assert [event["done"] for event in read_events(run)] == list(range(1, 9))
     assert damaged_events(run) == 0
 
@@ -294,7 +297,7 @@ def test_a_torn_last_line_is_mended(pictures: tuple[Path, Path], tmp_path: Path)
     assert [event["done"] for event in read_events(run)] == [1, 2, 3, 4, 5]
     with RunFolder(run):
         assert (run / "events.jsonl").read_text().endswith("}\n")
-    record.go_on(run)
+    go_on(run)
     assert [event["done"] for event in read_events(run)] == list(range(1, 9))
 
 
@@ -313,28 +316,28 @@ def test_events_that_cannot_be_written(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
         with pytest.raises(OutputError, match=r"events\.jsonl: cannot write: No space left on device"):
-            record.go_on(run)
-    assert torch.equal(record.go_on(run).image, impasto.stylize(*pictures, **OPTIONS).image)
+            go_on(run)
+    assert torch.equal(go_on(run).image, impasto.stylize(*pictures, **OPTIONS).image)
 
 
 def test_what_cannot_be_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(ParameterError, match=r"expected the folder of a run, found no recipe\.toml"):
-        record.go_on(tmp_path)
+        go_on(tmp_path)
     _begin(run, pictures, 4)
     with pytest.raises(ParameterError, match="there is one already; go on with it: impasto resume"):
-        record.stylize(run, *pictures, **OPTIONS)
+        stylize(run, *pictures, **OPTIONS)
     old = pictures[1].read_bytes()
     PIL.Image.fromarray(paint("glass", size=57)).save(pictures[1])
     with pytest.raises(ParameterError, match=r"style .*style\.png has changed since this run was begun"):
-        record.go_on(run)
+        go_on(run)
     assert not is_held(run)
     pictures[1].write_bytes(old)
-    record.go_on(run)
+    go_on(run)
     with pytest.raises(ParameterError, match="this run is done; `impasto rerun` paints it again"):
-        record.go_on(run)
+        go_on(run)
     with pytest.raises(ParameterError, match="encoder: expected a name"):
-        record.stylize(tmp_path / "own", *pictures, encoder=lambda *_: {}, **OPTIONS)
+        stylize(tmp_path / "own", *pictures, encoder=lambda *_: {}, **OPTIONS)
 
 
 def test_pictures_in_memory_are_kept(pictures: tuple[Path, Path], tmp_path: Path) -> None:
@@ -342,8 +345,8 @@ def test_pictures_in_memory_are_kept(pictures: tuple[Path, Path], tmp_path: Path
     content = PIL.Image.open(pictures[0])
     style = images.read(pictures[1]).pixels
     with pytest.raises(PowerCutError):
-        record.stylize(run, content, [style], init=style, on_step=_cut_at(3), **OPTIONS)
-    resumed = record.go_on(run)
+        stylize(run, content, [style], init=style, on_step=_cut_at(3), **OPTIONS)
+    resumed = go_on(run)
     plain = impasto.stylize(content, style, init=style, **OPTIONS)
     assert torch.equal(resumed.image, plain.image)
 
@@ -351,13 +354,13 @@ def test_pictures_in_memory_are_kept(pictures: tuple[Path, Path], tmp_path: Path
 def test_a_folder_that_cannot_be_made(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file: cannot write"):
-        record.stylize(tmp_path / "file", *pictures, **OPTIONS)
+        stylize(tmp_path / "file", *pictures, **OPTIONS)
 
 
 def test_lists_and_differences(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    record.stylize(runs / "a", *pictures, **OPTIONS)
-    record.stylize(runs / "deep" / "b", pictures[0], pictures[0], **{**OPTIONS, "style_weight": 3.0})
+    stylize(runs / "a", *pictures, **OPTIONS)
+    stylize(runs / "deep" / "b", pictures[0], pictures[0], **{**OPTIONS, "style_weight": 3.0})
     assert find(runs) == [runs / "a", runs / "deep" / "b"]
     about = overview(runs / "a")
     assert (about["status"], about["done"], about["pictures"]) == ("done", 8, "content x style")

@@ -17,7 +17,7 @@ from impasto.assembly.schedule import build_solver
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
 from impasto.engine.evaluation import Evaluate, evaluator, level_targets
-from impasto.engine.solvers import Solver
+from impasto.engine.solvers.solver import Solver
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
 

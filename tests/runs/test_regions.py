@@ -14,7 +14,9 @@ import impasto
 from impasto import images
 from impasto.errors import ParameterError
 from impasto.geometry import resize
-from impasto.runs import record, recording
+from impasto.runs import recording
+from impasto.runs.create import stylize
+from impasto.runs.resume import go_on
 from impasto.swatches import paint
 
 OPTIONS: dict[str, Any] = {"size": 64, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
@@ -122,7 +124,7 @@ def test_the_recipe_repeats_it_and_a_run_goes_on(pictures: dict[str, Path], tmp_
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patched, pytest.raises(StopError):
         patched.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
-        record.stylize(
+        stylize(
             tmp_path / "run",
             pictures["content"],
             [pictures["glass"], pictures["waves"]],
@@ -130,11 +132,11 @@ def test_the_recipe_repeats_it_and_a_run_goes_on(pictures: dict[str, Path], tmp_
             on_step=stop,
             **OPTIONS,
         )
-    assert torch.equal(record.go_on(tmp_path / "run").image, first.image)
+    assert torch.equal(go_on(tmp_path / "run").image, first.image)
 
 
 def test_a_mask_that_has_changed_is_noticed(pictures: dict[str, Path], tmp_path: Path) -> None:
-    record.stylize(
+    stylize(
         tmp_path / "run", pictures["content"], pictures["glass"], regions=masks(pictures, "left"), **OPTIONS
     )
     recipe = impasto.Recipe.from_toml((tmp_path / "run" / "recipe.toml").read_text())
@@ -181,7 +183,7 @@ def test_a_cut_out_photograph_comes_back_cut_out(pictures: dict[str, Path], tmp_
     with PIL.Image.open(tmp_path / "out.png") as saved:
         cover = np.asarray(saved.getchannel("A"))
     assert (cover[:, :31] == 255).all() and (cover[:, 33:] == 0).all()
-    record.stylize(tmp_path / "run", cut_out(pictures, "content"), pictures["glass"], save_every=2, **OPTIONS)
+    stylize(tmp_path / "run", cut_out(pictures, "content"), pictures["glass"], save_every=2, **OPTIONS)
     for name in ("result.png", "step-000002.png"):
         with PIL.Image.open(tmp_path / "run" / name) as saved:
             assert saved.mode == "RGBA"

@@ -16,8 +16,8 @@ import pytest
 
 from impasto.errors import OutputError, ParameterError
 from impasto.recipes.recipe import Input, Recipe
-from impasto.runs import report
-from impasto.runs.exhibit import expand, read_all, varying
+from impasto.reports import html as report
+from impasto.reports.run_view import expand, read_all, varying
 from impasto.runs.folder import RunFolder
 from tests.runs.conftest import Make, pattern
 

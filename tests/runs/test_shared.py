@@ -14,10 +14,10 @@ from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ImageError
 from impasto.recipes.presets import resolve
-from impasto.runs import strength
-from impasto.runs.session import Session
-from impasto.runs.shared import Shared
 from impasto.swatches import paint
+from impasto.transfer import strength
+from impasto.transfer.session import Session
+from impasto.transfer.session_cache import Shared
 from tests.apps.conftest import thin  # noqa: F401
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "smallest": 20, "device": "cpu", "precision": "fp32"}

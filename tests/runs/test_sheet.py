@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 
 from impasto.errors import ParameterError
-from impasto.runs.sheet import contact_sheet, labelled
+from impasto.figures.contact_sheet import contact_sheet, labelled
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 200, 0), (0, 0, 200)
 

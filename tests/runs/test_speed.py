@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from impasto.runs import speed
-from impasto.runs.speed import evaluation_seconds, picture_seconds, table
+from impasto.transfer import speed
+from impasto.transfer.speed import evaluation_seconds, picture_seconds, table
 
 BY_PIXELS = {96: 0.01, 192: 0.04, 384: 0.16}
 

@@ -15,10 +15,13 @@ import impasto
 from impasto.assembly import networks
 from impasto.errors import InputError, ParameterError
 from impasto.recipes.recipe import Change, Recipe
-from impasto.runs import plan, record
-from impasto.runs.folder import CHECKPOINTS, read_events, read_recipe, read_steering, status
+from impasto.runs.create import begin, stylize
+from impasto.runs.layout import CHECKPOINTS
+from impasto.runs.readers import read_events, read_recipe, read_steering, status
 from impasto.runs.recording import Recording
+from impasto.runs.resume import go_on, reopen
 from impasto.swatches import paint
+from impasto.transfer import planner as plan
 from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 12, "smallest": 20, "device": "cpu", "precision": "fp32"}
@@ -106,7 +109,7 @@ def test_a_recipe_with_changes_repeats_the_steered_picture(
 def test_what_was_undone_leaves_nothing_behind(
     pictures: tuple[Path, list[Path]], monkeypatch: pytest.MonkeyPatch, way: str, limit: int
 ) -> None:
-    monkeypatch.setattr(impasto.runs.execute, "UNDO_BYTES", limit)
+    monkeypatch.setattr(impasto.transfer.api, "UNDO_BYTES", limit)
     options = {**OPTIONS, **WAYS[way]}
     there, losses = steered(impasto.iterate(*pictures, **options))
     image = there.image
@@ -265,10 +268,10 @@ def test_a_steered_run_that_is_killed_goes_on_as_it_would_have(
 ) -> None:
     """Killed after what was changed was written down, before the next step; checkpoints every third step."""
     run, whole = tmp_path / "run", tmp_path / "whole"
-    with record.begin(whole, *pictures, **OPTIONS) as recording:
+    with begin(whole, *pictures, **OPTIONS) as recording:
         _steer(recording)
         recording.finish()
-    with pytest.raises(PowerCutError), record.begin(run, *pictures, save_every=1, **OPTIONS) as recording:
+    with pytest.raises(PowerCutError), begin(run, *pictures, save_every=1, **OPTIONS) as recording:
         written = recording.folder.write_checkpoint
         monkeypatch.setattr(recording.folder, "write_checkpoint", lambda each: each.done % 3 or written(each))
         for step in recording:
@@ -277,7 +280,7 @@ def test_a_steered_run_that_is_killed_goes_on_as_it_would_have(
                 raise PowerCutError
     begun = [change.at for change in read_recipe(run).changes]
     assert begun == [at for at in (3, 6, 9) if at <= cut]
-    with record.reopen(run) as recording:
+    with reopen(run) as recording:
         for step in recording:
             if step.done > cut:
                 _turn(recording, step)
@@ -288,7 +291,7 @@ def test_a_steered_run_that_is_killed_goes_on_as_it_would_have(
     said = [(each["steered"], each["done"], each["settings"]) for each in read_steering(run)]
     assert said == [("change", 3 * number, settings) for number, settings in enumerate(CHANGES, start=1)]
     # And from scratch.
-    again = record.stylize(tmp_path / "again", *pictures, recipe=read_recipe(run))
+    again = stylize(tmp_path / "again", *pictures, recipe=read_recipe(run))
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
 
 
@@ -308,7 +311,7 @@ def test_killed_while_undoing(
 ) -> None:
     """An undo is there or it is not; either way what is painted is what the recipe says."""
     run = tmp_path / "run"
-    with pytest.raises(PowerCutError), record.begin(run, *pictures, save_every=1, **OPTIONS) as recording:
+    with pytest.raises(PowerCutError), begin(run, *pictures, save_every=1, **OPTIONS) as recording:
         for step in recording:
             _turn(recording, step)
             if step.done == 7:
@@ -327,8 +330,8 @@ def test_killed_while_undoing(
     recipe = read_recipe(run)
     monkeypatch.undo()
     monkeypatch.setattr(networks, "load", thin)
-    record.go_on(run)
-    again = record.stylize(tmp_path / "again", *pictures, recipe=recipe)
+    go_on(run)
+    again = stylize(tmp_path / "again", *pictures, recipe=recipe)
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
     assert [event["done"] for event in read_events(run)] == list(range(1, 13))
 
@@ -341,7 +344,7 @@ def test_masks_changed_in_a_folder_are_found_from_anywhere(
     pictures: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    with record.begin(run, *pictures, **OPTIONS) as recording:
+    with begin(run, *pictures, **OPTIONS) as recording:
         for step in recording:
             if step.done == 5:
                 with pytest.raises(ParameterError, match="regions"):
@@ -350,17 +353,17 @@ def test_masks_changed_in_a_folder_are_found_from_anywhere(
         recording.finish()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    again = record.stylize(tmp_path / "again", *pictures, recipe=read_recipe(run))
+    again = stylize(tmp_path / "again", *pictures, recipe=read_recipe(run))
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
     mask = tmp_path / "left.png"
     mask.write_bytes((tmp_path / "all.png").read_bytes())
     with pytest.raises(ParameterError, match=r"mask left .*left\.png has changed since"):
-        record.go_on(run, back_to=8)
+        go_on(run, back_to=8)
 
 
 def test_an_undo_in_a_folder(pictures: tuple[Path, list[Path]], tmp_path: Path) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
-    with record.begin(run, *pictures, save_every=2, **OPTIONS) as recording:
+    with begin(run, *pictures, save_every=2, **OPTIONS) as recording:
         undone = False
         for step in recording:
             if step.done == 5:
@@ -375,7 +378,7 @@ def test_an_undo_in_a_folder(pictures: tuple[Path, list[Path]], tmp_path: Path) 
                 assert not any((run / name).exists() for name in CHECKPOINTS)
         recording.finish()
     assert undone
-    record.stylize(whole, *pictures, save_every=2, **OPTIONS)
+    stylize(whole, *pictures, save_every=2, **OPTIONS)
     assert (run / "result.png").read_bytes() == (whole / "result.png").read_bytes()
     assert (run / "recipe.toml").read_bytes() == (whole / "recipe.toml").read_bytes()
     said = [{name: each[name] for name in each if name != "time"} for each in read_steering(run)]
@@ -396,21 +399,21 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
             raise PowerCutError
 
     with pytest.raises(PowerCutError):
-        record.stylize(run, *pictures, on_step=stop, **OPTIONS)
+        stylize(run, *pictures, on_step=stop, **OPTIONS)
     with pytest.raises(ParameterError, match=r"run: expected 0 to 8 iterations to go back to, got 9"):
-        record.go_on(run, back_to=9)
+        go_on(run, back_to=9)
     before = (run / "recipe.toml").read_bytes()
     with pytest.raises(ParameterError, match="change: style_weight: expected"):
-        record.go_on(run, back_to=2, change={"style_weight": -1.0})
+        go_on(run, back_to=2, change={"style_weight": -1.0})
     assert (run / "recipe.toml").read_bytes() == before
     assert (run / CHECKPOINTS[0]).exists()
-    result = record.go_on(run, change={"style_weight": 90.0})
+    result = go_on(run, change={"style_weight": 90.0})
     assert read_recipe(run).changes == (Change(at=8, style_weight=90.0),)
     plain = impasto.stylize(*pictures, **{**OPTIONS, "changes": [{"at": 8, "style_weight": 90.0}]})
     assert torch.equal(result.image, plain.image)
     # Done, and taken back from the end, to before what was changed.
     assert status(run) == "done"
-    result = record.go_on(run, back_to=3, change={"content_weight": 3.0})
+    result = go_on(run, back_to=3, change={"content_weight": 3.0})
     plain = impasto.stylize(*pictures, **{**OPTIONS, "changes": [{"at": 3, "content_weight": 3.0}]})
     assert torch.equal(result.image, plain.image)
     assert [(each["steered"], each["done"]) for each in read_steering(run)] == [
@@ -419,7 +422,7 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
         ("change", 3),
     ]
     with pytest.raises(ParameterError, match="this run is done"):
-        record.go_on(run, change={"content_weight": 3.0})
+        go_on(run, change={"content_weight": 3.0})
 
 
 def test_what_the_page_says_runs(pictures: tuple[Path, list[Path]], tmp_path: Path) -> None:

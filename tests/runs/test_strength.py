@@ -18,10 +18,13 @@ from impasto.errors import ParameterError
 from impasto.recipes.differences import differences
 from impasto.recipes.presets import change, reopen, resolve
 from impasto.recipes.recipe import Recipe
-from impasto.runs import record, recording, strength
-from impasto.runs.execute import make_session
-from impasto.runs.folder import read_recipe
+from impasto.runs import recording
+from impasto.runs.create import stylize
+from impasto.runs.readers import read_recipe
+from impasto.runs.resume import go_on
 from impasto.swatches import paint
+from impasto.transfer import strength
+from impasto.transfer.api import make_session
 from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
@@ -177,7 +180,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     whole = impasto.stylize(*pictures, strength=0.3, **{**OPTIONS, "steps": 6})
     run = tmp_path / "run"
     with pytest.raises(PowerCutError):
-        record.stylize(run, *pictures, strength=0.3, on_step=cut, **{**OPTIONS, "steps": 6})
+        stylize(run, *pictures, strength=0.3, on_step=cut, **{**OPTIONS, "steps": 6})
     written = read_recipe(run)
     assert (written.strength, written.style_weight) == (0.3, whole.recipe.style_weight)
 
@@ -187,7 +190,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     monkeypatch.setattr(strength, "_middle", never)
     # Nor where another version would measure otherwise.
     monkeypatch.setattr(strength, "_digest", lambda *given: "another")
-    assert torch.equal(record.go_on(run).image, whole.image)
+    assert torch.equal(go_on(run).image, whole.image)
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), whole.to_array())
 
 

@@ -17,16 +17,18 @@ import impasto
 from impasto import images
 from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
-from impasto.engine import targets
+from impasto.engine.tiling import targets
 from impasto.errors import DivergedError, OutputError, ParameterError
+from impasto.jobs.job import Limits, Moment
 from impasto.recipes.grid import check_grid, variants
 from impasto.recipes.presets import resolve
-from impasto.runs import strength, sweep
-from impasto.runs.entries import Limits, Moment
-from impasto.runs.folder import RunFolder, find, read_events, read_summary, status
-from impasto.runs.session import Session
-from impasto.runs.sweep import Sweep, paint
+from impasto.runs.folder import RunFolder
+from impasto.runs.readers import find, read_events, read_summary, status
 from impasto.swatches import paint as swatch
+from impasto.sweeps import sweep
+from impasto.sweeps.sweep import Sweep, paint
+from impasto.transfer import strength
+from impasto.transfer.session import Session
 from tests.apps.conftest import thin  # noqa: F401
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "smallest": 20, "device": "cpu", "precision": "fp32"}

@@ -13,8 +13,10 @@ import pytest
 
 from impasto.assembly import networks
 from impasto.errors import MissingExtraError, OutputError
-from impasto.runs import record, recording
-from impasto.runs.folder import read_events
+from impasto.runs import recording
+from impasto.runs.create import stylize
+from impasto.runs.readers import read_events
+from impasto.runs.resume import go_on
 from impasto.runs.tensorboard import FOLDER
 from tests.runs.conftest import pattern
 from tests.thin import thin
@@ -73,7 +75,7 @@ def _cut_at(number: int) -> Any:
 
 def test_the_numbers_are_those_of_the_events(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    record.stylize(run, *pictures, tensorboard=True, **OPTIONS)
+    stylize(run, *pictures, tensorboard=True, **OPTIONS)
     check(run)
     shown = read(run).Images("picture")
     assert [each.step for each in shown] == [1, 2, 3, 4, 6, 8, 9]
@@ -85,12 +87,12 @@ def test_the_numbers_are_those_of_the_events(pictures: tuple[Path, Path], tmp_pa
 def test_resumed_has_each_iteration_once(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(PowerCutError):
-        record.stylize(run, *pictures, tensorboard=True, on_step=_cut_at(4), **OPTIONS)
+        stylize(run, *pictures, tensorboard=True, on_step=_cut_at(4), **OPTIONS)
     # What was done after the checkpoint is done again: go on from an older one than the newest.
     (run / "checkpoint.safetensors").unlink()
     with pytest.raises(PowerCutError):
-        record.go_on(run, tensorboard=True, on_step=_cut_at(7))
-    record.go_on(run, tensorboard=True)
+        go_on(run, tensorboard=True, on_step=_cut_at(7))
+    go_on(run, tensorboard=True)
     check(run)
     assert [each.step for each in read(run).Images("picture")] == [1, 2, 3, 4, 6, 8, 9]
 
@@ -98,8 +100,8 @@ def test_resumed_has_each_iteration_once(pictures: tuple[Path, Path], tmp_path: 
 def test_asked_for_late_it_begins_with_what_there_is(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(PowerCutError):
-        record.stylize(run, *pictures, on_step=_cut_at(4), **OPTIONS)
-    record.go_on(run, tensorboard=True)
+        stylize(run, *pictures, on_step=_cut_at(4), **OPTIONS)
+    go_on(run, tensorboard=True)
     check(run)
 
 
@@ -107,7 +109,7 @@ def test_a_large_picture_is_shown_smaller(
     pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("impasto.runs.tensorboard._SIDE", 10)
-    record.stylize(tmp_path / "run", *pictures, tensorboard=True, **OPTIONS)
+    stylize(tmp_path / "run", *pictures, tensorboard=True, **OPTIONS)
     shown = read(tmp_path / "run").Images("picture")[-1]
     assert (shown.width, shown.height) == (10, 8)
 
@@ -116,7 +118,7 @@ def test_what_cannot_be_written_is_one_line(pictures: tuple[Path, Path], tmp_pat
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / FOLDER).write_text("a file")
     with pytest.raises(OutputError, match=r"tensorboard: cannot write: "):
-        record.stylize(tmp_path / "run", *pictures, tensorboard=True, **OPTIONS)
+        stylize(tmp_path / "run", *pictures, tensorboard=True, **OPTIONS)
 
 
 def test_without_the_package_nothing_is_begun(
@@ -124,5 +126,5 @@ def test_without_the_package_nothing_is_begun(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"--tensorboard needs .*impasto\[tensorboard\]"):
-        record.stylize(tmp_path / "run", *pictures, tensorboard=True, **OPTIONS)
+        stylize(tmp_path / "run", *pictures, tensorboard=True, **OPTIONS)
     assert not (tmp_path / "run").exists()

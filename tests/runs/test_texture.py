@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.runs.texture import texture
 from impasto.swatches import paint
+from impasto.transfer.texture import texture
 
 OPTIONS: dict[str, Any] = {"device": "cpu", "precision": "fp32", "steps": 40}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Architecture, Convolutions
 from impasto.engine.evaluation import Evaluate
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.kernels.compiled import library
 from impasto.kernels.fastest import REVISION
 from impasto.losses.gram import Gram

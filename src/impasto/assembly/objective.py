@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from impasto.assembly.networks import ENCODERS, Encoder
 from impasto.encoders.vgg import VGG
+from impasto.engine.cache import Kept
 from impasto.engine.evaluation import Prepare, rounded, whole
-from impasto.engine.kept import Kept
 from impasto.engine.regions import NONE, Regions, See
-from impasto.engine.tiles import tiled
+from impasto.engine.tiling.gradient import tiled
 from impasto.errors import ParameterError
 from impasto.losses import content
 from impasto.losses.content import SquaredError
-from impasto.losses.deviation import MeanDeviation
-from impasto.losses.gaussian import Gaussian
 from impasto.losses.gram import Gram
 from impasto.losses.histogram import Histogram
 from impasto.losses.matting import Matting
+from impasto.losses.mean_deviation import MeanDeviation
+from impasto.losses.newton_schulz import NewtonSchulzWasserstein
 from impasto.losses.objective import (
     ContentTerm,
     Objective,
@@ -33,11 +33,11 @@ from impasto.losses.objective import (
     style_layers,
 )
 from impasto.losses.patches import Patches
-from impasto.losses.relaxed import RelaxedTransport
-from impasto.losses.selfsimilarity import SelfSimilarity
-from impasto.losses.sliced import SlicedWasserstein
+from impasto.losses.relaxed_transport import RelaxedTransport
+from impasto.losses.self_similarity import SelfSimilarity
+from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
-from impasto.losses.wasserstein import NewtonSchulzWasserstein
+from impasto.losses.wasserstein import Gaussian
 from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
 
 STYLE_LOSSES: dict[StyleLossName, StyleLoss | WholeLoss] = {
@@ -54,14 +54,12 @@ STYLE_LOSSES: dict[StyleLossName, StyleLoss | WholeLoss] = {
     "wasserstein-newton-schulz": NewtonSchulzWasserstein(),
 }
 
-
 CONTENT_LOSSES: dict[ContentLossName, SquaredError | WholeLoss] = {
     "share": content.share,
     "mean": content.mean,
     "half-sum": content.half_sum,
     "self-similarity": SelfSimilarity(),
 }
-
 
 BALANCE: dict[StyleLossName | ContentLossName, float] = {
     "mean-deviation": 3.4,

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from impasto.engine.pyramid import Level, sizes, split
-from impasto.engine.solvers import LBFGS, Adam, Solver
+from impasto.engine.solvers.adam import Adam
+from impasto.engine.solvers.lbfgs import LBFGS
+from impasto.engine.solvers.solver import Solver
 from impasto.engine.start import noise
 from impasto.errors import ParameterError
 from impasto.geometry import Size, cover, fit, measure, resize
 from impasto.recipes.recipe import Recipe
 
 _GRID = 16  # pixels that become one at relu5_1
-
 
 HISTORY_MEMORY = 300
 """Megabytes for the pairs of L-BFGS, where the recipe does not say and the device is a processor."""

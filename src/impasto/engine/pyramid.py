@@ -1,4 +1,4 @@
-"""TODO"""
+"""Sizes: how large the picture and the styles are, and the levels to work through, coarse to fine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO"""
+"""The first image: the content, a style, noise, or a picture of the user's."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.engine.evaluation import Prepare
-from impasto.engine.state import State, own
+from impasto.engine.solvers.state import State, own
 
 Finish = Callable[[Tensor], Tensor]
 """What becomes of a picture in [0, 1] when it is looked at."""
@@ -40,7 +40,7 @@ class Course:
 
 
 class Steering:
-    """The hand on a painting: given to :func:`impasto.engine.stylize.iterate`, and used between two steps.
+    """The hand on a painting: given to :func:`impasto.engine.optimize.iterate`, and used between two steps.
 
     Args:
         courses: iterations done -> what is gone by from there; what a painting begins with is its own.

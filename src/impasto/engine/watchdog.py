@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
-from impasto.engine.solvers import Update
-from impasto.engine.state import State, own
+from impasto.engine.solvers.solver import Update
+from impasto.engine.solvers.state import State, own
 
 Remedy = Literal["go on", "restart", "switch", "next level", "give up"]
 

@@ -1,4 +1,9 @@
-"""TODO"""
+"""A picture file as bytes, and those bytes as an opened (not yet decoded) Pillow image.
+
+A picture comes from anywhere, so nothing here trusts it: not its suffix, its claimed size, or the type
+of error it makes a decoder raise. Only formats on an allowlist are tried (no EPS, which starts
+Ghostscript), and the size is judged from the header, before any pixel is allocated.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +26,14 @@ from impasto.text import display_name, one_line
 MAX_PIXELS = 100_000_000
 """The largest picture :func:`impasto.images.read` takes unless told otherwise, in pixels."""
 
-
 MAX_BYTES = 1_000_000_000
 """The largest file that is read, in bytes."""
-
 
 # Pillow's names. MPO pictures come through JPEG; TGA is left out because it has no signature, so any
 # garbage may pass for one; EPS, PDF, WMF and the like are left out because they are programs, not pixels.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "ICO")
-
-
 _AVIF_BRANDS = {b"avif", b"avis"}
-
-
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-
 
 # Pillow's limits and Python's warning filters belong to the process; one thread at a time may swap them.
 _swapped_globals = threading.Lock()

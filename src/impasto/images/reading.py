@@ -475,3 +475,12 @@ def _deep_grey(
         scaled = 1 - scaled
     notes.append("16-bit kept" if full == 65535 else "12-bit kept")
     return scaled, alpha
+
+
+def in_few_bytes(pixels: torch.Tensor) -> torch.Tensor:
+    """The picture as uint8 if it was 8 bits, a quarter of the memory; else as it is."""
+    if pixels.dtype == torch.uint8:
+        return pixels
+    rounded = (pixels * 255.0).round_().to(torch.uint8)
+    same = torch.equal(rounded.to(torch.float32).div_(255.0), pixels)
+    return rounded if same else pixels

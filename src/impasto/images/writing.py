@@ -33,7 +33,6 @@ WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".t
 _DEEP = ("PNG", "TIFF")
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31 - 1}
 _BAND_BYTES = 1 << 20
-
 _Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 

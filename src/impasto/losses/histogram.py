@@ -2,7 +2,7 @@
 style transfer using histogram losses, arXiv:1701.08893).
 
 ‖O − R(O)‖², where R remaps the values of a channel, in order, to the style's. The paper remaps by histograms of 256
-bins; here every value has a bin of its own (:mod:`impasto.losses.transport`), and with that the paper's gradient,
+bins; here every value has a bin of its own (:mod:`impasto.losses.transport_1d`), and with that the paper's gradient,
 which takes R(O) for constant, is the loss's own.
 """
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from impasto.losses.cost import Cost
-from impasto.losses.places import within
-from impasto.losses.transport import SORTING, squared_distance
+from impasto.losses.masking import within
+from impasto.losses.transport_1d import SORTING, squared_distance
 
 
 @dataclass(frozen=True)

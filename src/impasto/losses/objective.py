@@ -50,7 +50,7 @@ class WholeLoss(Protocol):
         """What is kept of the features (1, C, H, W) that others are compared with.
 
         Args:
-            guide: (1, 1, H, W), where to look (:mod:`impasto.losses.places`); everywhere without one.
+            guide: (1, 1, H, W), where to look (:mod:`impasto.losses.masking`); everywhere without one.
         """
         ...
 

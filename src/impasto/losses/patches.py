@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.losses.cost import Cost
-from impasto.losses.neighbours import SEARCHING, nearest
-from impasto.losses.places import chosen
+from impasto.losses.masking import chosen
+from impasto.losses.nearest import SEARCHING, nearest
 
 _SIDE = 3
 

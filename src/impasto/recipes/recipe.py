@@ -172,7 +172,7 @@ class Recipe(BaseModel):
     content_weight: Weight = 1.0
     style_weight: Weight = 20.0
     strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = None
-    measured_for: str | None = None  # what style_weight was measured for: impasto.runs.strength
+    measured_for: str | None = None  # what style_weight was measured for: impasto.transfer.strength
     tv_weight: Weight = 0.0
     photo_weight: Weight = 0.0
     content_layers: LayerWeights = {"relu4_2": 1.0}

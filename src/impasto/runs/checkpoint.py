@@ -20,7 +20,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from impasto.engine.state import Chunked, State, flat
+from impasto.engine.solvers.state import Chunked, State, flat
 from impasto.errors import OutputError
 
 VERSION = 2
@@ -47,7 +47,7 @@ class Checkpoint:
     """Where to go on.
 
     Attributes:
-        state: what :meth:`impasto.engine.stylize.Step.live_state` gave, or a file has.
+        state: what :meth:`impasto.engine.optimize.Step.live_state` gave, or a file has.
         done: iterations done.
         seconds: spent on them.
     """
@@ -163,7 +163,7 @@ def _digest_of_tensors(state: Mapping[str, Stored]) -> str:
 
 
 class Stored:
-    """A tensor in a file, :class:`impasto.engine.state.Chunked`.
+    """A tensor in a file, :class:`impasto.engine.solvers.state.Chunked`.
 
     Args:
         path: the file; it is opened when something is first asked for, and closed with the object.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,15 +16,17 @@ from pydantic import ValidationError
 from impasto import images
 from impasto._version import __version__
 from impasto.assembly.device import peak_memory
-from impasto.engine.stylize import Step
+from impasto.engine.optimize import Step
 from impasto.errors import OutputError
 from impasto.recipes.recipe import Change, Recipe
 from impasto.runs.checkpoint import Checkpoint
-from impasto.runs.folder import RESULT, RunFolder, Status, Summary, read_summary
-from impasto.runs.result import Result
-from impasto.runs.session import Session
-from impasto.runs.steering import Painting
+from impasto.runs.folder import RunFolder
+from impasto.runs.layout import RESULT, Status, Summary
+from impasto.runs.readers import read_summary
 from impasto.runs.tensorboard import Board, require
+from impasto.transfer.painting import Painting
+from impasto.transfer.result import Result
+from impasto.transfer.session import Session
 
 SaveEvery = int | Literal["log"]
 """Iterations between two pictures kept; "log" keeps ever fewer, each after √2 times as many iterations; 0 none."""
@@ -130,7 +132,7 @@ class Recording:
         return self._begun
 
     def change(self, **settings: Any) -> Mapping[str, Any]:
-        """:meth:`impasto.runs.steering.Painting.change`, on the disk before the next step is taken.
+        """:meth:`impasto.transfer.painting.Painting.change`, on the disk before the next step is taken.
 
         Raises:
             InputError: as there.
@@ -142,7 +144,7 @@ class Recording:
         return changed
 
     def undo(self, to: int | None = None) -> int:
-        """:meth:`impasto.runs.steering.Painting.undo`; what the folder has of the steps undone is dropped.
+        """:meth:`impasto.transfer.painting.Painting.undo`; what the folder has of the steps undone is dropped.
 
         Raises:
             ParameterError: as there.
@@ -289,3 +291,23 @@ def with_absolute_masks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def failing(recording: Recording | None) -> Iterator[None]:
+    """The run's folder says so when painting fails."""
+    try:
+        yield
+    except Exception as error:
+        if recording is not None:
+            recording.fail(error)
+        raise
+
+
+def paint_all(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:
+    for step in recording:
+        if on_step is not None:
+            on_step(step)
+    result = recording.result()
+    recording.finish(result)
+    return result

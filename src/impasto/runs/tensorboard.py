@@ -15,13 +15,12 @@ from torch import Tensor
 
 from impasto.errors import MissingExtraError, OutputError
 from impasto.geometry import resize
-from impasto.runs.folder import read_events
+from impasto.runs.readers import read_events
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 FOLDER = "tensorboard"
-
 _SIDE = 1024  # of the pictures: they are to be looked at while they are painted
 _SECONDS = 5  # after which what was written can be seen
 

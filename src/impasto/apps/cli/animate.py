@@ -59,7 +59,7 @@ def animate(
         No progress.
     """
     from impasto.apps.cli.progress import counter
-    from impasto.runs import film
+    from impasto.reports import film
 
     try:
         with interruptible(), counter("frames", quiet=quiet or as_json) as count:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
 
-    from impasto.engine.stylize import Step
-    from impasto.runs.reconstruct import Reconstruction
+    from impasto.engine.optimize import Step
+    from impasto.inspection.reconstruct import Reconstruction
 
 _NETWORK = NetworkOptions()
 
@@ -75,8 +75,9 @@ def features(
     network = options.network()
 
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.maps import check_count, feature_sheet, gram_sheet
-    from impasto.runs.viewer import Viewer
+    from impasto.inspection.feature_extractor import Viewer
+    from impasto.inspection.feature_maps import check_count, feature_sheet
+    from impasto.inspection.gram import gram_sheet
 
     with reporter(quiet=quiet or as_json) as report:
         viewer = Viewer(where, progress=None if as_json else report.download, **network)
@@ -157,8 +158,8 @@ def reconstruct(
 
     from impasto import images
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.reconstruct import LAYERS, STEPS, sheet
-    from impasto.runs.reconstruct import reconstruct as begin
+    from impasto.inspection.reconstruct import LAYERS, STEPS, sheet
+    from impasto.inspection.reconstruct import reconstruct as begin
 
     names, each = where or LAYERS[what], STEPS if steps is None else steps
     with reporter(quiet=quiet or as_json) as report:
@@ -217,7 +218,7 @@ def _parse(text: str) -> list[str]:
 
 def _say_channels(layers: list[str], found: dict[str, Tensor], *, as_json: bool) -> None:
     """Each layer's channels in numbers: all of them as JSON, in short as a table."""
-    from impasto.runs.maps import channels
+    from impasto.inspection.feature_maps import channels
 
     by_layer = {layer: channels(found[layer]) for layer in layers}
     if as_json:
@@ -252,7 +253,7 @@ def _say_channels(layers: list[str], found: dict[str, Tensor], *, as_json: bool)
 
 def _say_distances(layers: list[str], found: list[tuple[str, dict[str, Tensor]]], *, as_json: bool) -> None:
     """How far apart two pictures' Gram matrices are."""
-    from impasto.runs.maps import gram_distance
+    from impasto.inspection.gram import gram_distance
 
     (_, one), (_, other) = found
     distances = [gram_distance(layer, one[layer], other[layer]) for layer in layers]

@@ -221,7 +221,7 @@ def _speed() -> int:
     """Seconds for the sizes that people ask for, in words."""
     from impasto.assembly.device import choose_device, choose_precision
     from impasto.processor import processor
-    from impasto.runs.speed import evaluation_seconds, table
+    from impasto.transfer.speed import evaluation_seconds, table
 
     device = choose_device("auto")
     _, precision = choose_precision("auto", device, exact=False)
@@ -244,8 +244,8 @@ def _health() -> int:
     from impasto.encoders.weights import SOURCES, load
     from impasto.files import cache_folder
     from impasto.processor import processor
-    from impasto.runs.execute import stylize
     from impasto.swatches import paint
+    from impasto.transfer.api import stylize
 
     _say(f"impasto {impasto.__version__}, Python {platform.python_version()}, {platform.platform()}")
     for package in ("torch", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", "rich"):

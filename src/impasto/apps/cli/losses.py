@@ -15,7 +15,7 @@ from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
-    from impasto.runs.judge import Judgement
+    from impasto.inspection.judge import Judgement
 
 _UNCHANGED = ObjectiveOptions()
 
@@ -63,7 +63,7 @@ def losses(
     recipe = options.build_recipe()
 
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.judge import Judge
+    from impasto.inspection.judge import Judge
 
     with reporter(quiet=quiet or as_json) as report:
         judge = Judge(

@@ -39,8 +39,8 @@ def plan(
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
-    from impasto.runs.plan import show
-    from impasto.runs.session import Session
+    from impasto.transfer.planner import show
+    from impasto.transfer.session import Session
 
     session = Session(
         settings, content, styles, asked=options.asked(), max_pixels=options.max_pixels, memory=memory

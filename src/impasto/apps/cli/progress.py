@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from impasto.assembly.device import peak_memory
-from impasto.engine.stylize import Step
-from impasto.runs.entries import Moment
-from impasto.runs.session import Session
+from impasto.engine.optimize import Step
+from impasto.jobs.job import Moment
+from impasto.transfer.session import Session
 
 
 class Reporter(Protocol):

@@ -42,8 +42,8 @@ def report(
         raise ParameterError(f"--output: expected a name that ends in .html, got {output}")
 
     from impasto.apps.cli.progress import counter
-    from impasto.runs.exhibit import expand
-    from impasto.runs.report import write
+    from impasto.reports.html import write
+    from impasto.reports.run_view import expand
 
     found = expand(runs)
     if title is None:

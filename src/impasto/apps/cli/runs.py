@@ -68,15 +68,15 @@ def resume(
     from impasto import images
     from impasto.apps.cli.progress import reporter
     from impasto.apps.cli.stylize import parse_save_every
-    from impasto.runs import record
     from impasto.runs.recording import Recording
+    from impasto.runs.resume import resume
 
     change = parse_changes(settings or [], option="--set")
     every = None if save_every is None else parse_save_every(save_every)
     if output is not None:
         images.check_output(output)
     with reporter(quiet=quiet or as_json) as report:
-        session, folder = record.resume(
+        session, folder = resume(
             run, back_to=back_to, change=change, progress=None if as_json else report.download
         )
         with folder:
@@ -104,7 +104,7 @@ def runs(
     as_json
         Print one JSON list.
     """
-    from impasto.runs.folder import find, overview
+    from impasto.runs.readers import find, overview
 
     found = [overview(path) for path in find(folder)]
     if as_json:
@@ -145,7 +145,7 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
         Print one JSON object, with every iteration.
     """
     from impasto.recipes.differences import differences
-    from impasto.runs.folder import overview, read_events, read_recipe, read_steering, read_summary
+    from impasto.runs.readers import overview, read_events, read_recipe, read_steering, read_summary
 
     recipe = read_recipe(run)
     steering = list(read_steering(run))
@@ -217,13 +217,13 @@ def compare(
         Print one JSON object.
     """
     from impasto.recipes.differences import differences
-    from impasto.runs.folder import overview, read_recipe
+    from impasto.runs.readers import overview, read_recipe
 
     recipes = read_recipe(first), read_recipe(second)
     changed = differences(*recipes)
     both = [overview(path) for path in (first, second)]
     if output is not None:
-        from impasto.runs.compare import write
+        from impasto.reports.comparison import write
 
         write(output, first, second)
     if as_json:
@@ -261,7 +261,7 @@ def rerun(
     """
     from dataclasses import replace
 
-    from impasto.runs.folder import RECIPE
+    from impasto.runs.layout import RECIPE
 
     if options.recipe is not None:
         raise ParameterError(f"--recipe: not together with {shlex.quote(str(source))}, which is one")

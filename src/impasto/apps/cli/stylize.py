@@ -20,11 +20,11 @@ from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
     from impasto.apps.cli.progress import Reporter
-    from impasto.engine.stylize import Step
+    from impasto.engine.optimize import Step
     from impasto.recipes.recipe import Recipe
     from impasto.runs.recording import Recording, SaveEvery
-    from impasto.runs.result import Result
-    from impasto.runs.session import Session
+    from impasto.transfer.result import Result
+    from impasto.transfer.session import Session
 
 
 _OUTPUT = Parameter(group=Group("Output", sort_key=6), negative=())
@@ -118,10 +118,11 @@ def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Optio
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
     from impasto import images
     from impasto.apps.cli.progress import reporter
-    from impasto.runs.folder import RunFolder, check_new
+    from impasto.runs.folder import RunFolder
+    from impasto.runs.readers import check_new
     from impasto.runs.recording import Recording
-    from impasto.runs.session import Session
     from impasto.runs.tensorboard import require
+    from impasto.transfer.session import Session
 
     if output.path is not None:
         images.check_output(output.path, bits=output.bits)
@@ -168,7 +169,7 @@ def paint(
     as_json: bool = False,
 ) -> int:
     """Paint a session to its end or to Ctrl-C, into a run's folder, a file, or both. The exit code."""
-    from impasto.runs.record import failing
+    from impasto.runs.recording import failing
 
     session.load()
     report.begin(session)

@@ -20,7 +20,7 @@ from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
-    from impasto.runs.sweep import Sweep
+    from impasto.sweeps.sweep import Sweep
 
 _SWEEP = Group("Sweep", sort_key=0)
 
@@ -103,9 +103,9 @@ def sweep(
     )
 
     # From here on torch is needed, which takes a second to load: everything cheap has been judged.
-    from impasto.runs.entries import Limits
-    from impasto.runs.sweep import Sweep
+    from impasto.jobs.job import Limits
     from impasto.runs.tensorboard import require
+    from impasto.sweeps.sweep import Sweep
 
     if tensorboard:
         require()
@@ -178,8 +178,8 @@ def _stoppable() -> Iterator[list[int]]:
 
 
 def _say_plans(drawn_up: Sweep, *, as_json: bool) -> int:
-    from impasto.runs.plan import show
-    from impasto.runs.shared import PICTURE_BYTES, TARGET_BYTES
+    from impasto.transfer.planner import show
+    from impasto.transfer.session_cache import PICTURE_BYTES, TARGET_BYTES
 
     left = [entry for entry in drawn_up.entries if entry.state != "done"]
     if as_json:

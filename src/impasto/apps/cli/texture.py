@@ -38,7 +38,7 @@ def texture(
     if options.recipe is not None:
         raise ParameterError("--recipe: a texture's recipe is repeated by impasto stylize --recipe")
     from impasto import images
-    from impasto.runs.texture import settings
+    from impasto.transfer.texture import settings
 
     size = 512 if options.size is None else options.size
     if size == 0:

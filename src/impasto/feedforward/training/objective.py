@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from impasto.encoders import VGG
 from impasto.losses.content import share
-from impasto.losses.deviation import MeanDeviation
 from impasto.losses.gram import Gram
+from impasto.losses.mean_deviation import MeanDeviation
 from impasto.losses.moments import Moments
 
 CONTENT = "relu4_2"

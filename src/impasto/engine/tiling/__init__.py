@@ -1,0 +1,1 @@
+"""A picture's losses and gradient from tiles of it, equal to the whole's to rounding."""

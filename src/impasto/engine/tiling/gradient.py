@@ -1,0 +1,483 @@
+"""The exact gradient of a whole picture, tile by tile.
+
+Most style losses see the picture through sums over its pixels, and the content loss is such a sum itself. So one
+pass over the tiles adds up the sums; the distances are differentiated at the small matrices; a second pass carries
+that gradient back through each tile. Losses that need a layer's whole map get it: the first pass puts it together,
+and the gradient at the map is carried back in the same way. Tiles are cut on the network's coarsest grid and are
+given as many pixels around as a feature can see, so the result is the whole picture's to rounding, without a seam.
+
+One tile that is the whole picture needs the network forward only once; the pieces it is worked through in are then
+those of :mod:`impasto.encoders.streaming` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.encoders.streaming import Tape
+from impasto.engine.cache import Kept
+from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare, in_floats
+from impasto.engine.memory import one_by_one
+from impasto.engine.regions import NONE, Regions
+from impasto.engine.tiling.feature_maps import Maps, gathered
+from impasto.engine.tiling.streamed import Pieces, Streaming, fitting
+from impasto.engine.tiling.targets import Sums, adder, once, style_targets
+from impasto.engine.tiling.tiles import Tile, cut
+from impasto.geometry import size_of
+from impasto.kernels.moments import add_products
+from impasto.losses.content import energy
+from impasto.losses.moments import Moments
+from impasto.losses.objective import (
+    Compared,
+    ContentTerm,
+    Guides,
+    Objective,
+    PhotoTerm,
+    PictureTerm,
+    StyleTerm,
+    WholeTerm,
+    layers,
+)
+
+# Pixels that terms on the picture itself look at at a time: as many as fit a processor's cache; a GPU is better off
+# with few launches.
+_BAND = {"cpu": 1 << 16}
+_BAND_ELSEWHERE = 1 << 22
+CONTENT_BYTES = 1_000_000_000
+
+
+Slopes = tuple[Tensor | None, Tensor | None, Tensor | None]
+"""The derivatives by the first and the second moment, None where a loss does not use it, and a region's guide."""
+
+
+def tiled(
+    encoder: Streaming,
+    objective: Objective,
+    style_weights: Sequence[float],
+    unit: float = 1.0,
+    *,
+    tile: int = 0,
+    content_bytes: int = CONTENT_BYTES,
+    kept: Kept | None = None,
+    regions: Regions = NONE,
+    seamless: bool = False,
+) -> Prepare:
+    """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
+
+    Args:
+        encoder: the network.
+        objective: what to evaluate.
+        style_weights: a share for each style; they sum to 1.
+        unit: what white is.
+        tile: side of the tiles in pixels; 0 cuts nothing.
+        content_bytes: memory for the content's features. Where they would take more they are computed at every
+            evaluation, a quarter more work, from the content kept at half the precision.
+        kept: what the pictures are compared with, for others of this encoder that need the same.
+        regions: where the style terms of a region look.
+        seamless: the picture goes on at its other side, so that copies of it can be laid side by side; its sides are
+            multiples of the deepest layer's stride, and the objective has no term on the picture itself.
+    """
+
+    def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
+        with torch.no_grad():
+            wanted = style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
+            picture = content()
+            guides = regions.guides(objective, size_of(picture))
+            made, _ = fitting(
+                lambda side: _Tiled(
+                    encoder,
+                    objective,
+                    picture,
+                    wanted,
+                    guides,
+                    unit,
+                    side,
+                    content_bytes,
+                    kept,
+                    seamless,
+                ),
+                tile,
+                picture,
+            )
+            return made
+
+    return prepare
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What the content terms compare with.
+
+    Attributes:
+        elements: layer -> numbers in its features.
+        energies: layer -> the sum of their squares.
+        features: layer -> they themselves; empty where they would be too large.
+    """
+
+    elements: Mapping[str, int]
+    energies: Mapping[str, Tensor]
+    features: Mapping[str, Tensor]
+
+
+class _Tiled:
+    """Evaluates one objective for one content picture."""
+
+    def __init__(
+        self,
+        encoder: Streaming,
+        objective: Objective,
+        content: Tensor,
+        style_targets: Mapping[str, Moments | Compared],
+        guides: Guides,
+        unit: float,
+        tile: int,
+        content_bytes: int,
+        kept: Kept | None,
+        seamless: bool,
+    ) -> None:
+        self._encoder = encoder
+        self._objective = objective
+        self._targets = {**style_targets}
+        self._guides = guides
+        self._seamless = seamless
+        self._unit = unit
+        self._content = [term for term in objective if isinstance(term, ContentTerm)]
+        self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
+        self._whole = [term for term in objective if isinstance(term, WholeTerm)]
+        needed = layers(objective)
+        self._stream = encoder.stream(needed) if needed else None
+        self._side = tile
+        self._scales: dict[str, Tensor] = {}
+        self._features: Mapping[str, Tensor] = {}  # of the content, by layer
+        self._picture = content
+        seen = any(isinstance(term, PhotoTerm) for term in objective)
+        self._photo = content if seen else content.new_empty(0, 3, *size_of(content))
+        self._keep_maps(encoder)
+        if self._content:
+            self._content_stream = encoder.stream(self._content_layers)
+            self._take_content(content_bytes, kept)
+        else:
+            self._picture = content.new_empty(0, 3, *size_of(content))
+
+    @property
+    def _tiles(self) -> list[Tile]:
+        if self._stream is None:
+            return []
+        stream = self._stream
+        return cut(
+            size_of(self._picture),
+            self._side,
+            reach=stream.reach,
+            stride=stream.deepest_stride,
+            seamless=self._seamless,
+        )
+
+    def _keep_maps(self, encoder: Streaming) -> None:
+        """Finds what is compared with by losses of the content's whole maps."""
+        terms = [term for term in self._whole if term.of == "content"]
+        if not terms:
+            return
+        found = {term.layer for term in terms}
+        maps = gathered(encoder.stream(found), found, self._picture, self._tiles)
+        self._targets |= {term.name: term.keep(maps[term.layer]) for term in terms}
+
+    @property
+    def _content_layers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(term.layer for term in self._content))
+
+    def _take_content(self, content_bytes: int, kept: Kept | None) -> None:
+        """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
+        wanted = (self._content_layers, tuple(self._tiles), content_bytes)
+        content = once(
+            kept,
+            self._picture,
+            (self._encoder, "content", *wanted),
+            lambda: self._seen(content_bytes),
+            lambda seen: sum(features.nbytes for features in seen.features.values()),
+        )
+        for term in self._content:
+            scale = term.loss.scale(content.elements[term.layer], content.energies[term.layer])
+            self._scales[term.name] = term.weight * torch.ones_like(content.energies[term.layer]) * scale
+        if content.features:
+            self._features = content.features
+            self._picture = self._picture.new_empty(0, 3, *size_of(self._picture))  # only its size
+        elif self._picture.dtype == torch.float32:
+            self._picture = self._picture.to(torch.float16)
+
+    def _seen(self, content_bytes: int) -> _Content:
+        """The content as the network sees it."""
+        elements: dict[str, int] = {}
+        energies: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
+        height, width = size_of(self._picture)
+        for piece in one_by_one(self._tiles):
+            for layer, target in self._content_features(piece).items():
+                stride = self._content_stream.stride(layer)
+                n, c = target.shape[:2]
+                shape = (n, c, height // stride, width // stride)
+                elements[layer] = math.prod(shape[1:])
+                energies[layer] = energies.get(layer, 0) + energy(target)
+                if layer not in features:
+                    features[layer] = torch.empty(
+                        shape, dtype=target.dtype, device=target.device, memory_format=torch.channels_last
+                    )
+                if sum(each.nbytes for each in features.values()) <= content_bytes:
+                    piece.core.at(stride).of(features[layer]).copy_(target)
+        if sum(each.nbytes for each in features.values()) > content_bytes:
+            features = {}
+        return _Content(elements, energies, features)
+
+    def _content_features(self, piece: Tile) -> dict[str, Tensor]:
+        """The content's features of a tile's core, by layer."""
+        stream = self._content_stream
+        if self._features:
+            return {
+                layer: piece.core.at(stream.stride(layer)).of(features)
+                for layer, features in self._features.items()
+            }
+        strips: dict[str, list[Tensor]] = {}
+
+        def observe(layer: str, features: Tensor, first: int) -> None:
+            own = piece.inside(stream.stride(layer)).clip(first, features.shape[2]).of(features)
+            # A strip is a view of a map with rows beyond it.
+            strips.setdefault(layer, []).append(own.clone())
+
+        outer = piece.shown(self._picture)
+        stream.forward(outer.to(torch.promote_types(outer.dtype, torch.float32)), observe)
+        return {layer: torch.cat(parts, 2) for layer, parts in strips.items()}
+
+    def __call__(self, x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
+        with torch.no_grad():
+            evaluation, self._side = fitting(
+                lambda side: self._at(x.detach(), side, slope, turn), self._side, x
+            )
+        return evaluation
+
+    def _at(self, x: Tensor, side: int, slope: bool, turn: int) -> Evaluation:
+        self._side = side
+        gradient = torch.zeros_like(x) if slope else x.new_empty(0)
+        values: dict[str, Tensor] = {}
+        if self._stream is not None and slope:
+            tape, sums, maps = self._summed(self._stream, x)
+            slopes = self._distances(sums, values)
+            beside = self._differentiated(maps, values, turn)
+            for piece in one_by_one(self._tiles):
+                tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
+                inject = self._injector(self._stream, piece, slopes, beside, values)
+                more = self._stream.backward(tape, inject)
+                piece.give_back(more, gradient, 1.0 / self._unit)
+                tape = None
+        elif self._stream is not None:
+            sums, maps = self._values(self._stream, x, values)
+            self._distances(sums, values)
+            for term in self._whole:
+                guide = self._guides.get(term.name)
+                values[term.name] = term.value(maps[term.layer], self._compared(term), turn, guide)
+        self._by_bands(x, gradient if slope else None, values)
+        total, terms = in_floats({term.name: values[term.name].sum() for term in self._objective})
+        return Evaluation(total, gradient, terms)
+
+    def _forward(
+        self,
+        stream: Pieces,
+        x: Tensor,
+        piece: Tile,
+        observe: Callable[[str, Tensor, int], None],
+        *,
+        way_back: bool = False,
+    ) -> Tape:
+        return stream.forward(piece.shown(x) / self._unit, observe, way_back=way_back)
+
+    def _maps(self, stream: Pieces) -> Maps:
+        return Maps(stream, {term.layer for term in self._whole}, size_of(self._picture))
+
+    def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums, dict[str, Tensor]]:
+        """The summaries and whole maps of the picture and, if it is one tile, what its backward pass needs."""
+        sums: Sums = {}
+        maps = self._maps(stream)
+        tiles = self._tiles
+        tape: Tape | None = None
+        for piece in one_by_one(tiles if self._style or self._whole or len(tiles) == 1 else ()):
+            observe = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
+            tape = self._forward(stream, x, piece, observe, way_back=len(tiles) == 1)
+        return tape if len(tiles) == 1 else None, sums, maps.of
+
+    def _values(self, stream: Pieces, x: Tensor, values: dict[str, Tensor]) -> tuple[Sums, dict[str, Tensor]]:
+        """The summaries and whole maps of the picture; adds up the content terms, in one pass."""
+        sums: Sums = {}
+        maps = self._maps(stream)
+        for piece in one_by_one(self._tiles):
+            add = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
+            wanted = self._content_features(piece) if self._content else {}
+
+            def observe(
+                layer: str,
+                features: Tensor,
+                first: int,
+                piece: Tile = piece,
+                add: Callable[[str, Tensor, int], None] = add,
+                wanted: dict[str, Tensor] = wanted,
+            ) -> None:
+                add(layer, features, first)
+                inside = piece.inside(stream.stride(layer))
+                box = inside.clip(first, features.shape[2])
+                for term in self._content:
+                    if term.layer == layer and box.bottom > box.top:
+                        own = box.of(features)
+                        self._differ(term, own, wanted[layer], first + box.top - inside.top, values)
+
+            self._forward(stream, x, piece, observe)
+        return sums, maps.of
+
+    def _differ(
+        self, term: ContentTerm, features: Tensor, wanted: Tensor, row: int, values: dict[str, Tensor]
+    ) -> Tensor:
+        """Adds a content term's value of some rows; their difference, scaled, is half its derivative."""
+        scale = self._scales[term.name]
+        difference = features.to(scale.dtype) - wanted[:, :, row : row + features.shape[2]]
+        value = scale * energy(difference)
+        values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
+        return difference.mul_(scale.view(-1, 1, 1, 1))
+
+    def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[Slopes]]:
+        """Layer -> the derivatives by first and second moment of each term there; fills in the terms' values."""
+        slopes: dict[str, list[Slopes]] = {}
+        for name, (term, layer) in self._style.items():
+            at, target = sums[name], self._targets[name]
+            assert isinstance(target, Moments)
+            with torch.enable_grad():
+                first, second = at.first.detach().requires_grad_(), at.second.detach().requires_grad_()
+                value = term.value(Moments(at.count, first, second), target, self._pixels(layer))
+                by_first, by_second = torch.autograd.grad(value.sum(), (first, second), allow_unused=True)
+            values[name] = value.detach()
+            slopes.setdefault(layer, []).append((by_first, by_second, self._guides.get(name)))
+        return slopes
+
+    def _pixels(self, layer: str) -> int:
+        """Of the layer, over the whole picture."""
+        assert self._stream is not None
+        stride = self._stream.stride(layer)
+        height, width = size_of(self._picture)
+        return (height // stride) * (width // stride)
+
+    def _compared(self, term: WholeTerm) -> Compared:
+        found = self._targets[term.name]
+        assert isinstance(found, Compared)
+        return found
+
+    def _differentiated(
+        self, maps: dict[str, Tensor], values: dict[str, Tensor], turn: int
+    ) -> dict[str, Tensor]:
+        """Layer -> the derivative by its whole map; fills in the terms' values. The maps are used up."""
+        slopes: dict[str, Tensor] = {}
+        for layer in list(maps):
+            with torch.enable_grad():
+                at = maps.pop(layer).requires_grad_()
+                for term in self._whole:
+                    if term.layer != layer:
+                        continue
+                    value = term.value(at, self._compared(term), turn, self._guides.get(term.name))
+                    (slope,) = torch.autograd.grad(value.sum(), at)
+                    slopes[layer] = slopes[layer] + slope if layer in slopes else slope
+                    values[term.name] = value.detach()
+        return slopes
+
+    def _injector(
+        self,
+        stream: Pieces,
+        piece: Tile,
+        slopes: Mapping[str, list[Slopes]],
+        beside: Mapping[str, Tensor],
+        values: dict[str, Tensor],
+    ) -> Callable[[str, Tensor, int, Tensor | None], Tensor]:
+        """Adds each layer's gradient within a tile's core, and the content terms' values."""
+        wanted = self._content_features(piece) if self._content else {}
+
+        def inject(layer: str, features: Tensor, first: int, gradient: Tensor | None) -> Tensor:
+            inside = piece.inside(stream.stride(layer))
+            box = inside.clip(first, features.shape[2])
+            own, row = box.of(features), first + box.top - inside.top
+            if own.shape == features.shape:
+                return add(layer, own, row, gradient)
+            if gradient is None:
+                gradient = torch.zeros_like(features)
+            if own.numel():
+                mine = box.of(gradient)
+                found = add(layer, own, row, mine)
+                if found.data_ptr() != mine.data_ptr():  # else it was added to where it lies
+                    mine.copy_(found)
+            return gradient
+
+        def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:
+            core, rows = piece.core.at(stream.stride(layer)), slice(row, row + features.shape[2])
+            for by_first, by_second, guide in slopes.get(layer, ()):
+                weight = None if guide is None else core.of(guide)[:, :, rows]
+                gradient = _moments_gradient(features, by_first, by_second, gradient, weight)
+            if layer in beside:
+                more = core.of(beside[layer])[:, :, rows]
+                gradient = more if gradient is None else gradient + more
+            for term in self._content:
+                if term.layer != layer:
+                    continue
+                more = 2.0 * self._differ(term, features, wanted[layer], row, values)
+                more = more.to(features.dtype)
+                gradient = more if gradient is None else gradient + more
+            if gradient is None:
+                raise TypeError(f"no term has layer {layer}")
+            return gradient
+
+        return inject
+
+    def _by_bands(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
+        """Adds the terms on the picture itself, by bands of rows."""
+        height, width = size_of(x)
+        rows = max(1, _BAND.get(x.device.type, _BAND_ELSEWHERE) // width)
+        for term in self._objective:
+            if not isinstance(term, PictureTerm):
+                continue
+            for first in range(0, height, rows):
+                last = min(first + rows, height)
+                own = slice(first, min(last + term.below, height))
+                with torch.enable_grad():
+                    leaf = (x[:, :, own] / self._unit).requires_grad_()
+                    edges = (first == 0, last == height)
+                    value = term.piece(leaf, self._photo[:, :, own], edges, (height, width))
+                    if gradient is not None:
+                        more = torch.autograd.grad(value.sum(), leaf)[0]
+                        gradient[:, :, own].add_(more, alpha=1.0 / self._unit)
+                value = value.detach()
+                values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
+
+
+def _moments_gradient(
+    features: Tensor,
+    by_first: Tensor | None,
+    by_second: Tensor | None,
+    gradient: Tensor | None,
+    weight: Tensor | None,
+) -> Tensor:
+    """d/df of a function of Σ w f and Σ w f fᵀ, added to ``gradient``: (N, C, H, W), channels last."""
+    n, c, h, w = features.shape
+    points = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    if weight is not None:
+        weight = weight.to(features.dtype).reshape(1, h * w, 1)
+        points = points * weight
+    result = (
+        torch.zeros_like(points) if gradient is None else gradient.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    )
+    if by_second is not None:
+        factors = (by_second + by_second.mT).to(features.dtype)
+        if add_products(result, points, factors):
+            if by_first is None and gradient is not None and result.data_ptr() == gradient.data_ptr():
+                return gradient  # it was added in place
+        else:
+            result = torch.baddbmm(result, points, factors)
+    if by_first is not None:
+        more = by_first.to(features.dtype).unsqueeze(1)
+        result = result + (more if weight is None else more * weight)
+    return result.view(n, h, w, c).permute(0, 3, 1, 2)

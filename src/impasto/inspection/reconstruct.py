@@ -1,0 +1,215 @@
+"""What a layer still knows of a picture: pictures from noise that look the same to it, and to nothing else.
+
+For content the features at one layer are matched (Mahendran and Vedaldi 2014, arXiv:1412.0035; figure 1 of Gatys,
+Ecker, Bethge 2015, arXiv:1508.06576): what the layer has forgotten comes back as it likes. For style the Gram
+matrices of the first layers are, one layer more each time: what comes back is the texture, up to a larger scale.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from impasto import images
+from impasto.assembly.objective import build_evaluation
+from impasto.engine import optimize as engine
+from impasto.engine.optimize import Step
+from impasto.engine.pyramid import Level
+from impasto.engine.solvers.lbfgs import LBFGS
+from impasto.engine.start import noise
+from impasto.errors import ParameterError, unknown_name
+from impasto.figures.contact_sheet import contact_sheet, labelled
+from impasto.geometry import resize, size_of
+from impasto.images import Source
+from impasto.inspection.feature_extractor import Viewer
+from impasto.losses import content, smoothness
+from impasto.losses.gram import Gram
+from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
+
+What = Literal["content", "style"]
+
+LAYERS: dict[What, tuple[str, ...]] = {
+    "content": ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2"),
+    "style": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+}
+"""Those of the paper's figure."""
+
+STEPS = 200
+
+_LOSS = 1000.0  # of features of zero: the solver's tolerances are for losses of about this size
+# Weights of the total variation, for layers that see each pixel. One with a value for 16 x 16 of them leaves most to
+# chance, and that would stay noise: content's weight grows with the pixels a value. Style has a layer that sees each,
+# but the deeper the others, the less it has to say; there the weight grows with the stride of the deepest.
+_GRAIN: dict[What, float] = {"content": 0.02, "style": 0.01}
+# Of the noise, in grey levels. Content needs hardly any; a style grows from what differs in it.
+_DEVIATION: dict[What, float] = {"content": 10.0, "style": 20.0}
+_CENTRE = (0.485, 0.456, 0.406)  # the mean colour of photographs
+_TILE = 2048
+_TEXT = 13
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """One picture from noise.
+
+    Attributes:
+        layers: whose features, or Gram matrices, it shares with the original.
+        image: (1, 3, H, W), RGB in [0, 1].
+        losses: by layer, at the picture as it is saved: 1 is as far off as features, or a Gram matrix, of zeros.
+        steps: iterations done.
+        seconds: that they took.
+    """
+
+    layers: tuple[str, ...]
+    image: Tensor
+    losses: Mapping[str, float]
+    steps: int
+    seconds: float
+
+    @property
+    def loss(self) -> float:
+        """The losses' mean."""
+        return sum(self.losses.values()) / len(self.losses)
+
+    @property
+    def name(self) -> str:
+        """Such as relu4_2, or relu1_1 to relu3_1."""
+        return self.layers[0] if len(self.layers) == 1 else f"{self.layers[0]} to {self.layers[-1]}"
+
+
+def reconstruct(
+    what: What,
+    image: Source,
+    layers: Sequence[str] = (),
+    *,
+    size: int = 256,
+    steps: int = STEPS,
+    seed: int = 0,
+    on_step: Callable[[int, Step], object] | None = None,
+    **network: Any,
+) -> Iterator[Reconstruction]:
+    """Pictures from noise, one for each layer (content) or for each first so many layers (style), as they get done.
+
+    Everything is checked, and the network loaded, before the first is asked for.
+
+    Args:
+        what: "content" or "style".
+        image: the original.
+        layers: those of the paper's figure where none are given.
+        size: long side of the pictures in pixels; 0 keeps the original's.
+        steps: iterations for each picture.
+        seed: of the noise.
+        on_step: called with the number of the picture, from 0, and each :class:`impasto.Step`.
+        network: ``encoder``, ``weights``, ``pooling``, ``padding``, ``device``, ``precision``, ``max_pixels``,
+            ``progress``: see :class:`impasto.inspection.feature_extractor.Viewer`.
+
+    Raises:
+        InputError: anything given cannot be used.
+        DivergedError: the optimisation cannot go on.
+    """
+    if what not in LAYERS:
+        raise unknown_name("what", str(what), LAYERS)
+    if steps < 1:
+        raise ParameterError(f"steps: expected 1 or more, got {steps}")
+    if not 0 <= seed < 2**63:
+        raise ParameterError(f"seed: expected 0 or more, below 2^63, got {seed}")
+    viewer = Viewer(layers or LAYERS[what], exact=False, **network)
+    original = viewer.read(image, size)
+    jobs: list[tuple[str, ...]] = [(name,) for name in viewer.layers]
+    if what == "style":
+        jobs = [viewer.layers[:count] for count in range(1, len(viewer.layers) + 1)]
+    strides = {
+        name: original.shape[-1] / found.shape[-1] for name, found in viewer.features(original).items()
+    }
+
+    generator = torch.Generator().manual_seed(seed)
+    deviation = _DEVIATION[what] / 255.0
+    start = noise(size_of(original), centre=_CENTRE, deviation=deviation, generator=generator)
+    start = start.clamp_(0.0, 1.0).to(viewer.device)
+
+    def made() -> Iterator[Reconstruction]:
+        for number, job in enumerate(jobs):
+            started = time.perf_counter()
+            stride = max(strides[layer] for layer in job)
+            grain = _GRAIN[what] * (stride**2 if what == "content" else stride)
+            for step in _steps(viewer, original, start, _objective(what, job, grain), steps):
+                if on_step is not None:
+                    on_step(number, step)
+            yield _finished(job, step, time.perf_counter() - started)
+
+    return made()
+
+
+def sheet(
+    original: Source,
+    made: Sequence[Reconstruction],
+    *,
+    title: str = "",
+    across: int = 3,
+    max_pixels: int = images.MAX_PIXELS,
+) -> PIL.Image.Image:
+    """The original and what was made of it, with labels, as one picture.
+
+    Args:
+        original: is shown as large as the others.
+        made: one or more.
+        title: above all.
+        across: pictures in a row.
+        max_pixels: a larger original is refused.
+    """
+    size = size_of(made[0].image)
+    shown = resize(images.read(original, max_pixels=max_pixels).pixels, size)
+    labels = [f"{each.name} ({100 * each.loss:.2g} % off)" for each in made]
+    cells = [
+        labelled(_pil(picture), label, text=_TEXT)
+        for picture, label in zip((shown, *(each.image for each in made)), ("original", *labels), strict=True)
+    ]
+    rows = [cells[at : at + across] for at in range(0, len(cells), across)]
+    return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
+
+
+def _steps(
+    viewer: Viewer, original: Tensor, start: Tensor, objective: Objective, steps: int
+) -> Iterator[Step]:
+    size = size_of(original)
+    return engine.iterate(
+        content=original,
+        styles=[original],
+        prepare=build_evaluation(
+            viewer.load(), objective, (1.0,), unit=255.0, tile=_TILE, tf32=viewer.precision == "tf32"
+        ),
+        # One size: what a coarser one showed would be known from elsewhere than these layers.
+        levels=[Level(size, (size,), steps)],
+        start=start,
+        solver=LBFGS(history=20, first_move=4.0, bounds=(0.0, 255.0), spectral_exponent=0.25),
+        unit=255.0,
+    )
+
+
+def _finished(layers: tuple[str, ...], last: Step, seconds: float) -> Reconstruction:
+    picture = last.take()
+    rounded = (picture * 255.0).round_()
+    weight = _LOSS / len(layers)
+    losses = last.judge(rounded, white=255.0).terms
+    by_layer = {name.partition(" ")[2]: value / weight for name, value in losses.items() if name != "tv"}
+    return Reconstruction(layers, (rounded / 255.0).cpu(), by_layer, last.done, seconds)
+
+
+def _objective(what: What, layers: tuple[str, ...], grain: float) -> Objective:
+    weight = _LOSS / len(layers)
+    smooth = SmoothnessTerm(smoothness.absolute_mean, grain)
+    if what == "content":
+        return (*(ContentTerm(layer, content.share, weight) for layer in layers), smooth)
+    gram = Gram(divide="pixels", reduce="share")
+    return (*(StyleTerm(layer, gram, weight, layer) for layer in layers), smooth)
+
+
+def _pil(picture: Tensor) -> PIL.Image.Image:
+    bytes_ = (picture[0] * 255.0).round().clamp(0.0, 255.0).to(torch.uint8)
+    return PIL.Image.fromarray(bytes_.permute(1, 2, 0).cpu().numpy())

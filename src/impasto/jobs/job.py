@@ -1,0 +1,195 @@
+"""One run of a sweep: what it will take, whether its folder already has it, and the painting of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from impasto.assembly.networks import Progress
+from impasto.engine.optimize import Step
+from impasto.errors import ImpastoError, ParameterError
+from impasto.recipes.differences import differences
+from impasto.recipes.grid import Variant
+from impasto.recipes.recipe import Recipe
+from impasto.runs.folder import RunFolder
+from impasto.runs.layout import RECIPE, RESULT
+from impasto.runs.readers import read_recipe, read_summary, status
+from impasto.runs.recording import Recording, SaveEvery
+from impasto.runs.resume import resume
+from impasto.transfer.planner import Plan
+from impasto.transfer.session import Session
+from impasto.transfer.session_cache import Shared
+
+MAX_PIXELS = 100_000_000
+
+State = Literal["new", "begun", "done"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What runs may use, and keep.
+
+    Attributes:
+        max_pixels: larger pictures are refused.
+        memory: bytes for each process; None takes what the machine has free.
+        save_every: iterations between two pictures kept.
+        threads: of each process; None takes torch's own number.
+        tensorboard: also write what TensorBoard shows of each run.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    memory: int | None = None
+    save_every: SaveEvery = 0
+    threads: int | None = None
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run of a sweep, as it was when the sweep was drawn up.
+
+    Attributes:
+        variant: what is painted.
+        path: its folder.
+        state: whether it has been begun, or done.
+        plan: what it will take; None for networks whose memory is not known.
+        notes: about its pictures and its plan, one line each.
+    """
+
+    variant: Variant
+    path: Path
+    state: State
+    plan: Plan | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One moment of a sweep.
+
+    Attributes:
+        name: of the variant.
+        status: "begun", "painting" after each iteration, and at last "done" or "failed".
+        done, planned: iterations.
+        loss: of the newest one.
+        notes: what there is to say, one line each; of a run that failed, why.
+    """
+
+    name: str
+    status: Literal["begun", "painting", "done", "failed"]
+    done: int = 0
+    planned: int = 0
+    loss: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether this was the run's last word."""
+        return self.status in ("done", "failed")
+
+
+def drawn_up(variant: Variant, path: Path, limits: Limits, shared: Shared) -> Entry:
+    """A variant, checked, for the folder ``path``. Nothing is written.
+
+    Raises:
+        InputError: it cannot be painted, or the folder has a run of other settings or pictures.
+    """
+    session = _session(variant, limits, shared)
+    state: State = "new"
+    if (path / RECIPE).exists():
+        _check_same(path, read_recipe(path), session.recipe)
+        state = "done" if is_done(path) else "begun"
+    return Entry(variant, path, state, session.plan, session.notes)
+
+
+def painted(
+    entry: Entry, limits: Limits, shared: Shared, *, download: Progress | None = None
+) -> Generator[Moment, None, None]:
+    """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it.
+
+    Args:
+        download: called with (bytes done, bytes in all) while weights are downloaded.
+    """
+    name = entry.variant.name
+    try:
+        recording = _begun(entry, limits, shared, download)
+    except ImpastoError as error:
+        yield Moment(name, "failed", notes=(str(error),))
+        return
+    session = recording.session
+    last: Step | None = None
+    notes: list[str] = []
+    with recording.folder:
+        try:
+            planned = sum(level.iterations for level in session.levels)
+            yield Moment(name, "begun", planned=planned, notes=tuple(recording.notes))
+            for last in recording:
+                notes += last.notes
+                yield Moment(name, "painting", last.done, last.planned, last.loss, last.notes)
+            if last is None:
+                raise TypeError("a session without steps")
+            result = session.result(last, notes=notes)
+            recording.finish(result)
+        except GeneratorExit:  # between two steps: nothing is half done
+            if last is not None:
+                recording.keep(last)
+                recording.finish(session.result(last, notes=notes))
+            raise
+        except ImpastoError as error:
+            recording.fail(error)
+            yield Moment(name, "failed", notes=(str(error),))
+            return
+        except Exception as error:
+            recording.fail(error)
+            raise
+    yield Moment(name, "done", last.done, last.planned, result.loss)
+
+
+def _begun(entry: Entry, limits: Limits, shared: Shared, download: Progress | None) -> Recording:
+    if (entry.path / RECIPE).exists():
+        session, folder = resume(entry.path, max_pixels=limits.max_pixels, shared=shared, progress=download)
+    else:
+        session = _session(entry.variant, limits, shared, download)
+        folder = RunFolder(entry.path)
+    try:
+        return Recording(session, folder, save_every=limits.save_every, tensorboard=limits.tensorboard)
+    except BaseException:
+        folder.close()
+        raise
+
+
+def _session(variant: Variant, limits: Limits, shared: Shared, download: Progress | None = None) -> Session:
+    return Session(
+        variant.recipe,
+        variant.content,
+        [variant.style],
+        max_pixels=limits.max_pixels,
+        memory=limits.memory,
+        shared=shared,
+        progress=download,
+    )
+
+
+def is_done(path: Path) -> bool:
+    """Whether a folder has a picture that is finished."""
+    return (path / RESULT).exists() and status(path) == "done"
+
+
+def _check_same(path: Path, begun: Recipe, wanted: Recipe) -> None:
+    """Refuse to go on with a run of other settings or pictures."""
+    changed = differences(begun, wanted)
+    # The planner's own; and what was "auto" has become what the machine has.
+    ours = ["tile", "history_memory"]
+    ours += [name for name in ("device", "precision") if getattr(wanted, name) == "auto"]
+    # Measured while painting.
+    ours += ["style_weight"] if wanted.strength is not None and begun.strength == wanted.strength else []
+    for name, (old, new) in changed.items():
+        if name in ours:
+            continue
+        what = f"{name} {old} there, {new} here" if old != new else f"{name} {new} has changed since"
+        raise ParameterError(f"{path}: expected a run of the same settings and pictures, got {what}")
+    summary = read_summary(path)
+    if summary is not None and summary.status == "done" and not (path / RESULT).exists():
+        raise ParameterError(f"{path}: this run is done, but its {RESULT} is gone; remove the folder")

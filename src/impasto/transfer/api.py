@@ -1,0 +1,126 @@
+"""From pictures and options to steps and a result: what `import impasto` offers and every app builds on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from impasto.engine.optimize import Step
+from impasto.errors import ParameterError
+from impasto.images import Source
+from impasto.recipes.parsing import parse_memory
+from impasto.recipes.presets import change, resolve
+from impasto.recipes.recipe import Input, Recipe
+from impasto.transfer.painting import UNDO_BYTES, Painting
+from impasto.transfer.planner import Plan
+from impasto.transfer.result import Result
+from impasto.transfer.session import Session
+
+
+def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -> Painting:
+    """Paint ``content`` in the style of ``style``, one :class:`Step` at a time.
+
+    Takes what :func:`stylize` takes. Close the iterator, or just stop, to end early; ``step.image`` is the picture
+    so far. Between two steps its settings can be changed, and undone (:class:`impasto.transfer.painting.Painting`).
+    """
+    return make_session(content, style, options).steps(undo_bytes=UNDO_BYTES)
+
+
+def stylize(
+    content: Source,
+    style: Source | Sequence[Source],
+    *,
+    on_step: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """Paint ``content`` in the style of ``style``.
+
+    Args:
+        content: the picture whose content is kept: a path, PIL image, array or tensor.
+        style: the picture whose style is taken, or a sequence of several.
+        on_step: called with each :class:`Step`.
+        options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
+            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`.
+            ``init`` and ``palette`` may also be pictures, and ``encoder`` a network of your own
+            (:func:`impasto.from_module`). Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures
+            are refused; ``memory`` ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in
+            all) while weights are downloaded.
+
+    Returns:
+        the picture, with the recipe that paints it again.
+
+    Raises:
+        InputError: anything given cannot be used.
+        DivergedError: the optimisation cannot go on.
+
+    Example:
+        >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
+    """
+    session = make_session(content, style, options)
+    last: Step | None = None
+    notes: list[str] = []
+    for last in session:
+        notes += last.notes
+        if on_step is not None:
+            on_step(last)
+    if last is None:
+        raise TypeError("a session without steps")
+    return session.result(last, notes=notes)
+
+
+def plan(content: Source, style: Source | Sequence[Source], **options: Any) -> Plan | None:
+    """What :func:`stylize` would take with the same arguments: memory and time, before anything is computed.
+
+    Returns:
+        the plan, or None for networks whose memory is not known.
+
+    Raises:
+        InputError: anything given cannot be used, or does not fit the memory.
+    """
+    return make_session(content, style, options).plan
+
+
+def make_session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
+    """The session of what :func:`stylize` takes.
+
+    Raises:
+        InputError: anything given cannot be used.
+    """
+    settings = dict(options)
+    max_pixels = settings.pop("max_pixels", 100_000_000)
+    memory = settings.pop("memory", None)
+    progress = settings.pop("progress", None)
+    recipe = settings.pop("recipe", None)
+    init = settings.pop("init", None)
+    palette = settings.pop("palette", None)
+    if palette is not None:
+        name = os.fspath(palette) if isinstance(palette, str | os.PathLike) else "palette"
+        settings["palette"] = Input(path=name)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise ParameterError(f"recipe: expected a Recipe, got {type(recipe).__name__}")
+    encoder = settings.get("encoder")
+    if callable(encoder):
+        settings["encoder"] = "custom"
+    else:
+        encoder = None
+    if init is not None and isinstance(init, str | os.PathLike):
+        settings["init"], init = os.fspath(init), None
+    asked = None if recipe is None else {name for name, value in settings.items() if value is not None}
+    if recipe is not None and settings:
+        recipe = change(recipe, settings)
+    elif recipe is None:
+        recipe = resolve(**settings)
+    styles = style if isinstance(style, list | tuple) else [style]
+    return Session(
+        recipe,
+        content,
+        cast(Sequence[Source], styles),
+        init=init,
+        palette=palette,
+        encoder=encoder,
+        asked=asked,
+        max_pixels=max_pixels,
+        memory=None if memory is None else parse_memory(memory),
+        progress=progress,
+    )

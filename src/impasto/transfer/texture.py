@@ -1,0 +1,70 @@
+"""Textures: a style without a content, from noise (Gatys, Ecker and Bethge 2015, arXiv:1505.07376)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from impasto import images
+from impasto.engine.optimize import Step
+from impasto.images import Source
+from impasto.transfer import api
+from impasto.transfer.result import Result
+
+_COARSEST = 128
+"""Long side of the style at the coarsest level: there the largest forms of it still fit into what a feature sees."""
+
+
+def settings(
+    style: tuple[int, int], size: int, *, seamless: bool = False, aspect: float = 1.0
+) -> dict[str, Any]:
+    """What a recipe needs to be one of a texture.
+
+    Args:
+        style: (width, height) of the style picture; it keeps its size, so that strokes are as large as in it.
+        size: long side of the texture in pixels.
+        seamless: its copies can be laid side by side.
+        aspect: width / height.
+    """
+    smallest = max(32, min(size, round(_COARSEST * size / max(style))))
+    return {
+        "size": size,
+        "aspect": aspect,
+        "seamless": seamless,
+        "content_weight": 0.0,
+        "photo_weight": 0.0,
+        "photo_finish": 0,
+        "init": "noise",
+        "detail": 0.0,
+        "style_size": 0,
+        "smallest": smallest,
+    }
+
+
+def texture(
+    style: Source | Sequence[Source],
+    size: int = 512,
+    *,
+    seamless: bool = False,
+    aspect: float = 1.0,
+    on_step: Callable[[Step], object] | None = None,
+    **options: Any,
+) -> Result:
+    """A texture of the style of a picture, or of several.
+
+    Args:
+        style: the pictures.
+        size: long side in pixels; seamless ones have sides that are multiples of 16.
+        seamless: its copies can be laid side by side.
+        aspect: width / height.
+        on_step: called with each :class:`impasto.Step`.
+        options: as for :func:`impasto.stylize`.
+
+    Raises:
+        InputError: anything given cannot be used.
+        DivergedError: the optimisation cannot go on.
+    """
+    first = cast(Source, style[0] if isinstance(style, list | tuple) else style)
+    height, width = images.read(first).pixels.shape[-2:]
+    given = settings((width, height), size, seamless=seamless, aspect=aspect) | options
+    return api.stylize(first, style, on_step=on_step, **given)
