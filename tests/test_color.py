@@ -86,7 +86,7 @@ def test_a_photo_in_its_own_colors_is_itself() -> None:
 
 def test_mean_and_covariance_are_the_target_s() -> None:
     here, there = picture(7, dtype=torch.float64) * 0.3 + 0.3, skewed(8) * 0.5 + 0.1
-    found = color.moved_to(here, there)
+    found = color.match_mean_covariance(here, there)
     assert found.min() > 0 and found.max() < 1, "clipped colours would not match"
     assert torch.allclose(found[0].flatten(1).mean(1), there[0].flatten(1).mean(1), atol=1e-6)
     assert torch.allclose(
@@ -96,10 +96,10 @@ def test_mean_and_covariance_are_the_target_s() -> None:
 
 def test_moved_to_itself_nothing_moves() -> None:
     there = picture(9)
-    assert torch.allclose(color.moved_to(there, there), there, atol=1e-5)
+    assert torch.allclose(color.match_mean_covariance(there, there), there, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", [color.moved_to, color.distributed_as])
+@pytest.mark.parametrize("way", [color.match_mean_covariance, color.match_distribution])
 def test_a_picture_of_one_color_is_no_trouble(way: object) -> None:
     assert callable(way)
     plain = torch.full((1, 3, 8, 9), 0.25)
@@ -110,7 +110,7 @@ def test_a_picture_of_one_color_is_no_trouble(way: object) -> None:
 
 def test_the_whole_distribution_is_the_target_s() -> None:
     here, there = picture(11, dtype=torch.float64), skewed(12)
-    found = color.distributed_as(here, there)
+    found = color.match_distribution(here, there)
     for direction in [*torch.eye(3, dtype=torch.float64).tolist(), [0.6, 0.6, 0.5], [0.7, -0.7, 0.0]]:
         axis = torch.tensor(direction, dtype=torch.float64)
         own, aim = ((axis @ each[0].flatten(1)).sort().values for each in (found, there))

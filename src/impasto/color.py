@@ -117,7 +117,7 @@ def with_colors_of(picture: Tensor, photo: Tensor) -> Tensor:
     return result
 
 
-def moved_to(picture: Tensor, target: Tensor) -> Tensor:
+def match_mean_covariance(picture: Tensor, target: Tensor) -> Tensor:
     """The picture with the mean and covariance of ``target``'s colours (Gatys et al. 2016, section 3.1).
 
     Of the maps that do it, x ↦ T (x − μ) + μ', this is the one that moves colours least (Pitié and Kokaram 2007):
@@ -138,7 +138,7 @@ def moved_to(picture: Tensor, target: Tensor) -> Tensor:
     return result
 
 
-def distributed_as(picture: Tensor, target: Tensor, *, rounds: int = 24, seed: int = 0) -> Tensor:
+def match_distribution(picture: Tensor, target: Tensor, *, rounds: int = 24, seed: int = 0) -> Tensor:
     """The picture with the whole distribution of ``target``'s colours, not only its mean and covariance.
 
     In each round the colours are turned by a random rotation and each axis's histogram is matched (Pitié, Kokaram and

@@ -319,7 +319,7 @@ def test_paints_twice_in_a_row() -> None:
                 ),
                 levels=[Level(size=(16, 18), styles=((16, 18),), iterations=6)],
                 start=start,
-                solver=LBFGS(first_move=0.02, bounds=(0.0, 1.0)),
+                solver=LBFGS(initial_step_rms=0.02, bounds=(0.0, 1.0)),
             )
         )
         return [step.loss for step in steps], steps[-1].image

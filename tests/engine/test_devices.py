@@ -59,7 +59,9 @@ def test_metal_computes_in_float32_and_others_in_float64() -> None:
     assert exact(torch.ones(2)).dtype == torch.float64
 
 
-@pytest.mark.parametrize("change", [color.moved_to, color.distributed_as, color.in_lightness_of])
+@pytest.mark.parametrize(
+    "change", [color.match_mean_covariance, color.match_distribution, color.in_lightness_of]
+)
 def test_colours_come_back_in_the_pictures_own_type(change: Callable[..., torch.Tensor]) -> None:
     one, other = torch.rand(2, 1, 3, 9, 7)
     assert change(one, other).dtype == torch.float32

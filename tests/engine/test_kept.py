@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
-from impasto.engine.cache import Kept, digest
+from impasto.engine.cache import LRUCache, digest
 from impasto.engine.tiling.gradient import tiled
 from impasto.engine.tiling.streamed import Pieces
 from impasto.losses.content import share
@@ -20,7 +20,7 @@ from impasto.losses.objective import ContentTerm, Objective, StyleTerm
 
 
 def test_makes_once_and_forgets_the_oldest() -> None:
-    kept, made = Kept(100), []
+    kept, made = LRUCache(100), []
 
     def value(name: str, size: int) -> str:
         def make() -> str:
@@ -41,7 +41,7 @@ def test_makes_once_and_forgets_the_oldest() -> None:
 
 
 def test_what_raises_is_not_kept() -> None:
-    kept = Kept(100)
+    kept = LRUCache(100)
     with pytest.raises(torch.OutOfMemoryError):
         kept.get("a", _cramped, lambda _: 1)
     assert kept.get("a", lambda: 3, lambda _: 1) == 3
@@ -118,7 +118,7 @@ WASSERSTEIN: Objective = (
 )
 
 
-def _forwards(network: VGG, kept: Kept | None) -> Callable[..., int]:
+def _forwards(network: VGG, kept: LRUCache | None) -> Callable[..., int]:
     """Prepares and compares with what comes without anything kept; how often the network was shown something."""
     counting = Counting(network)
     plain = Counting(network)
@@ -141,7 +141,7 @@ def _forwards(network: VGG, kept: Kept | None) -> Callable[..., int]:
 
 
 def test_targets_are_computed_once_and_are_the_same_to_the_last_bit(network: VGG) -> None:
-    run = _forwards(network, Kept(100_000_000))
+    run = _forwards(network, LRUCache(100_000_000))
     assert run(_objective()) == 2
     assert run(_objective(weight=7.0)) == 0  # weights are no part of them
     assert run(_objective(), tile=2048) == 0  # nor are tiles that cut nothing
@@ -157,13 +157,13 @@ def test_targets_are_computed_once_and_are_the_same_to_the_last_bit(network: VGG
 
 
 def test_another_network_has_its_own(network: VGG) -> None:
-    kept = Kept(100_000_000)
+    kept = LRUCache(100_000_000)
     assert _forwards(network, kept)(_objective()) == 2
     assert _forwards(network, kept)(_objective()) == 2  # counts as another
 
 
 def test_nothing_is_kept_where_nothing_fits(network: VGG) -> None:
-    kept = Kept(10)
+    kept = LRUCache(10)
     run = _forwards(network, kept)
     assert run(_objective()) == 2
     assert run(_objective()) == 2

@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.solvers import history as vectors
 from impasto.engine.solvers.adam import Adam
-from impasto.engine.solvers.history import Storage, Vectors
+from impasto.engine.solvers.history import HistoryBuffer, Storage
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.line_search import strong_wolfe
 from impasto.engine.solvers.preconditioner import Spectrum
@@ -123,9 +123,9 @@ def test_adams_average_is_bias_corrected_and_includes_the_start() -> None:
 @pytest.mark.parametrize(
     "solver",
     [
-        LBFGS(bounds=(0.0, 0.5), first_move=0.05),
-        LBFGS(bounds=(0.0, 0.5), line_search=True, first_move=0.05),
-        LBFGS(bounds=(0.0, 0.5), first_move=0.05, spectral_exponent=0.5),
+        LBFGS(bounds=(0.0, 0.5), initial_step_rms=0.05),
+        LBFGS(bounds=(0.0, 0.5), line_search=True, initial_step_rms=0.05),
+        LBFGS(bounds=(0.0, 0.5), initial_step_rms=0.05, spectral_exponent=0.5),
         Adam(learning_rate=0.02, bounds=(0.0, 0.5)),
     ],
     ids=["lbfgs", "lbfgs-wolfe", "lbfgs-spectral", "adam"],
@@ -179,7 +179,7 @@ def test_the_projected_gradient_finds_the_optimum_of_a_coupled_quadratic(
     solver = LBFGS(
         bounds=(0.0, 1.0),
         line_search=line_search,
-        first_move=0.05,
+        initial_step_rms=0.05,
         history=10,
         spectral_exponent=exponent,
     )
@@ -199,8 +199,8 @@ def test_the_projected_gradient_finds_the_optimum_of_a_coupled_quadratic(
     [
         lambda: LBFGS(history=4),
         lambda: LBFGS(history=4, line_search=True),
-        lambda: LBFGS(history=4, first_move=0.1, bounds=(-2.0, 2.0)),
-        lambda: LBFGS(history=4, first_move=0.1, bounds=(-2.0, 2.0), spectral_exponent=0.5),
+        lambda: LBFGS(history=4, initial_step_rms=0.1, bounds=(-2.0, 2.0)),
+        lambda: LBFGS(history=4, initial_step_rms=0.1, bounds=(-2.0, 2.0), spectral_exponent=0.5),
         lambda: Adam(learning_rate=0.05),
         lambda: Adam(learning_rate=0.05, averaging=0.9, bounds=(-2.0, 2.0)),
     ],
@@ -233,7 +233,7 @@ def test_history_is_limited() -> None:
 
 
 def test_the_first_move_has_the_length_asked_for() -> None:
-    update = LBFGS(first_move=0.25).step(_start(), _function(lambda x: 1e12 * bowl(x)))
+    update = LBFGS(initial_step_rms=0.25).step(_start(), _function(lambda x: 1e12 * bowl(x)))
     assert float((update.x - _start()).square().mean().sqrt()) == pytest.approx(0.25)
 
 
@@ -299,7 +299,7 @@ def _long_valley(x: Tensor, *, slope: bool = True) -> Evaluation:
 @pytest.mark.parametrize("band", [7, 60, 1 << 16])
 def test_the_direction_is_that_of_the_two_loops(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "_ON_CPU", band)
-    solver = LBFGS(history=4, first_move=0.1)
+    solver = LBFGS(history=4, initial_step_rms=0.1)
     x = torch.linspace(-1.0, 2.0, 60, dtype=torch.float64).view(1, 3, 4, 5)
     pairs: list[tuple[Tensor, Tensor]] = []
     for _ in range(10):
@@ -326,12 +326,12 @@ def test_a_spectrum_is_a_change_of_variables() -> None:
     spectrum.undo(u)
     plain, ours = LBFGS(history=4), LBFGS(history=4, spectral_exponent=0.7)
     # Their first steps are of another length by themselves.
-    plain.first_move = 0.1
+    plain.initial_step_rms = 0.1
     for number in range(10):
         if number == 0:
             g = changed(u).gradient
             spectrum.apply(g)
-            ours.first_move = 0.1 * float(g.norm() / changed(u).gradient.norm())
+            ours.initial_step_rms = 0.1 * float(g.norm() / changed(u).gradient.norm())
         u, x = plain.step(u, changed).x, ours.step(x, _long_valley).x
         expected = u.clone()
         spectrum.apply(expected)
@@ -385,21 +385,21 @@ PAIR = 2 * 60 * 8
 )
 def test_history_within_its_memory(limit: int, kept: tuple[int, str]) -> None:
     """At half the precision, with fewer pairs, or in a file, and nearly the same steps as with that history."""
-    limited = LBFGS(history=10, history_bytes=limit, first_move=0.1)
+    limited = LBFGS(history=10, history_bytes=limit, initial_step_rms=0.1)
     assert limited.keeps(torch.zeros(1, 3, 4, 5, dtype=torch.float64)) == kept
-    plain = _run(LBFGS(history=kept[0], first_move=0.1))
+    plain = _run(LBFGS(history=kept[0], initial_step_rms=0.1))
     x = _run(limited)
     assert len(limited.state()["sy"]) == min(kept[0], 10)
     torch.testing.assert_close(x, plain, rtol=0, atol=0 if kept[1] == "full" else 1e-5)
     # In float32 the half is float16, scaled: its smallest numbers would lose gradients of style losses.
-    rough = _run(LBFGS(history=10, history_bytes=(limit + 1) // 2, first_move=0.1), dtype=torch.float32)
+    rough = _run(LBFGS(history=10, history_bytes=(limit + 1) // 2, initial_step_rms=0.1), dtype=torch.float32)
     torch.testing.assert_close(rough.double(), plain, rtol=0, atol=0.05)
 
 
 @pytest.mark.parametrize("limit", [0, 4 * PAIR, 1])
 def test_a_limited_history_resumes_bit_for_bit(limit: int) -> None:
     def make() -> LBFGS:
-        return LBFGS(history=10, history_bytes=limit, first_move=0.1)
+        return LBFGS(history=10, history_bytes=limit, initial_step_rms=0.1)
 
     whole = _run(make(), 13)
     first, second = make(), make()
@@ -431,7 +431,7 @@ def test_first_steps_go_downhill_whatever_the_losss_scale(scale: float) -> None:
         return Evaluation(float(loss), 2.0 * scale * (x - goal) / x.numel() / 255.0**2, {})
 
     x = goal.roll(1, -1).contiguous()
-    solver = LBFGS(first_move=4.0, bounds=(0.0, 255.0))
+    solver = LBFGS(initial_step_rms=4.0, bounds=(0.0, 255.0))
     updates = [solver.step(x, evaluate) for _ in range(10)]
     assert all(update.ended is None for update in updates[:2])
     assert evaluate(x).loss < 1e-3 * updates[0].loss
@@ -441,13 +441,13 @@ def test_first_steps_go_downhill_whatever_the_losss_scale(scale: float) -> None:
 def test_what_is_kept_is_read_back_in_other_bands(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(1, 3, 10, 7, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 3, 7)
     monkeypatch.setattr(vectors, "_ON_CPU", 64)
-    there = Vectors(5, x, storage=storage)
+    there = HistoryBuffer(5, x, storage=storage)
     for number, band in enumerate(there.bands):
         for row in range(4):
             there.write(number, row, x.view(-1)[band] * (row - 1))
     state = {name: own(value) for name, value in there.state(4).items()}
     monkeypatch.setattr(vectors, "_ON_CPU", 100)  # as another device has
-    here = Vectors(5, x, storage=storage)
+    here = HistoryBuffer(5, x, storage=storage)
     here.restore(state["values"], state["scales"], state["band"])
     assert len(here.bands) < len(there.bands)
     for row in range(4):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from impasto.engine.cache import Kept
+from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import Evaluation, whole
 from impasto.engine.optimize import Step, iterate
 from impasto.engine.pyramid import Level
@@ -129,10 +129,10 @@ def test_a_learning_rate_is_set_without_forgetting(network: TinyNetwork) -> None
         return float((after - before).norm())
 
     assert moved(4e-3) == pytest.approx(4 * moved(1e-3), rel=0.05)
-    solver = LBFGS(first_move=0.02)
+    solver = LBFGS(initial_step_rms=0.02)
     list(_first(steps(lambda: solver, Steering({4: Course(prepare, 0.5)})), 6))
     assert len(solver._pairs) == 5
-    solver = LBFGS(first_move=0.02)
+    solver = LBFGS(initial_step_rms=0.02)
     list(_first(steps(lambda: solver, Steering({4: stylish(network)})), 6))
     assert len(solver._pairs) == 1
     assert solver.learning_rate == 0.02
@@ -146,7 +146,7 @@ def test_losses_of_another_objective_are_no_reason_to_stop(network: TinyNetwork)
     """A level ends where the loss no longer falls; that it is another loss now does not count as a rise."""
     levels = (Level((10, 14), ((8, 8),), 60),)
     steering = Steering({20: stylish(network, 100.0)})
-    steps = list(_iterate(MAKERS["lbfgs"](), network, levels, least_fall=0.001, steering=steering))
+    steps = list(_iterate(MAKERS["lbfgs"](), network, levels, min_relative_decrease=0.001, steering=steering))
     assert steps[20].loss > 5 * steps[19].loss
     assert len(steps) >= 46  # the window of 25 begins anew
     assert not any(step.notes for step in steps[:45])
@@ -193,10 +193,10 @@ def test_another_weight_computes_no_targets() -> None:
     from tests.engine.test_kept import network as make
 
     counting = Counting(make.__wrapped__())
-    kept = Kept(1 << 30)
+    kept = LRUCache(1 << 30)
     picture = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(3))
 
-    def evaluation(weight: float, kept: Kept | None) -> Evaluation:
+    def evaluation(weight: float, kept: LRUCache | None) -> Evaluation:
         objective = (ContentTerm("relu2_1", share, 1.0), StyleTerm("relu1_1", Gram(), weight, "relu1_1"))
         before = counting.forwards
         found = tiled(counting, objective, [1.0], kept=kept)(lambda: picture, [lambda: picture.flip(3)])  # type: ignore[arg-type]

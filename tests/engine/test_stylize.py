@@ -22,7 +22,7 @@ from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.solver import Solver, Update
 from impasto.engine.solvers.state import own
 from impasto.engine.start import noise
-from impasto.engine.watchdog import Rough, Watchdog
+from impasto.engine.watchdog import QuantizedImage, Watchdog
 from impasto.errors import DivergedError
 from impasto.geometry import cover, resize
 from impasto.losses.content import mean
@@ -73,8 +73,8 @@ def _iterate(
 
 
 MAKERS: dict[str, Callable[[], Solver]] = {
-    "lbfgs": lambda: LBFGS(first_move=0.02, bounds=(0.0, 1.0)),
-    "lbfgs-wolfe": lambda: LBFGS(first_move=0.02, line_search=True),
+    "lbfgs": lambda: LBFGS(initial_step_rms=0.02, bounds=(0.0, 1.0)),
+    "lbfgs-wolfe": lambda: LBFGS(initial_step_rms=0.02, line_search=True),
     "adam": lambda: Adam(learning_rate=0.02, averaging=0.9, bounds=(0.0, 1.0)),
 }
 
@@ -107,8 +107,8 @@ def test_each_level_lowers_its_loss(network: TinyNetwork, name: str) -> None:
 def test_resumed_is_uninterrupted(network: TinyNetwork, name: str, cut: int) -> None:
     options: dict[str, Any] = {"detail": 0.5, "unit": 255.0}
     make = {
-        "lbfgs": lambda: LBFGS(first_move=4.0, bounds=(0.0, 255.0)),
-        "lbfgs-wolfe": lambda: LBFGS(first_move=4.0, line_search=True),
+        "lbfgs": lambda: LBFGS(initial_step_rms=4.0, bounds=(0.0, 255.0)),
+        "lbfgs-wolfe": lambda: LBFGS(initial_step_rms=4.0, line_search=True),
         "adam": lambda: Adam(learning_rate=4.0, averaging=0.9, bounds=(0.0, 255.0)),
     }[name]
     whole = list(_iterate(make(), network, **options))
@@ -203,7 +203,7 @@ def test_another_sample_is_drawn_every_so_often(network: TinyNetwork) -> None:
 
 def test_a_step_across_two_samples_teaches_nothing(network: TinyNetwork) -> None:
     """Every pair that L-BFGS remembers is of one loss: its y is that loss's change of gradient along its s."""
-    solver = LBFGS(first_move=0.02)
+    solver = LBFGS(initial_step_rms=0.02)
     steps = list(_iterate(solver, network, LEVELS[:1], objective=DRAWING, redraw=2))
     assert len(steps) == 6
     # Six steps, of which each second one ends where another sample is drawn, and the last has no y yet.
@@ -214,13 +214,15 @@ def test_a_step_across_two_samples_teaches_nothing(network: TinyNetwork) -> None
 def test_resumed_is_uninterrupted_where_levels_end_early(network: TinyNetwork, name: str) -> None:
     levels = (Level((10, 14), ((8, 8),), 300), Level((20, 28), ((16, 16),), 40))
     whole, states = [], []
-    for step in _iterate(MAKERS[name](), network, levels, least_fall=0.05):
+    for step in _iterate(MAKERS[name](), network, levels, min_relative_decrease=0.05):
         whole.append(step)
         states.append(step.state())
     last = max(step.done for step in whole if step.level == 0)
     assert 26 <= last < 300
     for cut in (3, last - 1, last, last + 1, last + 5):
-        resumed = list(_iterate(MAKERS[name](), network, levels, least_fall=0.05, resume=states[cut - 1]))
+        resumed = list(
+            _iterate(MAKERS[name](), network, levels, min_relative_decrease=0.05, resume=states[cut - 1])
+        )
         assert [step.loss for step in resumed] == [step.loss for step in whole[cut:]]
         assert [(step.level, step.done) for step in resumed] == [(s.level, s.done) for s in whole[cut:]]
         assert [step.planned for step in resumed] == [step.planned for step in whole[cut:]]
@@ -295,7 +297,7 @@ def test_closing_stops(network: TinyNetwork) -> None:
 def test_interrupted_while_going_up_the_picture_is_there(
     network: TinyNetwork, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, unit: float
 ) -> None:
-    solver = LBFGS(first_move=4.0) if name == "lbfgs" and unit > 1 else MAKERS[name]()
+    solver = LBFGS(initial_step_rms=4.0) if name == "lbfgs" and unit > 1 else MAKERS[name]()
     steps = _iterate(solver, network, unit=unit, detail=0.5)
     for step in steps:
         if step.done == LEVELS[0].iterations:
@@ -329,7 +331,7 @@ def test_interrupted_while_going_up_the_picture_is_there(
 
 def test_a_flat_loss_ends_the_level(network: TinyNetwork) -> None:
     levels = (Level((10, 14), ((8, 8),), 500), Level((20, 28), ((16, 16),), 3))
-    steps = list(_iterate(MAKERS["lbfgs"](), network, levels, least_fall=0.02))
+    steps = list(_iterate(MAKERS["lbfgs"](), network, levels, min_relative_decrease=0.02))
     first = [step for step in steps if step.level == 0]
     assert 25 < len(first) < 500
     assert "this size is done" in first[-1].notes[0]
@@ -527,12 +529,12 @@ def test_a_margin_by_colours_is_that_of_the_whole(margin: int) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_rough_picture_is_within_half_a_step(dtype: torch.dtype) -> None:
     x = 300.0 * torch.rand(1, 3, 5, 7, dtype=dtype, generator=torch.Generator().manual_seed(2)) - 20.0
-    rough, back = Rough(x), torch.empty_like(x)
+    rough, back = QuantizedImage(x), torch.empty_like(x)
     rough.copy_to(back)
     assert (back - x).abs().max() <= (x.max() - x.min()) / 255 / 2 * 1.001
     again = torch.empty_like(x)
-    Rough.restored(rough.state()).copy_to(again)
+    QuantizedImage.restored(rough.state()).copy_to(again)
     assert torch.equal(again, back)
     flat = torch.full_like(x, 3.0)
-    Rough(flat, into=rough).copy_to(back)
+    QuantizedImage(flat, into=rough).copy_to(back)
     assert torch.equal(back, flat)

@@ -28,9 +28,9 @@ SIDE = 200  # (1, 3, 200, 200) are two of L-BFGS's bands
 PAIR = 2 * 3 * SIDE**2 * 4
 
 SOLVERS: dict[str, Any] = {
-    "full": lambda: LBFGS(history=6, first_move=0.1),
-    "half": lambda: LBFGS(history=6, first_move=0.1, history_bytes=4 * PAIR),
-    "file": lambda: LBFGS(history=6, first_move=0.1, history_bytes=1),
+    "full": lambda: LBFGS(history=6, initial_step_rms=0.1),
+    "half": lambda: LBFGS(history=6, initial_step_rms=0.1, history_bytes=4 * PAIR),
+    "file": lambda: LBFGS(history=6, initial_step_rms=0.1, history_bytes=1),
     "adam": lambda: Adam(learning_rate=0.1, averaging=0.9),
 }
 

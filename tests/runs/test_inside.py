@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.color import oklab
 from impasto.errors import ImageError, ParameterError
 from impasto.figures.colormaps import balance, glow
-from impasto.inspection.feature_extractor import Viewer
+from impasto.inspection.feature_extractor import FeatureExtractor
 from impasto.inspection.feature_maps import Channel, channels, feature_grid, feature_sheet
 from impasto.inspection.gram import gram, gram_distance, gram_picture, gram_sheet, order, top
 from impasto.inspection.judge import Judge
@@ -168,7 +168,7 @@ def test_a_sheet_of_two_pictures_has_their_difference() -> None:
 
 def test_distances_are_the_style_losses(loaded_once: None) -> None:
     one, other, layers = picture(1), picture(2), ("relu1_1", "relu3_1")
-    viewer = Viewer(layers)
+    viewer = FeatureExtractor(layers)
     features = [viewer.features(viewer.read(each, 0)) for each in (one, other)]
     for style_loss, field in (("gram", "mean"), ("gram-share", "share")):
         options = {"style_layers": dict.fromkeys(layers, 1.0), "content_weight": 0.0, "style_weight": 1.0}
@@ -186,7 +186,7 @@ def test_a_network_of_ones_own() -> None:
         def to(self, **options: object) -> Network:
             return self
 
-    viewer = Viewer(["relu2", "relu1"], encoder=Network())
+    viewer = FeatureExtractor(["relu2", "relu1"], encoder=Network())
     features = viewer.features(viewer.read(picture(1), 24))
     assert {layer: tuple(maps_.shape) for layer, maps_ in features.items()} == {
         "relu2": (5, 9, 12),
@@ -197,23 +197,23 @@ def test_a_network_of_ones_own() -> None:
 
 def test_what_was_done_to_a_picture_is_noted(tmp_path: Path) -> None:
     PIL.Image.new("RGBA", (20, 20), (255, 0, 0, 100)).save(tmp_path / "clear.png")
-    viewer = Viewer(["relu1_1"])
+    viewer = FeatureExtractor(["relu1_1"])
     viewer.read(tmp_path / "clear.png", 0)
     assert any(note.startswith("clear.png: ") for note in viewer.notes)
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(ParameterError, match="did you mean 'relu2_1'"):
-        Viewer(["relu2_11"])
+        FeatureExtractor(["relu2_11"])
     with pytest.raises(ParameterError, match="one or more, each once, got relu1_1, relu1_1"):
-        Viewer(["relu1_1", "relu1_1"])
+        FeatureExtractor(["relu1_1", "relu1_1"])
     with pytest.raises(ParameterError, match="got none"):
-        Viewer([])
+        FeatureExtractor([])
     with pytest.raises(ParameterError, match="pooling"):
-        Viewer(["relu1_1"], pooling="min")
+        FeatureExtractor(["relu1_1"], pooling="min")
     with pytest.raises(ParameterError, match="channels: expected 1 or more, got 0"):
         feature_grid(random_features(), count=0)
-    viewer = Viewer(["relu5_1"], max_pixels=3000)
+    viewer = FeatureExtractor(["relu5_1"], max_pixels=3000)
     with pytest.raises(ParameterError, match="at least 16 pixels on each side, got <tensor> at 20x15"):
         viewer.read(picture(1), 20)
     with pytest.raises(ParameterError, match="expected 0 or more pixels, got -1"):

@@ -19,7 +19,7 @@ from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.engine.tiling import targets
 from impasto.errors import DivergedError, OutputError, ParameterError
-from impasto.jobs.job import Limits, Moment
+from impasto.jobs.job import Event, Limits
 from impasto.recipes.grid import check_grid, variants
 from impasto.recipes.presets import resolve
 from impasto.runs.folder import RunFolder
@@ -132,21 +132,21 @@ def test_work_is_done_once(
 
 def test_begun_again_it_skips_and_goes_on(pictures: Pictures, thin: None) -> None:  # noqa: F811
     pair = pictures[:2]
-    with closing(_sweep(pair, GRID).paint()) as moments:
-        for moment in moments:
-            if moment.name == "photo-glass/style_weight=5,style_size=48" and moment.done == 3:
+    with closing(_sweep(pair, GRID).paint()) as events:
+        for event in events:
+            if event.name == "photo-glass/style_weight=5,style_size=48" and event.done == 3:
                 break
     again = _sweep(pair, GRID)
-    first, second, *others = (entry.path for entry in again.entries)
+    first, second, *others = (job.path for job in again.queue)
     assert (status(first), status(second)) == ("done", "stopped")
     assert (second / "step-000003.png").exists()
     assert not any(path.exists() for path in others)
     before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
-    assert [entry.state for entry in again.entries] == ["done", "begun", "new", "new"]
+    assert [job.state for job in again.queue] == ["done", "begun", "new", "new"]
     seen = list(again.paint())
     assert seen[0].name == "photo-glass/style_weight=5,style_size=48"
     # The iterations done are not done again.
-    went_on = [moment.done for moment in seen if moment.name.endswith("glass/style_weight=5,style_size=48")]
+    went_on = [event.done for event in seen if event.name.endswith("glass/style_weight=5,style_size=48")]
     assert went_on == [0, 4, 4]
     assert [event["done"] for event in read_events(second)] == [1, 2, 3, 4]
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
@@ -157,10 +157,10 @@ def test_begun_again_it_skips_and_goes_on(pictures: Pictures, thin: None) -> Non
 @pytest.mark.parametrize("stage", ["session", "begun"])
 def test_stopped_before_the_first_iteration(pictures: Pictures, thin: None, stage: str) -> None:  # noqa: F811
     made = _sweep(pictures, {"style_weight": [5.0]})
-    moments = made.paint()
+    events = made.paint()
     if stage == "begun":
-        assert next(moments).status == "begun"
-    moments.close()
+        assert next(events).status == "begun"
+    events.close()
     assert made.sheet() is None
     found = paint("out", pictures[0], pictures[1:], grid={"style_weight": [5.0]}, **OPTIONS)
     assert [run["status"] for run in found] == ["done", "done"]
@@ -170,8 +170,8 @@ def test_stopped_before_the_first_iteration(pictures: Pictures, thin: None, stag
 def test_another_grid_adds_runs(pictures: Pictures, thin: None) -> None:  # noqa: F811
     list(_sweep(pictures, {"style_weight": [5.0]}).paint())
     more = _sweep(pictures, {"style_weight": [5.0, 7.0]})
-    assert [entry.state for entry in more.entries] == ["done", "new", "done", "new"]
-    assert {moment.name for moment in more.paint()} == {
+    assert [job.state for job in more.queue] == ["done", "new", "done", "new"]
+    assert {event.name for event in more.paint()} == {
         "photo-glass/style_weight=7",
         "photo-waves/style_weight=7",
     }
@@ -220,7 +220,7 @@ def test_what_the_machine_chose_is_no_other_setting(pictures: Pictures, thin: No
     automatic = {"device": "auto", "precision": "auto"}
     list(_sweep(pictures, strengths, **automatic).paint())
     for options in (automatic, {**automatic, "tile": 512}):
-        assert {entry.state for entry in _sweep(pictures, strengths, **options).entries} == {"done"}
+        assert {job.state for job in _sweep(pictures, strengths, **options).queue} == {"done"}
 
 
 def test_a_run_that_fails_does_not_stop_the_others(
@@ -239,8 +239,8 @@ def test_a_run_that_fails_does_not_stop_the_others(
     monkeypatch.setattr(Session, "steps", diverging)
     made = _sweep(pictures[:2], {"style_weight": [5.0, 6.0]})
     (made.folder / "photo-glass").mkdir(parents=True)
-    ended = [moment for moment in made.paint() if moment.ended]
-    assert [(moment.status, moment.notes) for moment in ended] == [
+    ended = [event for event in made.paint() if event.ended]
+    assert [(event.status, event.notes) for event in ended] == [
         ("failed", ("the optimisation cannot go on",)),
         ("done", ()),
     ]
@@ -254,16 +254,16 @@ def test_a_folder_that_cannot_be_written_to(pictures: Pictures, thin: None) -> N
     made = _sweep(pictures[:2], {"style_weight": [5.0, 6.0]})
     (made.folder / "photo-glass").mkdir(parents=True)
     (made.folder / "photo-glass/style_weight=5").write_text("in the way")
-    ended = [moment for moment in made.paint() if moment.ended]
-    assert [moment.status for moment in ended] == ["failed", "done"]
+    ended = [event for event in made.paint() if event.ended]
+    assert [event.status for event in ended] == ["failed", "done"]
     assert "cannot write" in ended[0].notes[0]
 
 
 def test_another_process_is_at_it(pictures: Pictures, thin: None) -> None:  # noqa: F811
     made = _sweep(pictures, {"style_weight": [5.0]})
-    with RunFolder(made.entries[1].path), pytest.raises(OutputError, match="another process"):
+    with RunFolder(made.queue[1].path), pytest.raises(OutputError, match="another process"):
         list(made.paint())
-    assert not made.entries[0].path.exists()
+    assert not made.queue[0].path.exists()
 
 
 @pytest.mark.parametrize(
@@ -306,9 +306,9 @@ def test_the_sheet(pictures: Pictures, thin: None, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sweep, "contact_sheet", contact_sheet)
     made = _sweep(pictures, {"style_weight": [5.0, 50.0], "style_size": [32], "steps": [3, 2]})
     assert made.sheet() is None
-    with closing(made.paint()) as moments:
-        for moment in moments:
-            if moment.status == "done" and moment.name.startswith("photo-waves"):
+    with closing(made.paint()) as events:
+        for event in events:
+            if event.status == "done" and event.name.startswith("photo-waves"):
                 break
     sheet = made.write_sheet()
     assert sheet == Path("out/sheet.png")
@@ -325,10 +325,10 @@ def test_the_sheet(pictures: Pictures, thin: None, monkeypatch: pytest.MonkeyPat
     ]
     there = [[each is not None for each in row] for row in shown["rows"]]
     assert there == [[True] * 4, [False, False, True, True], [True, True, True, False], [False] * 4]
-    for entry in made.entries[:4]:
-        row = 0 if entry.variant.settings["steps"] == 3 else 1
-        column = 2 if entry.variant.settings["style_weight"] == 5.0 else 3
-        assert (np.asarray(shown["rows"][row][column]) == _pixels(entry.path / "result.png")).all()
+    for job in made.queue[:4]:
+        row = 0 if job.variant.settings["steps"] == 3 else 1
+        column = 2 if job.variant.settings["style_weight"] == 5.0 else 3
+        assert (np.asarray(shown["rows"][row][column]) == _pixels(job.path / "result.png")).all()
 
 
 def test_the_sheet_without_the_photograph(pictures: Pictures, thin: None) -> None:  # noqa: F811
@@ -336,7 +336,7 @@ def test_the_sheet_without_the_photograph(pictures: Pictures, thin: None) -> Non
     list(made.paint())
     whole = made.sheet()
     pictures[0].unlink()
-    (made.entries[0].path / "result.png").write_bytes(b"no picture")
+    (made.queue[0].path / "result.png").write_bytes(b"no picture")
     damaged = made.sheet()
     assert whole is not None and damaged is not None
     assert damaged.width <= whole.width
@@ -356,12 +356,12 @@ def test_the_colours_of_a_third_picture(pictures: Pictures, thin: None) -> None:
 SMALL: dict[str, Any] = {**OPTIONS, "size": 32, "steps": 3}
 
 
-def _moments(made: Sweep, until: Callable[[Moment], bool]) -> list[Moment]:
-    seen: list[Moment] = []
-    with closing(made.paint()) as moments:
-        for moment in moments:
-            seen.append(moment)
-            if until(moment):
+def _moments(made: Sweep, until: Callable[[Event], bool]) -> list[Event]:
+    seen: list[Event] = []
+    with closing(made.paint()) as events:
+        for event in events:
+            seen.append(event)
+            if until(event):
                 break
     return seen
 
@@ -371,18 +371,18 @@ def test_several_at_once_paint_the_same(pictures: Pictures) -> None:
     both = pictures[:2]
     killed: list[int] = []
 
-    def kill_one(moment: Moment) -> bool:
-        if moment.status == "painting" and not killed:
-            (worker,) = (each for each in active_children() if each.name.endswith(moment.name))
+    def kill_one(event: Event) -> bool:
+        if event.status == "painting" and not killed:
+            (worker,) = (each for each in active_children() if each.name.endswith(event.name))
             assert worker.pid is not None
             worker.kill()
             killed.append(worker.pid)
-        return moment.name.endswith("=500") and moment.status == "painting"
+        return event.name.endswith("=500") and event.status == "painting"
 
     made = _sweep(both, grid, jobs=2, **SMALL)
     assert made.limits == Limits(memory=made.limits.memory, threads=1)
     seen = _moments(made, kill_one)
-    failed = [moment for moment in seen if moment.status == "failed"]
+    failed = [event for event in seen if event.status == "failed"]
     assert len(failed) == len(killed) == 1
     assert "ended with code" in failed[0].notes[0]
     assert active_children() == []

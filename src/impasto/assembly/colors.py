@@ -22,8 +22,8 @@ Finish = Callable[[Tensor], Tensor]
 """What becomes of a painting, (1, 3, H, W) in [0, 1], when it is looked at or saved; whole again when done twice."""
 
 MATCHES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "covariance": color.moved_to,
-    "histogram": color.distributed_as,
+    "covariance": color.match_mean_covariance,
+    "histogram": color.match_distribution,
 }
 
 

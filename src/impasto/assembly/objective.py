@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from impasto.assembly.networks import ENCODERS, Encoder
 from impasto.encoders.vgg import VGG
-from impasto.engine.cache import Kept
+from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import Prepare, rounded, whole
 from impasto.engine.regions import NONE, Regions, See
 from impasto.engine.tiling.gradient import tiled
@@ -151,7 +151,7 @@ def build_evaluation(
     *,
     unit: float,
     tile: int = 0,
-    kept: Kept | None = None,
+    kept: LRUCache | None = None,
     regions: Callable[[See], Regions] = lambda see: NONE,
     seamless: bool = False,
     tf32: bool = False,

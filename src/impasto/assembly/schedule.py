@@ -163,7 +163,7 @@ def build_solver(recipe: Recipe) -> Solver:
         * 1_000_000,
         line_search=recipe.optimizer == "lbfgs-wolfe",
         learning_rate=learning_rate(recipe),
-        first_move=recipe.first_move / 255.0 * recipe.unit,
+        initial_step_rms=recipe.initial_step_rms / 255.0 * recipe.unit,
         spectral_exponent=recipe.spectral_exponent,
         bounds=bounds,
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-class Kept:
+class LRUCache:
     """Values by key, the most recently used ones, within a limit.
 
     Args:

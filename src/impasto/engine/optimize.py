@@ -183,7 +183,7 @@ def iterate(
     solver: Solver,
     unit: float = 1.0,
     detail: float = 0.0,
-    least_fall: float = 0.0,
+    min_relative_decrease: float = 0.0,
     redraw: int = 0,
     resample: Resample = "bicubic",
     resume: State | None = None,
@@ -204,7 +204,7 @@ def iterate(
         solver: fresh; it works on the picture times ``unit``.
         unit: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
         detail: share of the content's detail added when going up a level (see :func:`carry_up`).
-        least_fall: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
+        min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
         redraw: iterations after which losses that look at a random sample look at another; 0 where none do.
         resample: how content and styles are brought to a level's size.
         resume: what :meth:`Step.state` gave; ``start`` is only what may be gone back to then.
@@ -224,7 +224,7 @@ def iterate(
     painting = _Painting(
         x=(widened(start, margin) * unit).contiguous(),
         solver=solver,
-        watchdog=Watchdog(least_fall=least_fall),
+        watchdog=Watchdog(min_relative_decrease=min_relative_decrease),
         unit=unit,
         position=(0, 0, 0),
         course=first,
@@ -304,7 +304,10 @@ def _go_back(painting: _Painting, steering: Steering, start: Tensor, solver: Sol
         painting.restore(state, solver)
         return
     solver.restart()
-    painting.solver, painting.watchdog = solver, Watchdog(least_fall=painting.watchdog.least_fall)
+    painting.solver, painting.watchdog = (
+        solver,
+        Watchdog(min_relative_decrease=painting.watchdog.min_relative_decrease),
+    )
     painting.x = (widened(start, painting.margin) * painting.unit).contiguous()
     painting.position = (0, 0, 0)
 

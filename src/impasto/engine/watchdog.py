@@ -36,22 +36,22 @@ class Watchdog:
 
     Args:
         window: iterations over which the loss must fall.
-        least_fall: by what share of it, or 0 to go on regardless.
+        min_relative_decrease: by what share of it, or 0 to go on regardless.
     """
 
     far_above = 10.0
     patience = 8
 
-    def __init__(self, *, window: int = 25, least_fall: float = 0.0) -> None:
+    def __init__(self, *, window: int = 25, min_relative_decrease: float = 0.0) -> None:
         self.window = window
-        self.least_fall = least_fall
+        self.min_relative_decrease = min_relative_decrease
         self.switched = False
         self.restart()
 
     def restart(self) -> None:
         """Begin a level."""
         self._best = math.inf
-        self._best_x: Rough | None = None
+        self._best_x: QuantizedImage | None = None
         self._lows: deque[float] = deque(maxlen=self.window + 1)  # the best loss after each iteration
         self._high = 0  # iterations in a row far above the best
         self._since_trouble = self.patience
@@ -63,7 +63,7 @@ class Watchdog:
             at = evaluate(x, slope=slope)
             if math.isfinite(at.loss) and at.loss < self._best:
                 self._best = at.loss
-                self._best_x = Rough(x, into=self._best_x)
+                self._best_x = QuantizedImage(x, into=self._best_x)
             return at
 
         return watched
@@ -89,9 +89,9 @@ class Watchdog:
             return Verdict("next level", update.ended)
         if update.ended is not None:
             return self._trouble(f"the solver ended early: {update.ended}", update.x)
-        if self.least_fall and len(self._lows) > self.window:
+        if self.min_relative_decrease and len(self._lows) > self.window:
             fall = 1.0 - self._lows[-1] / self._lows[0] if self._lows[0] else 0.0
-            if fall < self.least_fall:
+            if fall < self.min_relative_decrease:
                 return Verdict("next level", f"the loss fell by {fall:.1e} over {self.window} iterations")
         return Verdict("go on", "")
 
@@ -123,13 +123,13 @@ class Watchdog:
         self._lows.extend(own(state["lows"]).tolist())
         self._high, self._since_trouble, switched = own(state["counts"]).tolist()
         self.switched = bool(switched)
-        self._best_x = Rough.restored(state) if "best_x" in state else None
+        self._best_x = QuantizedImage.restored(state) if "best_x" in state else None
 
 
 _BAND = 1 << 20  # values
 
 
-class Rough:
+class QuantizedImage:
     """A picture in 8 bits over its own range: enough for a place to start again from, and a quarter of the memory.
 
     Args:
@@ -141,7 +141,7 @@ class Rough:
     _low: float
     _step: float
 
-    def __init__(self, x: Tensor, *, into: Rough | None = None) -> None:
+    def __init__(self, x: Tensor, *, into: QuantizedImage | None = None) -> None:
         low, high = torch.stack(x.aminmax()).tolist()  # one transfer
         self._low, self._step = low, (high - low) / 255.0 or 1.0
         self._values = torch.empty_like(x, dtype=torch.uint8) if into is None else into._values
@@ -164,7 +164,7 @@ class Rough:
         return {"best_x": self._values, "best_scale": scale}
 
     @classmethod
-    def restored(cls, state: State) -> Rough:
+    def restored(cls, state: State) -> QuantizedImage:
         """What :meth:`state` gave."""
         rough = cls.__new__(cls)
         rough._values = own(state["best_x"])

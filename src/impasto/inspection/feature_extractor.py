@@ -18,7 +18,7 @@ from impasto.images import Source
 from impasto.recipes.presets import resolve
 
 
-class Viewer:
+class FeatureExtractor:
     """A network, and the layers that are looked at.
 
     Args:

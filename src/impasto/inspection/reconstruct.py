@@ -27,7 +27,7 @@ from impasto.errors import ParameterError, unknown_name
 from impasto.figures.contact_sheet import contact_sheet, labelled
 from impasto.geometry import resize, size_of
 from impasto.images import Source
-from impasto.inspection.feature_extractor import Viewer
+from impasto.inspection.feature_extractor import FeatureExtractor
 from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
@@ -107,7 +107,7 @@ def reconstruct(
         seed: of the noise.
         on_step: called with the number of the picture, from 0, and each :class:`impasto.Step`.
         network: ``encoder``, ``weights``, ``pooling``, ``padding``, ``device``, ``precision``, ``max_pixels``,
-            ``progress``: see :class:`impasto.inspection.feature_extractor.Viewer`.
+            ``progress``: see :class:`impasto.inspection.feature_extractor.FeatureExtractor`.
 
     Raises:
         InputError: anything given cannot be used.
@@ -119,7 +119,7 @@ def reconstruct(
         raise ParameterError(f"steps: expected 1 or more, got {steps}")
     if not 0 <= seed < 2**63:
         raise ParameterError(f"seed: expected 0 or more, below 2^63, got {seed}")
-    viewer = Viewer(layers or LAYERS[what], exact=False, **network)
+    viewer = FeatureExtractor(layers or LAYERS[what], exact=False, **network)
     original = viewer.read(image, size)
     jobs: list[tuple[str, ...]] = [(name,) for name in viewer.layers]
     if what == "style":
@@ -175,7 +175,7 @@ def sheet(
 
 
 def _steps(
-    viewer: Viewer, original: Tensor, start: Tensor, objective: Objective, steps: int
+    viewer: FeatureExtractor, original: Tensor, start: Tensor, objective: Objective, steps: int
 ) -> Iterator[Step]:
     size = size_of(original)
     return engine.iterate(
@@ -187,7 +187,7 @@ def _steps(
         # One size: what a coarser one showed would be known from elsewhere than these layers.
         levels=[Level(size, (size,), steps)],
         start=start,
-        solver=LBFGS(history=20, first_move=4.0, bounds=(0.0, 255.0), spectral_exponent=0.25),
+        solver=LBFGS(history=20, initial_step_rms=4.0, bounds=(0.0, 255.0), spectral_exponent=0.25),
         unit=255.0,
     )
 

@@ -47,7 +47,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Job:
     """A run of a sweep, as it was when the sweep was drawn up.
 
     Attributes:
@@ -66,8 +66,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One moment of a sweep.
+class Event:
+    """One event of a sweep.
 
     Attributes:
         name: of the variant.
@@ -90,7 +90,7 @@ class Moment:
         return self.status in ("done", "failed")
 
 
-def drawn_up(variant: Variant, path: Path, limits: Limits, shared: Shared) -> Entry:
+def check_job(variant: Variant, path: Path, limits: Limits, shared: Shared) -> Job:
     """A variant, checked, for the folder ``path``. Nothing is written.
 
     Raises:
@@ -101,22 +101,22 @@ def drawn_up(variant: Variant, path: Path, limits: Limits, shared: Shared) -> En
     if (path / RECIPE).exists():
         _check_same(path, read_recipe(path), session.recipe)
         state = "done" if is_done(path) else "begun"
-    return Entry(variant, path, state, session.plan, session.notes)
+    return Job(variant, path, state, session.plan, session.notes)
 
 
-def painted(
-    entry: Entry, limits: Limits, shared: Shared, *, download: Progress | None = None
-) -> Generator[Moment, None, None]:
+def run_job(
+    job: Job, limits: Limits, shared: Shared, *, download: Progress | None = None
+) -> Generator[Event, None, None]:
     """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it.
 
     Args:
         download: called with (bytes done, bytes in all) while weights are downloaded.
     """
-    name = entry.variant.name
+    name = job.variant.name
     try:
-        recording = _begun(entry, limits, shared, download)
+        recording = _begun(job, limits, shared, download)
     except ImpastoError as error:
-        yield Moment(name, "failed", notes=(str(error),))
+        yield Event(name, "failed", notes=(str(error),))
         return
     session = recording.session
     last: Step | None = None
@@ -124,10 +124,10 @@ def painted(
     with recording.folder:
         try:
             planned = sum(level.iterations for level in session.levels)
-            yield Moment(name, "begun", planned=planned, notes=tuple(recording.notes))
+            yield Event(name, "begun", planned=planned, notes=tuple(recording.notes))
             for last in recording:
                 notes += last.notes
-                yield Moment(name, "painting", last.done, last.planned, last.loss, last.notes)
+                yield Event(name, "painting", last.done, last.planned, last.loss, last.notes)
             if last is None:
                 raise TypeError("a session without steps")
             result = session.result(last, notes=notes)
@@ -139,20 +139,20 @@ def painted(
             raise
         except ImpastoError as error:
             recording.fail(error)
-            yield Moment(name, "failed", notes=(str(error),))
+            yield Event(name, "failed", notes=(str(error),))
             return
         except Exception as error:
             recording.fail(error)
             raise
-    yield Moment(name, "done", last.done, last.planned, result.loss)
+    yield Event(name, "done", last.done, last.planned, result.loss)
 
 
-def _begun(entry: Entry, limits: Limits, shared: Shared, download: Progress | None) -> Recording:
-    if (entry.path / RECIPE).exists():
-        session, folder = resume(entry.path, max_pixels=limits.max_pixels, shared=shared, progress=download)
+def _begun(job: Job, limits: Limits, shared: Shared, download: Progress | None) -> Recording:
+    if (job.path / RECIPE).exists():
+        session, folder = resume(job.path, max_pixels=limits.max_pixels, shared=shared, progress=download)
     else:
-        session = _session(entry.variant, limits, shared, download)
-        folder = RunFolder(entry.path)
+        session = _session(job.variant, limits, shared, download)
+        folder = RunFolder(job.path)
     try:
         return Recording(session, folder, save_every=limits.save_every, tensorboard=limits.tensorboard)
     except BaseException:

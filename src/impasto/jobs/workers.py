@@ -17,39 +17,39 @@ from typing import Any, cast
 
 import torch
 
-from impasto.jobs.job import Entry, Limits, Moment, painted
+from impasto.jobs.job import Event, Job, Limits, run_job
 from impasto.transfer.session_cache import Shared
 
 
-def painted_together(entries: Sequence[Entry], *, jobs: int, limits: Limits) -> Generator[Moment, None, None]:
+def run_jobs(queue: Sequence[Job], *, jobs: int, limits: Limits) -> Generator[Event, None, None]:
     """Paint runs, so many at once. Closing the iterator stops those under way, and keeps them.
 
     Args:
-        entries: in the order they are begun.
+        queue: in the order they are begun.
         limits: of each process.
     """
-    left = deque(entries)
-    working: dict[Connection, tuple[SpawnProcess, Entry]] = {}
+    left = deque(queue)
+    working: dict[Connection, tuple[SpawnProcess, Job]] = {}
     try:
         for _ in range(min(jobs, len(left))):
             _begin(left.popleft(), limits, working)
         while working:
             for pipe in cast(list[Connection], wait(list(working))):
-                process, entry = working[pipe]
+                process, job = working[pipe]
                 try:
-                    moment: Moment = pipe.recv()
+                    event: Event = pipe.recv()
                 except (EOFError, OSError):
                     process.join()
                     del working[pipe]
                     pipe.close()
                     said = f"its process ended with code {process.exitcode}, perhaps for lack of memory"
-                    moment = Moment(entry.variant.name, "failed", notes=(said,))
+                    event = Event(job.variant.name, "failed", notes=(said,))
                     if left:
                         _begin(left.popleft(), limits, working)
                 else:
-                    if moment.ended:
+                    if event.ended:
                         _next(pipe, left, working)
-                yield moment
+                yield event
     finally:
         for pipe in working:
             pipe.close()
@@ -57,28 +57,26 @@ def painted_together(entries: Sequence[Entry], *, jobs: int, limits: Limits) -> 
             process.join()
 
 
-def _begin(entry: Entry, limits: Limits, working: dict[Connection, tuple[SpawnProcess, Entry]]) -> None:
+def _begin(job: Job, limits: Limits, working: dict[Connection, tuple[SpawnProcess, Job]]) -> None:
     """A new process, with something to paint."""
     # Not fork: torch's threads do not survive it.
     context = multiprocessing.get_context("spawn")
     pipe: Any = context.Pipe()  # Windows has another class for its ends
     ours, theirs = pipe
-    process = context.Process(target=_work, args=(theirs, limits), name=f"impasto {entry.variant.name}")
+    process = context.Process(target=_work, args=(theirs, limits), name=f"impasto {job.variant.name}")
     process.start()
     theirs.close()
-    ours.send(entry)
-    working[ours] = process, entry
+    ours.send(job)
+    working[ours] = process, job
 
 
-def _next(
-    pipe: Connection, left: deque[Entry], working: dict[Connection, tuple[SpawnProcess, Entry]]
-) -> None:
+def _next(pipe: Connection, left: deque[Job], working: dict[Connection, tuple[SpawnProcess, Job]]) -> None:
     """Something else to paint for a process that is done, or its leave."""
     process, _ = working[pipe]
     if left:
-        entry = left.popleft()
-        pipe.send(entry)
-        working[pipe] = process, entry
+        job = left.popleft()
+        pipe.send(job)
+        working[pipe] = process, job
     else:
         del working[pipe]
         pipe.close()
@@ -95,6 +93,6 @@ def _work(pipe: Connection, limits: Limits) -> None:
     shared = Shared()
     with suppress(EOFError, OSError):
         while True:
-            with closing(painted(pipe.recv(), limits, shared)) as moments:
-                for moment in moments:
-                    pipe.send(moment)
+            with closing(run_job(pipe.recv(), limits, shared)) as events:
+                for event in events:
+                    pipe.send(event)

@@ -44,7 +44,7 @@ _IMAGENET_MEAN = (123.675, 116.28, 103.53)
 _SINGLE_SCALE = {
     "smallest": 100_000,
     "detail": 0.0,
-    "least_fall": 0.0,
+    "min_relative_decrease": 0.0,
     "bounded": False,
     "unit": 255,
     "coarser": 1.0,
@@ -54,7 +54,7 @@ _TORCH_LBFGS = {
     "optimizer": "lbfgs",
     "history": 100,
     "history_memory": 0,
-    "first_move": 0.0,
+    "initial_step_rms": 0.0,
     "spectral_exponent": 0.0,
 }
 

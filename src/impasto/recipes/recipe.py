@@ -230,11 +230,11 @@ class Recipe(BaseModel):
     history: Annotated[int, Field(ge=1)] = 20
     # Megabytes; 0 sets no limit, None takes what suits the device.
     history_memory: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    first_move: Weight = 4.0
+    initial_step_rms: Weight = 4.0
     spectral_exponent: Annotated[float, Field(ge=0.0, le=2.0)] = 0.25
     bounded: bool = True
     unit: Literal[1, 255] = 255
-    least_fall: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    min_relative_decrease: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     changes: tuple[Change, ...] = ()  # while it is painted, earlier ones first
 
     # The machine.

@@ -15,7 +15,7 @@ from impasto.figures.charts import Chart
 from impasto.figures.contact_sheet import contact_sheet, plain
 from impasto.files import replacing
 from impasto.reports import html as report
-from impasto.reports.run_view import Exhibit, picture_or_note, read_all, setting, varying
+from impasto.reports.run_view import RunView, picture_or_note, read_all, setting, varying
 
 SUFFIXES = (".png", ".html")
 
@@ -76,7 +76,7 @@ def draw(first: Path, second: Path, *, cell: int = 512, text: int = 15) -> PIL.I
     return sheet
 
 
-def _pictures(both: Sequence[Exhibit], cell: int, text: int) -> PIL.Image.Image:
+def _pictures(both: Sequence[RunView], cell: int, text: int) -> PIL.Image.Image:
     """Both results beside the content; with two contents, each result beside its own."""
     results = [_picture(each.result, cell) for each in both]
     # A content is as large as the larger result.
@@ -105,7 +105,7 @@ def _picture(path: Path | None, side: int) -> PIL.Image.Image:
     return blank
 
 
-def _settings(both: Sequence[Exhibit], text: int) -> PIL.Image.Image:
+def _settings(both: Sequence[RunView], text: int) -> PIL.Image.Image:
     """A table of what differs, and of what came out."""
     rows = [
         (name, *(setting(each.recipe, name) if each.recipe else "" for each in both))

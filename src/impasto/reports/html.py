@@ -27,7 +27,7 @@ from impasto.figures.charts import Chart, style_of, svg
 from impasto.figures.contact_sheet import fitted
 from impasto.files import replacing
 from impasto.recipes.recipe import Input, Recipe
-from impasto.reports.run_view import Exhibit, picture_or_note, read_all, setting, varying
+from impasto.reports.run_view import RunView, picture_or_note, read_all, setting, varying
 
 BUDGET = 10_500_000
 """Bytes that all pictures of a page may have; as text they are a third more."""
@@ -70,7 +70,7 @@ def write(path: Path, runs: Sequence[Path], *, title: str = "Runs", progress: Pr
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
 
 
-def _page(exhibits: Sequence[Exhibit], title: str, progress: Progress) -> str:
+def _page(exhibits: Sequence[RunView], title: str, progress: Progress) -> str:
     folder = importlib.resources.files("impasto.reports")
     template, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
@@ -126,7 +126,7 @@ class _Album:
     inputs: dict[tuple[str, str], ET.Element] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, exhibits: Sequence[Exhibit]) -> _Album:
+    def of(cls, exhibits: Sequence[RunView]) -> _Album:
         inputs = {key for each in exhibits for key in _inputs(each)}
         shares = [_SHARES[kind] for kind, _ in inputs]
         shares += [_SHARES["result"] for each in exhibits if each.result]
@@ -142,14 +142,14 @@ class _Album:
         side = min(_SIDES[kind], self.side) if kind == "content" else _SIDES[kind]
         return _image(found, side=side, limit=self.unit * _SHARES[kind], **attributes)
 
-    def content_of(self, exhibit: Exhibit) -> str | None:
+    def content_of(self, exhibit: RunView) -> str | None:
         """The id of the ``img`` of a run's content, where there is one."""
         for key in _inputs(exhibit):
             if key[0] == "content" and self.inputs[key][0].tag == "img":
                 return self.inputs[key][0].get("id")
         return None
 
-    def take_in(self, exhibit: Exhibit) -> None:
+    def take_in(self, exhibit: RunView) -> None:
         """The pictures that went into a run."""
         for (kind, key), source in _inputs(exhibit).items():
             if (kind, key) in self.inputs:
@@ -168,13 +168,13 @@ class _Album:
             )
 
 
-def _inputs(exhibit: Exhibit) -> Mapping[tuple[str, str], Input]:
+def _inputs(exhibit: RunView) -> Mapping[tuple[str, str], Input]:
     """(kind, what tells it from others) -> the picture."""
     inputs = exhibit.recipe.inputs if exhibit.recipe else ()
     return {(kind, each.sha256 or each.path): each for kind, each in inputs}
 
 
-def _chosen(exhibit: Exhibit, runs: int) -> dict[int, Path]:
+def _chosen(exhibit: RunView, runs: int) -> dict[int, Path]:
     """The steps to show: all of them or, where they are many, some from first to last."""
     count = max(2, min(_STEPS_OF_A_RUN, _STEPS // runs))
     steps = [pair for pair in exhibit.steps.items() if pair[1] != exhibit.result]
@@ -200,7 +200,7 @@ def _image(picture: PIL.Image.Image, *, side: int, limit: float, **attributes: A
 # --- the page ---------------------------------------------------------------------------------------------------
 
 
-def _body(exhibits: Sequence[Exhibit], title: str, progress: Progress) -> list[ET.Element]:
+def _body(exhibits: Sequence[RunView], title: str, progress: Progress) -> list[ET.Element]:
     album = _Album.of(exhibits)
     names = varying(exhibits)
     cards = []
@@ -264,7 +264,7 @@ def _two() -> ET.Element:
     )
 
 
-def _losses(exhibits: Sequence[Exhibit]) -> ET.Element | None:
+def _losses(exhibits: Sequence[RunView]) -> ET.Element | None:
     charts = []
     for over, across in {"done": "iterations", "seconds": "seconds"}.items():
         totals = [each.total(over=over, key=f"run-{at}") for at, each in enumerate(exhibits, start=1)]
@@ -283,7 +283,7 @@ def _losses(exhibits: Sequence[Exhibit]) -> ET.Element | None:
     )
 
 
-def _table(exhibits: Sequence[Exhibit], names: Sequence[str]) -> ET.Element:
+def _table(exhibits: Sequence[RunView], names: Sequence[str]) -> ET.Element:
     numbers = ("iterations", "loss", "seconds")
     head = [_element("th", name, scope="col") for name in ("run", "status", *names)]
     head += [_element("th", name, scope="col", class_="number") for name in numbers]
@@ -313,7 +313,7 @@ def _table(exhibits: Sequence[Exhibit], names: Sequence[str]) -> ET.Element:
     )
 
 
-def _status(exhibit: Exhibit) -> ET.Element:
+def _status(exhibit: RunView) -> ET.Element:
     return _element("span", exhibit.status, class_=f"status {exhibit.status}")
 
 
@@ -331,7 +331,7 @@ def _number(value: float | None, text: str | None = None) -> ET.Element:
     return _element("td", shown, class_="number", data_value="" if value is None else repr(value))
 
 
-def _card(number: int, exhibit: Exhibit, names: Sequence[str], album: _Album, runs: int) -> ET.Element:
+def _card(number: int, exhibit: RunView, names: Sequence[str], album: _Album, runs: int) -> ET.Element:
     alt = f"{exhibit.name}: {exhibit.pictures or 'a painting'}"
     image = album.show(exhibit.result, "result", alt=alt, data_title=exhibit.name)
     figure = _element(
@@ -362,7 +362,7 @@ def _facts(facts: Sequence[tuple[str, str]]) -> ET.Element | None:
     )
 
 
-def _details(exhibit: Exhibit, more: Sequence[tuple[str, str]], album: _Album, runs: int) -> ET.Element:
+def _details(exhibit: RunView, more: Sequence[tuple[str, str]], album: _Album, runs: int) -> ET.Element:
     parts: list[ET.Element | None] = [_element("summary", "Curves, steps, recipe")]
     if exhibit.pictures:
         parts.append(_element("p", exhibit.pictures))

@@ -32,7 +32,7 @@ _STEP = re.compile(r"step-(\d+)\.png")
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class RunView:
     """A run to show.
 
     Attributes:
@@ -92,7 +92,7 @@ class Exhibit:
         return list(found.values())
 
 
-def read(path: Path, *, name: str | None = None) -> Exhibit:
+def read(path: Path, *, name: str | None = None) -> RunView:
     """A run's folder as far as it can be read."""
     notes: list[str] = []
     recipe = None
@@ -107,7 +107,7 @@ def read(path: Path, *, name: str | None = None) -> Exhibit:
         notes.append(f"{EVENTS}: {damaged} damaged lines left out")
     steps = _steps(path)
     newest = steps[max(steps)] if steps else None
-    return Exhibit(
+    return RunView(
         path=path,
         name=one_line(path.name if name is None else name),
         status=found,
@@ -120,7 +120,7 @@ def read(path: Path, *, name: str | None = None) -> Exhibit:
     )
 
 
-def read_all(paths: Sequence[Path]) -> list[Exhibit]:
+def read_all(paths: Sequence[Path]) -> list[RunView]:
     """Several runs, named by what their folders' paths do not share."""
     whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  # resolve() raises in a loop of links
     parents = {path.parent for path in whole}
@@ -148,7 +148,7 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def varying(exhibits: Sequence[Exhibit]) -> list[str]:
+def varying(exhibits: Sequence[RunView]) -> list[str]:
     """The settings in which runs differ, in the recipe's order."""
     recipes = [each.recipe for each in exhibits if each.recipe is not None]
     changed = {name for each in recipes[1:] for name in differences(recipes[0], each)}

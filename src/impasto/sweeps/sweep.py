@@ -22,8 +22,8 @@ from impasto.assembly.networks import Progress
 from impasto.errors import OutputError, ParameterError
 from impasto.figures.contact_sheet import contact_sheet, fitted
 from impasto.files import replacing
-from impasto.jobs.job import MAX_PIXELS, Entry, Limits, Moment, drawn_up, is_done, painted
-from impasto.jobs.workers import painted_together
+from impasto.jobs.job import MAX_PIXELS, Event, Job, Limits, check_job, is_done, run_job
+from impasto.jobs.workers import run_jobs
 from impasto.recipes.grid import Variant, check_grid, shown, variants
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
@@ -52,7 +52,7 @@ class Sweep:
         limits: for all of them.
 
     Attributes:
-        entries: in the grid's order.
+        queue: in the grid's order.
 
     Raises:
         InputError: a variant cannot be painted, or its folder holds a run of other settings or pictures.
@@ -73,11 +73,11 @@ class Sweep:
         self.folder, self.jobs = folder, jobs
         self.limits = _divided(limits or Limits(), jobs, grid[0].recipe)
         self._shared = Shared()  # what is read for the check is there for the painting
-        self.entries = tuple(
-            drawn_up(variant, folder / variant.name, self.limits, self._shared) for variant in grid
+        self.queue = tuple(
+            check_job(variant, folder / variant.name, self.limits, self._shared) for variant in grid
         )
 
-    def paint(self, *, download: Progress | None = None) -> Generator[Moment, None, None]:
+    def paint(self, *, download: Progress | None = None) -> Generator[Event, None, None]:
         """Paint what is not done yet. Closing the iterator stops what is being painted, and keeps it.
 
         A run that fails is said to have failed, and the next one is begun.
@@ -89,32 +89,32 @@ class Sweep:
         Raises:
             OutputError: another process paints in one of the folders.
         """
-        left = [entry for entry in self.entries if entry.state != "done"]
-        for entry in left:
-            if is_held(entry.path):
-                raise OutputError(f"{entry.path}: another process is painting in this folder")
+        left = [job for job in self.queue if job.state != "done"]
+        for job in left:
+            if is_held(job.path):
+                raise OutputError(f"{job.path}: another process is painting in this folder")
         # One network after the other: only one is kept.
-        networks = list(dict.fromkeys(network(entry.variant.recipe) for entry in left))
-        left.sort(key=lambda entry: networks.index(network(entry.variant.recipe)))
+        networks = list(dict.fromkeys(network(job.variant.recipe) for job in left))
+        left.sort(key=lambda job: networks.index(network(job.variant.recipe)))
         if self.jobs == 1:
-            for entry in left:
-                yield from painted(entry, self.limits, self._shared, download=download)
+            for job in left:
+                yield from run_job(job, self.limits, self._shared, download=download)
             return
-        yield from painted_together(left, jobs=self.jobs, limits=self.limits)
+        yield from run_jobs(left, jobs=self.jobs, limits=self.limits)
 
     def overview(self) -> list[dict[str, Any]]:
         """Each run in short: "run", "content", "style", "settings", "status", "done", "loss", "seconds"."""
         found = []
-        for entry in self.entries:
-            summary = read_summary(entry.path)
-            begun = (entry.path / RECIPE).exists()
+        for job in self.queue:
+            summary = read_summary(job.path)
+            begun = (job.path / RECIPE).exists()
             found.append(
                 {
-                    "run": str(entry.path),
-                    "content": str(entry.variant.content),
-                    "style": str(entry.variant.style),
-                    "settings": dict(entry.variant.settings),
-                    "status": status(entry.path) if begun else "new",
+                    "run": str(job.path),
+                    "content": str(job.variant.content),
+                    "style": str(job.variant.style),
+                    "settings": dict(job.variant.settings),
+                    "status": status(job.path) if begun else "new",
                     "done": summary.done if summary else 0,
                     "loss": summary.loss if summary else None,
                     "seconds": summary.seconds if summary else 0.0,
@@ -129,24 +129,22 @@ class Sweep:
         values of the other settings are rows.
         """
         # So many pictures that the sheet would be too large are shown smaller.
-        side = max(32, min(_CELL, math.isqrt(_SHEET // len(self.entries))))
-        results = {
-            entry.path: _shown(entry.path / RESULT, side) for entry in self.entries if is_done(entry.path)
-        }
+        side = max(32, min(_CELL, math.isqrt(_SHEET // len(self.queue))))
+        results = {job.path: _shown(job.path / RESULT, side) for job in self.queue if is_done(job.path)}
         cell = max((max(each.size) for each in results.values() if each), default=0)
         if not cell:
             return None
-        axes = list(dict.fromkeys(name for entry in self.entries for name in entry.variant.settings))
-        columns = list(dict.fromkeys(_at(entry, axes[:1]) for entry in self.entries))
+        axes = list(dict.fromkeys(name for job in self.queue for name in job.variant.settings))
+        columns = list(dict.fromkeys(_at(job, axes[:1]) for job in self.queue))
         rows: dict[tuple[Path, Path, str], list[PIL.Image.Image | None]] = {}
         pairs: set[tuple[Path, Path]] = set()
-        for entry in self.entries:
-            pair = entry.variant.content, entry.variant.style
-            row = rows.setdefault((*pair, _at(entry, axes[1:])), [None] * (2 + len(columns)))
+        for job in self.queue:
+            pair = job.variant.content, job.variant.style
+            row = rows.setdefault((*pair, _at(job, axes[1:])), [None] * (2 + len(columns)))
             if pair not in pairs:
                 row[:2] = [_shown(path, cell) for path in pair]
                 pairs.add(pair)
-            row[2 + columns.index(_at(entry, axes[:1]))] = results.get(entry.path)
+            row[2 + columns.index(_at(job, axes[:1]))] = results.get(job.path)
         return contact_sheet(
             list(rows.values()),
             row_labels=_row_labels(rows, several=len(pairs) > 1),
@@ -177,7 +175,7 @@ class Sweep:
         Raises:
             OutputError: it cannot be written.
         """
-        begun = [entry.path for entry in self.entries if (entry.path / RECIPE).exists()]
+        begun = [job.path for job in self.queue if (job.path / RECIPE).exists()]
         if not begun:
             return None
         path = self.folder / REPORT
@@ -194,7 +192,7 @@ def paint(
     jobs: int = 1,
     save_every: SaveEvery = 0,
     tensorboard: bool = False,
-    on_moment: Callable[[Moment], object] | None = None,
+    on_event: Callable[[Event], object] | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Every content in every style at every combination of a grid, with a contact sheet and a report.
@@ -207,7 +205,7 @@ def paint(
             stand under ``if __name__ == "__main__":``.
         save_every: iterations between two pictures kept; "log" for ever fewer.
         tensorboard: also write what TensorBoard shows of each run.
-        on_moment: called with each :class:`Moment`.
+        on_event: called with each :class:`Event`.
         options: as for :func:`impasto.stylize`, for all runs.
 
     Returns:
@@ -241,10 +239,10 @@ def paint(
 
     runs = variants(build, contents=_paths(content), styles=_paths(style), grid=check_grid(grid))
     sweep = Sweep(Path(folder), runs, jobs=jobs, limits=limits)
-    with closing(sweep.paint()) as moments:
-        for moment in moments:
-            if on_moment is not None:
-                on_moment(moment)
+    with closing(sweep.paint()) as events:
+        for event in events:
+            if on_event is not None:
+                on_event(event)
     sweep.write_sheet()
     sweep.write_report()
     return sweep.overview()
@@ -256,8 +254,8 @@ def _shown(path: Path, side: int) -> PIL.Image.Image | None:
     return None if isinstance(found, str) else fitted(found, side)
 
 
-def _at(entry: Entry, axes: Sequence[str]) -> str:
-    settings = entry.variant.settings
+def _at(job: Job, axes: Sequence[str]) -> str:
+    settings = job.variant.settings
     return ", ".join(f"{name}={shown(settings[name])}" for name in axes if name in settings)
 
 

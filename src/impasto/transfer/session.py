@@ -22,7 +22,7 @@ from impasto.assembly.objective import build_evaluation, build_objective, least_
 from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin, turned
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import optimize as engine
-from impasto.engine.cache import Kept
+from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.memory import give_back
 from impasto.engine.optimize import Step
@@ -167,7 +167,7 @@ class Session:
             self.notes += self.plan.notes
         self._given, self._progress, self._shared = encoder, progress, shared
         self._courses: dict[str, Course] = {}
-        self._kept = Kept(KEPT_BYTES)
+        self._kept = LRUCache(KEPT_BYTES)
         # What is resumed has its weights, and they may not change in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self.encoder: Encoder | None = None
@@ -289,7 +289,7 @@ class Session:
                 solver=build_solver(self.recipe),
                 unit=float(self.recipe.unit),
                 detail=self.recipe.detail,
-                least_fall=self.recipe.least_fall,
+                min_relative_decrease=self.recipe.min_relative_decrease,
                 redraw=first.redraw,
                 resample=self.recipe.resample,
                 resume=resume,

@@ -14,7 +14,7 @@ import torch
 
 from impasto import images
 from impasto.assembly.networks import Encoder, Progress, build_encoder
-from impasto.engine.cache import Kept
+from impasto.engine.cache import LRUCache
 from impasto.images.reading import in_few_bytes
 from impasto.recipes.recipe import Recipe
 
@@ -34,10 +34,10 @@ class Shared:
 
     def __init__(self, *, target_bytes: int = TARGET_BYTES, picture_bytes: int = PICTURE_BYTES) -> None:
         self._target_bytes = target_bytes
-        self._pictures = Kept(picture_bytes)
+        self._pictures = LRUCache(picture_bytes)
         self._network: Hashable = None
         self._encoder: Encoder | None = None
-        self.targets = Kept(target_bytes)
+        self.targets = LRUCache(target_bytes)
 
     def read(self, source: Source, *, max_pixels: int) -> images.Picture:
         """:func:`impasto.images.read`, once for each file; pixels in 8 bits where nothing is lost by it."""
@@ -65,7 +65,7 @@ class Shared:
         wanted = (*network(recipe), device, dtype)
         if self._encoder is None or wanted != self._network:
             # The old one goes first: two would take twice the memory.
-            self._encoder, self._network, self.targets = None, None, Kept(self._target_bytes)
+            self._encoder, self._network, self.targets = None, None, LRUCache(self._target_bytes)
             encoder = build_encoder(recipe, progress=progress)
             self._encoder, self._network = encoder.to(device=device, dtype=dtype), wanted
         return self._encoder

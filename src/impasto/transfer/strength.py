@@ -24,7 +24,7 @@ from torch import Tensor
 
 from impasto.assembly.objective import build_objective
 from impasto.assembly.schedule import build_levels
-from impasto.engine.cache import Kept
+from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
 from impasto.engine.pyramid import Level
 from impasto.engine.solvers.lbfgs import LBFGS
@@ -56,7 +56,7 @@ def balanced(
     size: Size,
     least: int,
     prepare: Callable[[Objective], Prepare],
-    kept: Kept | None = None,
+    kept: LRUCache | None = None,
 ) -> Recipe:
     """The recipe with the style weight that its strength comes to; as it is, if that has been measured already.
 
@@ -227,7 +227,7 @@ def _middle(
 def _painted(picture: Tensor, evaluate: Evaluate) -> Tensor:
     """A picture after a few steps, in [0, 255]; always by the same solver, whatever the recipe's."""
     x = picture.clone(memory_format=torch.contiguous_format)
-    solver = LBFGS(history=_STEPS, first_move=4.0, bounds=(0.0, 255.0))
+    solver = LBFGS(history=_STEPS, initial_step_rms=4.0, bounds=(0.0, 255.0))
     for _ in range(_STEPS):
         if solver.step(x, evaluate).ended:
             break

@@ -75,12 +75,12 @@ def features(
     network = options.network()
 
     from impasto.apps.cli.progress import reporter
-    from impasto.inspection.feature_extractor import Viewer
+    from impasto.inspection.feature_extractor import FeatureExtractor
     from impasto.inspection.feature_maps import check_count, feature_sheet
     from impasto.inspection.gram import gram_sheet
 
     with reporter(quiet=quiet or as_json) as report:
-        viewer = Viewer(where, progress=None if as_json else report.download, **network)
+        viewer = FeatureExtractor(where, progress=None if as_json else report.download, **network)
         check_count(channels)
         shown = [(path.name, viewer.read(path, size)) for path in (image, compare) if path is not None]
         found: list[tuple[str, dict[str, Tensor]]] = []

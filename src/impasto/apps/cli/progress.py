@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from impasto.assembly.device import peak_memory
 from impasto.engine.optimize import Step
-from impasto.jobs.job import Moment
+from impasto.jobs.job import Event
 from impasto.transfer.session import Session
 
 
@@ -180,7 +180,7 @@ class SweepReporter(Protocol):
 
     def download(self, done: int, total: int | None) -> None: ...
 
-    def moment(self, moment: Moment) -> None: ...
+    def event(self, event: Event) -> None: ...
 
 
 @contextmanager
@@ -204,9 +204,9 @@ class SilentSweep:
 
     def download(self, done: int, total: int | None) -> None: ...
 
-    def moment(self, moment: Moment) -> None:
-        if moment.status == "failed":
-            sys.stderr.write(f"failed: {moment.name}: {'; '.join(moment.notes)}\n")
+    def event(self, event: Event) -> None:
+        if event.status == "failed":
+            sys.stderr.write(f"failed: {event.name}: {'; '.join(event.notes)}\n")
 
 
 class PlainSweep:
@@ -224,11 +224,11 @@ class PlainSweep:
             of = f" of {total / 1e6:.0f} MB" if total else ""
             sys.stderr.write(f"downloading weights: {done / 1e6:.0f} MB{of}\n")
 
-    def moment(self, moment: Moment) -> None:
-        if moment.status == "painting" and time.monotonic() - self._spoke < self.every and not moment.notes:
+    def event(self, event: Event) -> None:
+        if event.status == "painting" and time.monotonic() - self._spoke < self.every and not event.notes:
             return
         self._spoke = time.monotonic()
-        sys.stderr.write(f"{self._places[moment.name]}/{len(self._places)} {_said(moment)}\n")
+        sys.stderr.write(f"{self._places[event.name]}/{len(self._places)} {_said(event)}\n")
         sys.stderr.flush()
 
 
@@ -261,27 +261,27 @@ class LiveSweep:
         status = "" if done == total else f"downloading weights: {done / 1e6:.0f} MB{of}"
         self._bars.update(self._all, status=status)
 
-    def moment(self, moment: Moment) -> None:
-        if moment.ended:
-            if moment.name in self._tasks:
-                self._bars.remove_task(self._tasks.pop(moment.name))
+    def event(self, event: Event) -> None:
+        if event.ended:
+            if event.name in self._tasks:
+                self._bars.remove_task(self._tasks.pop(event.name))
             self._bars.advance(self._all)
-            self._console.print(_said(moment), highlight=False, markup=False)
+            self._console.print(_said(event), highlight=False, markup=False)
             return
-        if moment.name not in self._tasks:
-            self._tasks[moment.name] = self._bars.add_task(moment.name, total=moment.planned, status="")
-        loss = "" if moment.loss is None else f"loss {moment.loss:.4g}"
-        self._bars.update(self._tasks[moment.name], completed=moment.done, total=moment.planned, status=loss)
+        if event.name not in self._tasks:
+            self._tasks[event.name] = self._bars.add_task(event.name, total=event.planned, status="")
+        loss = "" if event.loss is None else f"loss {event.loss:.4g}"
+        self._bars.update(self._tasks[event.name], completed=event.done, total=event.planned, status=loss)
 
 
-def _said(moment: Moment) -> str:
-    """A moment in one line."""
-    doing = {"begun": "begun", "painting": "iteration", "done": "done", "failed": "failed"}[moment.status]
-    parts = [f"{moment.name}: {doing}"]
-    if moment.status == "painting":
-        parts.append(f"{moment.done}/{moment.planned}")
-    if moment.loss is not None:
-        parts.append(f"loss {moment.loss:.4g}")
-    if moment.notes:
-        parts.append(f"({'; '.join(moment.notes)})")
+def _said(event: Event) -> str:
+    """A event in one line."""
+    doing = {"begun": "begun", "painting": "iteration", "done": "done", "failed": "failed"}[event.status]
+    parts = [f"{event.name}: {doing}"]
+    if event.status == "painting":
+        parts.append(f"{event.done}/{event.planned}")
+    if event.loss is not None:
+        parts.append(f"loss {event.loss:.4g}")
+    if event.notes:
+        parts.append(f"({'; '.join(event.notes)})")
     return " ".join(parts)

@@ -110,33 +110,33 @@ def sweep(
     if tensorboard:
         require()
     limits = Limits(max_pixels=options.max_pixels, memory=memory, save_every=every, tensorboard=tensorboard)
-    drawn_up = Sweep(output, found, jobs=jobs, limits=limits)
+    planned = Sweep(output, found, jobs=jobs, limits=limits)
     if not (quiet or as_json):
-        for note in dict.fromkeys(note for entry in drawn_up.entries for note in entry.notes):
+        for note in dict.fromkeys(note for job in planned.queue for note in job.notes):
             sys.stderr.write(f"note: {note}\n")
     if dry_run:
-        return _say_plans(drawn_up, as_json=as_json)
-    return _paint(drawn_up, as_json=as_json, quiet=quiet)
+        return _say_plans(planned, as_json=as_json)
+    return _paint(planned, as_json=as_json, quiet=quiet)
 
 
-def _paint(drawn_up: Sweep, *, as_json: bool, quiet: bool) -> int:
+def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
     from impasto.apps.cli.progress import sweep_reporter
 
-    names = [entry.variant.name for entry in drawn_up.entries if entry.state != "done"]
-    before = len(drawn_up.entries) - len(names)
+    names = [job.variant.name for job in planned.queue if job.state != "done"]
+    before = len(planned.queue) - len(names)
     failed = 0
     with _stoppable() as stopped:
         with (
             sweep_reporter(names, quiet=quiet or as_json) as report,
-            closing(drawn_up.paint(download=report.download)) as moments,
+            closing(planned.paint(download=report.download)) as events,
         ):
-            for moment in moments:
-                report.moment(moment)
-                failed += moment.status == "failed"
+            for event in events:
+                report.event(event)
+                failed += event.status == "failed"
                 if stopped:
                     break
-        written = [path for path in (drawn_up.write_sheet(), drawn_up.write_report()) if path is not None]
-    runs = drawn_up.overview()
+        written = [path for path in (planned.write_sheet(), planned.write_report()) if path is not None]
+    runs = planned.overview()
     if as_json:
         sys.stdout.write(json.dumps(runs) + "\n")
     else:
@@ -147,11 +147,11 @@ def _paint(drawn_up: Sweep, *, as_json: bool, quiet: bool) -> int:
         seconds = sum(run["seconds"] for run in runs)
         there = f", {before} of them before" if before else ""
         sys.stdout.write(
-            f"{drawn_up.folder}: {done} of {len(runs)} pictures done{there}, {seconds:.0f} s of painting\n"
+            f"{planned.folder}: {done} of {len(runs)} pictures done{there}, {seconds:.0f} s of painting\n"
         )
     if failed:
         sys.stderr.write(
-            f"impasto: {failed} of {len(runs)} runs failed; impasto runs {_quoted(drawn_up)} lists them\n"
+            f"impasto: {failed} of {len(runs)} runs failed; impasto runs {_quoted(planned)} lists them\n"
         )
     if stopped and done < len(runs):
         sys.stderr.write(
@@ -177,38 +177,38 @@ def _stoppable() -> Iterator[list[int]]:
         yield stopped
 
 
-def _say_plans(drawn_up: Sweep, *, as_json: bool) -> int:
+def _say_plans(planned: Sweep, *, as_json: bool) -> int:
     from impasto.transfer.planner import show
     from impasto.transfer.session_cache import PICTURE_BYTES, TARGET_BYTES
 
-    left = [entry for entry in drawn_up.entries if entry.state != "done"]
+    left = [job for job in planned.queue if job.state != "done"]
     if as_json:
         runs = [
             {
                 **about,
-                "planned_seconds": entry.plan and round(entry.plan.seconds, 1),
-                "planned_memory": entry.plan and entry.plan.memory,
+                "planned_seconds": job.plan and round(job.plan.seconds, 1),
+                "planned_memory": job.plan and job.plan.memory,
             }
-            for entry, about in zip(drawn_up.entries, drawn_up.overview(), strict=True)
+            for job, about in zip(planned.queue, planned.overview(), strict=True)
         ]
         sys.stdout.write(json.dumps(runs) + "\n")
         return 0
     rows = [
         (
-            entry.variant.name,
-            entry.state,
-            "" if entry.plan is None else duration(entry.plan.seconds),
-            "" if entry.plan is None else show(entry.plan.memory),
+            job.variant.name,
+            job.state,
+            "" if job.plan is None else duration(job.plan.seconds),
+            "" if job.plan is None else show(job.plan.memory),
         )
-        for entry in drawn_up.entries
+        for job in planned.queue
     ]
     table(("run", "is", "time", "memory"), rows)
-    plans = [entry.plan for entry in left if entry.plan is not None]
+    plans = [job.plan for job in left if job.plan is not None]
     seconds = sum(plan.seconds for plan in plans)
-    most = drawn_up.jobs * max((plan.memory for plan in plans), default=0)
+    most = planned.jobs * max((plan.memory for plan in plans), default=0)
     unknown = len(left) - len(plans)
     beside = f"; {unknown} of a network whose memory is not known" if unknown else ""
-    kept = drawn_up.jobs * (TARGET_BYTES + PICTURE_BYTES)
+    kept = planned.jobs * (TARGET_BYTES + PICTURE_BYTES)
     sys.stdout.write(
         f"{len(left)} of {len(rows)} to paint: about {duration(seconds)}, {show(most)} of memory"
         f" and up to {show(kept)} for what they share{beside}\n"
@@ -216,5 +216,5 @@ def _say_plans(drawn_up: Sweep, *, as_json: bool) -> int:
     return 0
 
 
-def _quoted(drawn_up: Sweep) -> str:
-    return shlex.quote(str(drawn_up.folder))
+def _quoted(planned: Sweep) -> str:
+    return shlex.quote(str(planned.folder))

@@ -26,7 +26,7 @@ _ON_CPU, _ON_GPU = 1 << 16, 1 << 28  # of all rows together on a GPU
 _HALF = {torch.float64: torch.float32, torch.float32: torch.float16}
 
 
-class Vectors:
+class HistoryBuffer:
     """Rows of ``like.numel()`` values each; which of them are in use is the caller's business.
 
     Args:
@@ -128,7 +128,7 @@ class Vectors:
 class _Rows:
     """The first rows of vectors as one matrix, :class:`Chunked` as they lie: for each row, each band."""
 
-    def __init__(self, vectors: Vectors, rows: int) -> None:
+    def __init__(self, vectors: HistoryBuffer, rows: int) -> None:
         self._vectors = vectors
         self.shape = torch.Size((rows, vectors.bands[-1].stop))
         self.dtype = vectors._kept

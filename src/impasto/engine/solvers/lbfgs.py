@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
-from impasto.engine.solvers.history import Storage, Vectors
+from impasto.engine.solvers.history import HistoryBuffer, Storage
 from impasto.engine.solvers.line_search import strong_wolfe
 from impasto.engine.solvers.preconditioner import LARGEST, Spectrum
 from impasto.engine.solvers.solver import BAND, Update
@@ -39,7 +39,7 @@ class LBFGS:
             them; where not even three fit, five are kept in a temporary file. 0 sets no limit.
         line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
         learning_rate: the step length without a line search.
-        first_move: root mean square of the first step, in units of x; less where the loss would rise. 0 takes the
+        initial_step_rms: root mean square of the first step, in units of x; less where the loss would rise. 0 takes the
             first two steps of
             torch.optim.LBFGS, which established tools inherit: a tiny one of length learning_rate / |g|₁, and,
             when that one finds negative curvature, the raw gradient, which overshoots.
@@ -48,7 +48,7 @@ class LBFGS:
         spectral_exponent: p of the amplitudes f⁻ᵖ that steps have to begin with, for pictures of up to
             :data:`impasto.engine.solvers.preconditioner.LARGEST` pixels; 0 for steps along the gradient.
         tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end. Where there
-            is a ``first_move`` this is for losses of 1 and more, and in proportion less for lower ones: there the
+            is a ``initial_step_rms`` this is for losses of 1 and more, and in proportion less for lower ones: there the
             gradient of what is left to be done is as small.
     """
 
@@ -59,7 +59,7 @@ class LBFGS:
         history_bytes: int = 0,
         line_search: bool = False,
         learning_rate: float = 1.0,
-        first_move: float = 0.0,
+        initial_step_rms: float = 0.0,
         bounds: tuple[float, float] | None = None,
         spectral_exponent: float = 0.0,
         tolerance: tuple[float, float] = (1e-7, 1e-9),
@@ -68,7 +68,7 @@ class LBFGS:
         self.history_bytes = history_bytes
         self.line_search = line_search
         self.learning_rate = learning_rate
-        self.first_move = first_move
+        self.initial_step_rms = initial_step_rms
         self.bounds = bounds
         self.spectral_exponent = spectral_exponent
         self.tolerance = tolerance
@@ -76,7 +76,7 @@ class LBFGS:
 
     def restart(self) -> None:
         # Row 0: the last gradient; then each pair's s and y; all of them in terms of u where there is a spectrum.
-        self._vectors: Vectors | None = None
+        self._vectors: HistoryBuffer | None = None
         self._spectrum: Spectrum | None = None
         self._pairs: list[int] = []  # their places, oldest first
         self._newest: int | None = None  # place of the step just taken; its y comes with the next gradient
@@ -123,14 +123,16 @@ class LBFGS:
         if spectrum is not None:
             stays = gradient.view_as(x) == 0.0
             spectrum.apply(gradient.view_as(x))
-        scale = min(1.0, max(0.0, at.loss)) if self.first_move else 1.0
+        scale = min(1.0, max(0.0, at.loss)) if self.initial_step_rms else 1.0
         largest, total, products = self._take_in(vectors, gradient, scale)
         if largest <= scale * self.tolerance[0]:
             return Update(x, at.loss, at.terms, "the gradient is zero")
         slope = self._direction(vectors, gradient, products)
         direction = gradient.view_as(x)
         # Along the raw gradient it says nothing of how far the loss may fall: the first move's length is another.
-        if slope >= 0.0 or (slope > -scale * self.tolerance[1] and (self._pairs or not self.first_move)):
+        if slope >= 0.0 or (
+            slope > -scale * self.tolerance[1] and (self._pairs or not self.initial_step_rms)
+        ):
             return Update(x, at.loss, at.terms, "no direction leads downhill")
         if spectrum is not None and stays is not None:
             spectrum.apply(direction)
@@ -141,7 +143,7 @@ class LBFGS:
                 lambda t: evaluate(self._clamped(x + t * direction)), at.loss, slope, direction, length
             )
             length, self._known = trial.t, trial.evaluation
-        elif first and self.first_move:
+        elif first and self.initial_step_rms:
             length = self._falling(x, direction, length, at.loss, evaluate)
         moved = self._move(vectors, x, direction, length)
         ended = "the step is zero" if moved <= self.tolerance[1] else None
@@ -149,12 +151,12 @@ class LBFGS:
 
     def _begin(self, x: Tensor) -> None:
         pairs, storage = self.keeps(x)
-        self._vectors = Vectors(1 + 2 * (pairs + 1), x, storage=storage)
+        self._vectors = HistoryBuffer(1 + 2 * (pairs + 1), x, storage=storage)
         height, width = x.shape[-2:]
         if self.spectral_exponent and height * width <= LARGEST:
             self._spectrum = Spectrum((height, width), self.spectral_exponent, x)
 
-    def _take_in(self, vectors: Vectors, gradient: Tensor, scale: float) -> tuple[float, float, Tensor]:
+    def _take_in(self, vectors: HistoryBuffer, gradient: Tensor, scale: float) -> tuple[float, float, Tensor]:
         """Complete the newest pair, and multiply.
 
         Args:
@@ -208,7 +210,7 @@ class LBFGS:
         del self._pairs[:oldest]
         self._sy, self._yy = sy[oldest:, oldest:], yy[oldest:, oldest:]
 
-    def _direction(self, vectors: Vectors, gradient: Tensor, products: Tensor) -> float:
+    def _direction(self, vectors: HistoryBuffer, gradient: Tensor, products: Tensor) -> float:
         """Turns the gradient into −H g (N&W algorithm 7.4), in place.
 
         Args:
@@ -249,7 +251,7 @@ class LBFGS:
                 g.masked_fill_(stays, 0.0)
         return float(by_s @ sg + by_y @ yg + by_g * products[-1])
 
-    def _move(self, vectors: Vectors, x: Tensor, direction: Tensor, length: float) -> float:
+    def _move(self, vectors: HistoryBuffer, x: Tensor, direction: Tensor, length: float) -> float:
         """x + length · direction within the bounds, in place, ``direction`` too; the largest change."""
         place = next(place for place in range(len(self._pairs) + 1) if place not in self._pairs)
         point, step = x.view(-1), direction.view(-1)
@@ -280,10 +282,10 @@ class LBFGS:
 
     def _length(self, direction: Tensor, total: float, *, first: bool) -> float:
         """How far to go first, for a gradient of that sum of sizes."""
-        if not self.first_move:
+        if not self.initial_step_rms:
             return self.learning_rate * (min(1.0, 1.0 / total) if first else 1.0)
         if not self._pairs:
-            return self.first_move * math.sqrt(direction.numel()) / float(direction.norm())
+            return self.initial_step_rms * math.sqrt(direction.numel()) / float(direction.norm())
         return self.learning_rate
 
     def _falling(self, x: Tensor, direction: Tensor, length: float, loss: float, evaluate: Evaluate) -> float:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.streaming import Tape
-from impasto.engine.cache import Kept
+from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare, in_floats
 from impasto.engine.memory import one_by_one
 from impasto.engine.regions import NONE, Regions
@@ -63,7 +63,7 @@ def tiled(
     *,
     tile: int = 0,
     content_bytes: int = CONTENT_BYTES,
-    kept: Kept | None = None,
+    kept: LRUCache | None = None,
     regions: Regions = NONE,
     seamless: bool = False,
 ) -> Prepare:
@@ -137,7 +137,7 @@ class _Tiled:
         unit: float,
         tile: int,
         content_bytes: int,
-        kept: Kept | None,
+        kept: LRUCache | None,
         seamless: bool,
     ) -> None:
         self._encoder = encoder
@@ -190,7 +190,7 @@ class _Tiled:
     def _content_layers(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(term.layer for term in self._content))
 
-    def _take_content(self, content_bytes: int, kept: Kept | None) -> None:
+    def _take_content(self, content_bytes: int, kept: LRUCache | None) -> None:
         """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
         wanted = (self._content_layers, tuple(self._tiles), content_bytes)
         content = once(

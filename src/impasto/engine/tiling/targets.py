@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from impasto.engine.cache import Kept, digest
+from impasto.engine.cache import LRUCache, digest
 from impasto.engine.evaluation import Later
 from impasto.engine.memory import one_by_one
 from impasto.engine.regions import Regions
@@ -28,7 +28,7 @@ def style_targets(
     styles: Sequence[Later],
     weights: Sequence[float],
     tile: int,
-    kept: Kept | None,
+    kept: LRUCache | None,
     regions: Regions,
 ) -> dict[str, Moments | Compared]:
     """Term name -> what the term compares with."""
@@ -76,7 +76,7 @@ def style_targets(
 
 
 def once(
-    kept: Kept | None,
+    kept: LRUCache | None,
     picture: Tensor,
     settings: tuple[object, ...],
     make: Callable[[], Result],
