@@ -163,7 +163,7 @@ class Pictures:
             name = f"artefacts-{self._size}-{content}-{way.replace(', ', '-').replace(' ', '-')}.png"
             images.write(PICTURES / name, image)
             judge = make_session(*paths(self._folder, content), {"size": self._size}).evaluate()
-            judged = judge(image.to(session.device), slope=False)
+            judged = judge(image.to(session.device), with_gradient=False)
             row[way] = measured(image, own["photograph"]) | {
                 "loss": round(judged.loss, 4),
                 "content": round(judged.terms["content relu4_2"], 4),

@@ -58,7 +58,7 @@ class Pair:
         session = make_session(*self._paths, {**self._given, **options})
         for last in session:  # noqa: B007  # the last one is what is wanted
             pass
-        judged = self._judge(session.result(last).image.to(session.device), slope=False)
+        judged = self._judge(session.result(last).image.to(session.device), with_gradient=False)
         return sum(value for name, value in judged.terms.items() if name.startswith("content"))
 
 

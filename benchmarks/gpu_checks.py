@@ -17,7 +17,7 @@ from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.engine.evaluation import Evaluation
 from impasto.geometry import resize
 from impasto.transfer.session import Session
-from impasto.transfer.session_cache import Shared
+from impasto.transfer.session_cache import SessionCache
 from impasto.transfer.texture import settings as texture_settings
 
 Pixels = NDArray[np.uint8]
@@ -73,11 +73,11 @@ class Bench:
 
     def __init__(self, content: Pixels, style: Pixels, device: str) -> None:
         self.content, self.style, self.device = content, style, device
-        self._shared: dict[tuple[str, str], Shared] = {}
+        self._shared: dict[tuple[str, str], SessionCache] = {}
 
     def session(self, options: Mapping[str, Any], device: str, precision: str) -> Session:
         recipe = impasto.resolve(**{**options, "device": device, "precision": precision})
-        shared = self._shared.setdefault((device, precision), Shared())
+        shared = self._shared.setdefault((device, precision), SessionCache())
         return Session(recipe, self.content, [self.style], shared=shared)
 
     def evaluated(self, options: Mapping[str, Any], device: str, precision: str) -> Evaluation:

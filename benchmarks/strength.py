@@ -69,7 +69,7 @@ class Pictures:
 
     def _judge(self, content: str, size: int, picture: Tensor) -> Mapping[str, float]:
         session = self._session(content, size=size, style_weight=1.0)
-        return session.evaluate()(picture.to(session.device), slope=False).terms
+        return session.evaluate()(picture.to(session.device), with_gradient=False).terms
 
 
 def _painted(session: Session) -> Result:

@@ -35,15 +35,15 @@ _LAB = torch.tensor(
 )
 
 
-def linear(picture: Tensor) -> Tensor:
+def srgb_to_linear(picture: Tensor) -> Tensor:
     """Light, of sRGB values (IEC 61966-2-1); odd below 0, so that values beyond the gamut come back."""
     size = picture.abs()
     curve = ((size + 0.055) / 1.055).pow(2.4)
     return torch.where(size <= 0.04045, size / 12.92, curve) * picture.sign()
 
 
-def encoded(light: Tensor) -> Tensor:
-    """sRGB values of light: the inverse of :func:`linear`."""
+def linear_to_srgb(light: Tensor) -> Tensor:
+    """sRGB values of light: the inverse of :func:`srgb_to_linear`."""
     size = light.abs()
     curve = 1.055 * size.pow(1 / 2.4) - 0.055
     return torch.where(size <= 0.0031308, size * 12.92, curve) * light.sign()
@@ -51,13 +51,13 @@ def encoded(light: Tensor) -> Tensor:
 
 def oklab(picture: Tensor) -> Tensor:
     """(1, 3, H, W): lightness in [0, 1] and two opponent colours, about [-0.3, 0.3] (Ottosson 2020)."""
-    cones = _mixed(_CONES, linear(picture))
+    cones = _mixed(_CONES, srgb_to_linear(picture))
     return _mixed(_LAB, cones.abs().pow(1 / 3) * cones.sign())
 
 
 def from_oklab(lab: Tensor) -> Tensor:
     """The inverse of :func:`oklab`; values leave [0, 1] for colours that no screen of this kind shows."""
-    return encoded(_mixed(_CONES.inverse(), _mixed(_LAB.inverse(), lab) ** 3))
+    return linear_to_srgb(_mixed(_CONES.inverse(), _mixed(_LAB.inverse(), lab) ** 3))
 
 
 def grey(picture: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def test_what_lies_free_between_blocks_in_use_is_given_back() -> None:
     held = blocks[::2]
     del blocks
     before = psutil.Process().memory_info().rss
-    heap.give_back()
+    heap.release_free_memory()
     after = psutil.Process().memory_info().rss
     assert before - after > 500 * (64 << 10)
     assert all(float(each[-1]) == 1.0 for each in held)
@@ -34,14 +34,14 @@ def test_what_lies_free_between_blocks_in_use_is_given_back() -> None:
 
 def test_without_such_a_c_library_nothing_is_done(monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    heap.give_back()
+    heap.release_free_memory()
 
 
 def test_tiles_come_in_order_and_memory_is_given_back_after_each_of_several(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given: list[int] = []
-    monkeypatch.setattr(heap, "give_back", lambda: given.append(len(seen)))
+    monkeypatch.setattr(heap, "release_free_memory", lambda: given.append(len(seen)))
     tiles = cut((96, 64), 32, reach=4, stride=16)
     seen: list[object] = []
     for tile in heap.one_by_one(tiles):

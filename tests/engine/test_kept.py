@@ -130,8 +130,8 @@ def _forwards(network: VGG, kept: LRUCache | None) -> Callable[..., int]:
         ours = tiled(counting, objective, [1.0], 255.0, tile=tile, kept=kept)(*arguments)
         shown = counting.forwards - before
         twin = tiled(plain, objective, [1.0], 255.0, tile=tile)(*arguments)
-        for slope in (True, False):
-            one, other = ours(x, slope=slope), twin(x, slope=slope)
+        for with_gradient in (True, False):
+            one, other = ours(x, with_gradient=with_gradient), twin(x, with_gradient=with_gradient)
             assert one.loss == other.loss
             assert one.terms == other.terms
             assert torch.equal(one.gradient, other.gradient)

@@ -16,7 +16,14 @@ from impasto.losses.gram import Gram
 from impasto.losses.histogram import Histogram
 from impasto.losses.mean_deviation import MeanDeviation
 from impasto.losses.newton_schulz import NewtonSchulzWasserstein
-from impasto.losses.objective import ContentTerm, Objective, StyleLoss, StyleTerm, WholeLoss, WholeTerm
+from impasto.losses.objective import (
+    ContentTerm,
+    FeatureMapLoss,
+    FeatureMapTerm,
+    Objective,
+    StyleLoss,
+    StyleTerm,
+)
 from impasto.losses.patches import Patches
 from impasto.losses.relaxed_transport import RelaxedTransport
 from impasto.losses.sliced_wasserstein import SlicedWasserstein
@@ -44,11 +51,11 @@ def _halves(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 WHOLE = [Histogram(), SlicedWasserstein(), RelaxedTransport(most=20_000), Patches(most=60)]
 
 
-def _objective(loss: StyleLoss | WholeLoss, *regions: str, content: float = 1.0) -> Objective:
-    def term(layer: str, region: str) -> StyleTerm | WholeTerm:
+def _objective(loss: StyleLoss | FeatureMapLoss, *regions: str, content: float = 1.0) -> Objective:
+    def term(layer: str, region: str) -> StyleTerm | FeatureMapTerm:
         if isinstance(loss, StyleLoss):
             return StyleTerm(layer, loss, 0.3, layer, region=region)
-        return WholeTerm(layer, loss, 0.3, layer, region=region)
+        return FeatureMapTerm(layer, loss, 0.3, layer, region=region)
 
     return (
         ContentTerm("relu4_2", share, content),
@@ -62,7 +69,7 @@ def _objective(loss: StyleLoss | WholeLoss, *regions: str, content: float = 1.0)
     ids=lambda loss: type(loss).__name__,
 )
 @pytest.mark.parametrize(("strip", "tile"), [(0, 0), (1, 0), (0, 48), (1, 64)])
-def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | WholeLoss, strip: int, tile: int) -> None:
+def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | FeatureMapLoss, strip: int, tile: int) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, styles = _picture(*SIZE, 1), [_picture(50, 80, 2), _picture(64, 47, 3)]
     regions = Regions(
@@ -88,7 +95,7 @@ def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | WholeLoss, strip: in
 
 
 @pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
-def test_the_gradient_is_that_of_the_values(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
+def test_the_gradient_is_that_of_the_values(thin: Convolutions, loss: StyleLoss | FeatureMapLoss) -> None:
     network = VGG(thin, pooling="average").to(dtype=torch.float64)
     content, style = _picture(32, 36, 1), _picture(30, 40, 2)
     regions = Regions({"sky": Region(_mask(32, 36, 1), (1.0,), (_mask(30, 40, 2),))}, network.see)
@@ -102,7 +109,9 @@ def test_the_gradient_is_that_of_the_values(thin: Convolutions, loss: StyleLoss 
 
 
 @pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
-def test_two_half_masks_of_one_style_are_no_mask(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
+def test_two_half_masks_of_one_style_are_no_mask(
+    thin: Convolutions, loss: StyleLoss | FeatureMapLoss
+) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
     half = Region(torch.full((1, 1, *SIZE), 0.5, dtype=torch.float64), (1.0,), (None,))
@@ -116,7 +125,7 @@ def test_two_half_masks_of_one_style_are_no_mask(thin: Convolutions, loss: Style
 
 
 @pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
-def test_a_mask_of_everything_is_no_mask(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
+def test_a_mask_of_everything_is_no_mask(thin: Convolutions, loss: StyleLoss | FeatureMapLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
     ones = torch.ones(1, 1, 7, 9, dtype=torch.float64)
@@ -149,7 +158,7 @@ def test_a_style_mask_takes_that_part_of_the_style(thin: Convolutions) -> None:
 
 
 @pytest.mark.parametrize("loss", [Gram(reduce="share"), *WHOLE], ids=lambda loss: type(loss).__name__)
-def test_outside_of_a_region_nothing_pulls(thin: Convolutions, loss: StyleLoss | WholeLoss) -> None:
+def test_outside_of_a_region_nothing_pulls(thin: Convolutions, loss: StyleLoss | FeatureMapLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(64, 256, 1), _picture(50, 80, 2), _picture(64, 256, 3)
     left, _ = _halves((64, 256))
@@ -182,7 +191,7 @@ def test_masks_are_seen_as_features_see(thin: Convolutions) -> None:
 
 
 @pytest.mark.parametrize("loss", [Histogram(), SlicedWasserstein(), RelaxedTransport()], ids=str)
-def test_within_a_guide_is_of_those_pixels_alone(loss: WholeLoss) -> None:
+def test_within_a_guide_is_of_those_pixels_alone(loss: FeatureMapLoss) -> None:
     """Two pictures side by side, and a guide over one of them, are that one."""
     one, other, style = (_features(number) for number in range(3))
     guide = torch.cat([torch.full((1, 1, 8, 9), 0.3), torch.full((1, 1, 8, 9), 0.1)], 3).double()

@@ -15,7 +15,7 @@ from impasto.engine.evaluation import evaluator
 from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, Objective, StyleTerm, WholeTerm, targets
+from impasto.losses.objective import ContentTerm, FeatureMapTerm, Objective, StyleTerm, targets
 from impasto.losses.patches import Patches
 from tests.engine.test_tiles import Stripped, _picture, thin
 
@@ -64,7 +64,7 @@ def test_it_is_what_circular_convolutions_see(
     network = VGG(thin, pooling=pooling).to(dtype=torch.float64)
     endless = (EndlessBlurred if pooling == "max-blur" else Endless)(thin).to(dtype=torch.float64)
     content, style, x = _picture(*size, 1), _picture(50, 80, 2), 255 * _picture(*size, 3, 2)
-    objective = (*OBJECTIVE, WholeTerm("relu3_1", Patches(), 0.2, "relu3_1", label="patches"))
+    objective = (*OBJECTIVE, FeatureMapTerm("relu3_1", Patches(), 0.2, "relu3_1", label="patches"))
     wanted = targets(
         objective,
         content,

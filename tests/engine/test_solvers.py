@@ -22,12 +22,12 @@ from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.line_search import strong_wolfe
 from impasto.engine.solvers.preconditioner import Spectrum
 from impasto.engine.solvers.solver import Solver
-from impasto.engine.solvers.state import own
+from impasto.engine.solvers.state import clone
 from impasto.errors import OutputError
 
 
 def _function(value: Callable[[Tensor], Tensor]) -> Evaluate:
-    def evaluate(x: Tensor, *, slope: bool = True) -> Evaluation:
+    def evaluate(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
         x = x.detach().requires_grad_()
         loss = value(x)
         (gradient,) = torch.autograd.grad(loss, x)
@@ -216,7 +216,7 @@ def test_resumed_is_uninterrupted(make: Callable[[], Solver], cut: int, tmp_path
     first, y = make(), _start()
     for _ in range(cut):
         y = first.step(y, evaluate).x
-    state = {name: own(tensor) for name, tensor in first.state().items()}
+    state = {name: clone(tensor) for name, tensor in first.state().items()}
     save_file(state, tmp_path / "state.safetensors")  # nothing but a flat dict of tensors
     second = make()
     second.restore(load_file(tmp_path / "state.safetensors"), y)
@@ -291,7 +291,7 @@ def _plain_direction(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Te
     return q
 
 
-def _long_valley(x: Tensor, *, slope: bool = True) -> Evaluation:
+def _long_valley(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
     scales = torch.arange(1, x.numel() + 1, dtype=x.dtype).view_as(x) / x.numel()
     return Evaluation(float((scales * x * x + 0.1 * x**4).sum()), 2 * scales * x + 0.4 * x**3, {})
 
@@ -315,7 +315,7 @@ def test_a_spectrum_is_a_change_of_variables() -> None:
     """Plain L-BFGS on u with x = L u takes the same steps."""
     spectrum = Spectrum((4, 5), 0.7, _picture())
 
-    def changed(x: Tensor, *, slope: bool = True) -> Evaluation:
+    def changed(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
         x = x.clone()
         spectrum.apply(x)
         at = _long_valley(x)
@@ -426,7 +426,7 @@ def test_first_steps_go_downhill_whatever_the_losss_scale(scale: float) -> None:
     torch.manual_seed(0)
     goal = torch.rand(1, 3, 16, 16) * 255.0
 
-    def evaluate(x: torch.Tensor, *, slope: bool = True) -> Evaluation:
+    def evaluate(x: torch.Tensor, *, with_gradient: bool = True) -> Evaluation:
         loss = scale * (x - goal).square().mean() / 255.0**2
         return Evaluation(float(loss), 2.0 * scale * (x - goal) / x.numel() / 255.0**2, {})
 
@@ -445,7 +445,7 @@ def test_what_is_kept_is_read_back_in_other_bands(storage: Storage, monkeypatch:
     for number, band in enumerate(there.bands):
         for row in range(4):
             there.write(number, row, x.view(-1)[band] * (row - 1))
-    state = {name: own(value) for name, value in there.state(4).items()}
+    state = {name: clone(value) for name, value in there.state(4).items()}
     monkeypatch.setattr(vectors, "_ON_CPU", 100)  # as another device has
     here = HistoryBuffer(5, x, storage=storage)
     here.restore(state["values"], state["scales"], state["band"])

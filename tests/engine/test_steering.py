@@ -45,7 +45,7 @@ def test_there_and_back_again_is_uninterrupted(
     network: TinyNetwork, name: str, limit: int, objective: Objective
 ) -> None:
     """To N, on to M, back to N and on: the same bits, over levels, whether states were kept or not."""
-    options: dict[str, Any] = {"objective": objective, "redraw": 3, "detail": 0.5}
+    options: dict[str, Any] = {"objective": objective, "resample_every": 3, "detail": 0.5}
     plain = [bits(step) for step in _iterate(MAKERS[name](), network, **options)]
     for far, near in ((5, 3), (6, 6), (7, 6), (14, 4), (18, 13), (9, 0)):
         steering = Steering(limit=limit, every=4)

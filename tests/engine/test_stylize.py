@@ -20,14 +20,14 @@ from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widene
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.solver import Solver, Update
-from impasto.engine.solvers.state import own
+from impasto.engine.solvers.state import clone
 from impasto.engine.start import noise
 from impasto.engine.watchdog import QuantizedImage, Watchdog
 from impasto.errors import DivergedError
 from impasto.geometry import cover, resize
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram
-from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm, WholeTerm
+from impasto.losses.objective import ContentTerm, FeatureMapTerm, Objective, SmoothnessTerm, StyleTerm
 from impasto.losses.relaxed_transport import RelaxedTransport
 from impasto.losses.self_similarity import SelfSimilarity
 from impasto.losses.sliced_wasserstein import SlicedWasserstein
@@ -41,9 +41,9 @@ OBJECTIVE = (
     SmoothnessTerm(nine_point, 0.1),
 )
 DRAWING = (
-    WholeTerm("relu1", SelfSimilarity(most=20), 1.0, "relu1", of="content"),
-    WholeTerm("relu1", SlicedWasserstein(), 1.0, "relu1"),
-    WholeTerm("relu2", RelaxedTransport(most=12), 0.3, "relu2"),
+    FeatureMapTerm("relu1", SelfSimilarity(most=20), 1.0, "relu1", of="content"),
+    FeatureMapTerm("relu1", SlicedWasserstein(), 1.0, "relu1"),
+    FeatureMapTerm("relu2", RelaxedTransport(most=12), 0.3, "relu2"),
 )
 LEVELS = (Level((10, 14), ((8, 8),), 6), Level((15, 21), ((12, 12),), 7), Level((20, 28), ((16, 16),), 5))
 
@@ -168,12 +168,12 @@ def test_resumed_is_uninterrupted_where_losses_draw_samples(
     network: TinyNetwork, name: str, cut: int
 ) -> None:
     """Before, at and after the iteration where another sample is drawn."""
-    whole_run = list(_iterate(MAKERS[name](), network, objective=DRAWING, redraw=3))
-    steps = _iterate(MAKERS[name](), network, objective=DRAWING, redraw=3)
+    whole_run = list(_iterate(MAKERS[name](), network, objective=DRAWING, resample_every=3))
+    steps = _iterate(MAKERS[name](), network, objective=DRAWING, resample_every=3)
     for _ in range(cut):
         stopped = next(steps)
     state = stopped.state()
-    resumed = list(_iterate(MAKERS[name](), network, objective=DRAWING, redraw=3, resume=state))
+    resumed = list(_iterate(MAKERS[name](), network, objective=DRAWING, resample_every=3, resume=state))
     assert [step.loss for step in resumed] == [step.loss for step in whole_run[cut:]]
     assert torch.equal(resumed[-1].image, whole_run[-1].image)
 
@@ -182,8 +182,8 @@ def test_another_sample_is_drawn_every_so_often(network: TinyNetwork) -> None:
     turns: list[int] = []
 
     def prepare(content: object, styles: object) -> Any:
-        def evaluate(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
-            turns.append(turn)
+        def evaluate(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
+            turns.append(sample_index)
             loss = (x - 0.5).square().sum()
             return Evaluation(float(loss), 2.0 * (x - 0.5), {"f": float(loss)})
 
@@ -192,9 +192,11 @@ def test_another_sample_is_drawn_every_so_often(network: TinyNetwork) -> None:
     picture = _picture(8, 8, 0)
     levels = (Level((8, 8), ((8, 8),), 7), Level((16, 16), ((16, 16),), 5))
     options: dict[str, Any] = {"content": picture, "styles": [picture], "prepare": prepare}
-    for redraw, wanted in ((0, [0] * 12), (3, [0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 1, 1])):
+    for resample_every, wanted in ((0, [0] * 12), (3, [0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 1, 1])):
         turns.clear()
-        steps = iterate(levels=levels, start=picture, solver=MAKERS["adam"](), redraw=redraw, **options)
+        steps = iterate(
+            levels=levels, start=picture, solver=MAKERS["adam"](), resample_every=resample_every, **options
+        )
         last = list(steps)[-1]
         assert turns == wanted
     last.judge(_picture(16, 16, 0), white=1.0)
@@ -204,7 +206,7 @@ def test_another_sample_is_drawn_every_so_often(network: TinyNetwork) -> None:
 def test_a_step_across_two_samples_teaches_nothing(network: TinyNetwork) -> None:
     """Every pair that L-BFGS remembers is of one loss: its y is that loss's change of gradient along its s."""
     solver = LBFGS(initial_step_rms=0.02)
-    steps = list(_iterate(solver, network, LEVELS[:1], objective=DRAWING, redraw=2))
+    steps = list(_iterate(solver, network, LEVELS[:1], objective=DRAWING, resample_every=2))
     assert len(steps) == 6
     # Six steps, of which each second one ends where another sample is drawn, and the last has no y yet.
     assert len(solver._pairs) == 3
@@ -261,10 +263,10 @@ def test_a_live_state_is_the_state_until_the_next_step(network: TinyNetwork, nam
         step = next(steps)
     live, state = step.live_state(), step.state()
     assert live.keys() == state.keys()
-    assert all(torch.equal(own(live[key]), state[key]) for key in state)
+    assert all(torch.equal(clone(live[key]), state[key]) for key in state)
     assert live["x"].data_ptr() == step._painting.x.data_ptr()
     next(steps)
-    assert not torch.equal(own(live["x"]), state["x"])
+    assert not torch.equal(clone(live["x"]), state["x"])
     with pytest.raises(RuntimeError, match="before the next step"):
         step.live_state()
 
@@ -347,7 +349,7 @@ class _Watched:
     def step(self, at: Tensor, to: Tensor, loss: float, ended: str | None = None) -> tuple[str, Tensor]:
         """What it says to a step from ``at``, where the loss is so much, and where the picture is then."""
 
-        def evaluate(x: Tensor, *, slope: bool = True) -> Evaluation:
+        def evaluate(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
             return Evaluation(loss, torch.zeros_like(x), {"f": loss})
 
         x = at.clone()

@@ -21,12 +21,12 @@ from impasto.losses.mean_deviation import MeanDeviation
 from impasto.losses.newton_schulz import NewtonSchulzWasserstein
 from impasto.losses.objective import (
     ContentTerm,
+    FeatureMapLoss,
+    FeatureMapTerm,
     Objective,
     PhotoTerm,
     SmoothnessTerm,
     StyleTerm,
-    WholeLoss,
-    WholeTerm,
 )
 from impasto.losses.patches import Patches
 from impasto.losses.relaxed_transport import RelaxedTransport
@@ -95,7 +95,7 @@ def _same(
     prepare = tiled(encoder, objective, [0.7, 0.3], 255.0, tile=tile, content_bytes=content_bytes)
     evaluate = prepare(lambda: content, [lambda s=s: s for s in styles])
     ours = evaluate(x)
-    assert evaluate(x, slope=False).terms == pytest.approx(dict(plain.terms), rel=1e-10)
+    assert evaluate(x, with_gradient=False).terms == pytest.approx(dict(plain.terms), rel=1e-10)
     assert ours.loss == pytest.approx(plain.loss, rel=1e-10)
     assert ours.terms == pytest.approx(dict(plain.terms), rel=1e-10)
     assert ours.gradient.dtype == x.dtype
@@ -194,17 +194,17 @@ def test_every_kind_of_term(thin: Convolutions, objective: Objective) -> None:
     ],
     ids=["sliced", "histogram", "patches", "few-patches", "relaxed", "relaxed-grid"],
 )
-def test_losses_of_whole_maps(thin: Convolutions, loss: WholeLoss) -> None:
+def test_losses_of_whole_maps(thin: Convolutions, loss: FeatureMapLoss) -> None:
     """Beside losses with summaries, at layers before and behind a pooling; two at one layer; content's too."""
     network = VGG(thin).to(dtype=torch.float64)
     objective = (
         ContentTerm("relu3_1", share, 1.0),
-        WholeTerm("relu3_2", SelfSimilarity(most=50), 0.5, "relu3_2", of="content"),
+        FeatureMapTerm("relu3_2", SelfSimilarity(most=50), 0.5, "relu3_2", of="content"),
         StyleTerm("relu2_1", Gram(reduce="share"), 0.3, "relu2_1", "gram"),
-        WholeTerm("relu2_1", loss, 0.3, "relu2_1"),
-        WholeTerm("relu3_1", loss, 0.3, "relu3_1"),
-        WholeTerm("relu3_1", Histogram(), 0.1, "relu3_1", label="too"),
-        WholeTerm("pool2", loss, 0.2, "conv2_1"),
+        FeatureMapTerm("relu2_1", loss, 0.3, "relu2_1"),
+        FeatureMapTerm("relu3_1", loss, 0.3, "relu3_1"),
+        FeatureMapTerm("relu3_1", Histogram(), 0.1, "relu3_1", label="too"),
+        FeatureMapTerm("pool2", loss, 0.2, "conv2_1"),
         SmoothnessTerm(nine_point, 0.1),
     )
     for size, strip, tile, count in (((101, 90), 0, 0, 1), ((101, 90), 1, 48, 1), ((70, 133), 4000, 64, 2)):
@@ -212,19 +212,19 @@ def test_losses_of_whole_maps(thin: Convolutions, loss: WholeLoss) -> None:
 
 
 @pytest.mark.parametrize("loss", [SlicedWasserstein(), RelaxedTransport(most=30), SelfSimilarity(most=30)])
-def test_samples_are_the_same_however_it_is_cut(thin: Convolutions, loss: WholeLoss) -> None:
+def test_samples_are_the_same_however_it_is_cut(thin: Convolutions, loss: FeatureMapLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     x, content, style = _picture(70, 90, 1), _picture(70, 90, 3), _picture(60, 80, 2)
     of = "content" if isinstance(loss, SelfSimilarity) else "style"
-    objective = (WholeTerm("relu2_1", loss, 1.0, "relu2_1", of=of),)  # type: ignore[arg-type]
+    objective = (FeatureMapTerm("relu2_1", loss, 1.0, "relu2_1", of=of),)  # type: ignore[arg-type]
     plain = whole(network, objective, [1.0])(lambda: content, [lambda: style])
     ours = tiled(network, objective, [1.0], tile=32)(lambda: content, [lambda: style])
-    losses = [plain(x, turn=turn).loss for turn in range(4)]
+    losses = [plain(x, sample_index=sample_index).loss for sample_index in range(4)]
     assert len(set(losses)) == 4
-    for turn, loss_then in enumerate(losses):
-        again = ours(x, turn=turn)
+    for sample_index, loss_then in enumerate(losses):
+        again = ours(x, sample_index=sample_index)
         assert again.loss == pytest.approx(loss_then, rel=1e-12)
-        gradient = plain(x, turn=turn).gradient
+        gradient = plain(x, sample_index=sample_index).gradient
         assert float((again.gradient - gradient).abs().max()) < 1e-12 * float(gradient.abs().max())
 
 

@@ -12,9 +12,9 @@ from impasto.losses.relaxed_transport import RelaxedTransport, grid
 from tests.losses.features import features, shuffled
 
 
-def _between(f: Tensor, a: Tensor, turn: int = 0, loss: RelaxedTransport | None = None) -> Tensor:
+def _between(f: Tensor, a: Tensor, sample_index: int = 0, loss: RelaxedTransport | None = None) -> Tensor:
     loss = loss or RelaxedTransport()
-    return loss(f, loss.keep(a), turn)
+    return loss(f, loss.keep(a), sample_index)
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -67,7 +67,9 @@ def test_a_grid_of_no_more_pixels_than_allowed_another_each_turn() -> None:
 def test_the_grid_is_drawn_by_seed_and_turn() -> None:
     f, a = features(1, 8, 16, 16), features(1, 8, 16, 16, seed=1)
     few = RelaxedTransport(most=16)
-    values = [float(_between(f, a, turn, few)) for turn in range(6)]
-    assert [float(_between(f, a, turn, few)) for turn in range(6)] == values
+    values = [float(_between(f, a, sample_index, few)) for sample_index in range(6)]
+    assert [float(_between(f, a, sample_index, few)) for sample_index in range(6)] == values
     assert len(set(values)) > 2
-    assert values != [float(_between(f, a, turn, RelaxedTransport(seed=1, most=16))) for turn in range(6)]
+    assert values != [
+        float(_between(f, a, sample_index, RelaxedTransport(seed=1, most=16))) for sample_index in range(6)
+    ]

@@ -11,9 +11,9 @@ from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from tests.losses.features import features, shuffled
 
 
-def _between(f: Tensor, a: Tensor, turn: int = 0, loss: SlicedWasserstein | None = None) -> Tensor:
+def _between(f: Tensor, a: Tensor, sample_index: int = 0, loss: SlicedWasserstein | None = None) -> Tensor:
     loss = loss or SlicedWasserstein()
-    return loss(f, loss.keep(a), turn)
+    return loss(f, loss.keep(a), sample_index)
 
 
 def test_it_is_its_formula() -> None:
@@ -47,7 +47,7 @@ def test_it_is_zero_for_the_same_features_in_any_order_and_positive_otherwise() 
 
 def test_zeros_are_about_as_far_off_as_one() -> None:
     f = features(1, 16, 8, 8)
-    mean = sum(float(_between(torch.zeros_like(f), f, turn)) for turn in range(40)) / 40
+    mean = sum(float(_between(torch.zeros_like(f), f, sample_index)) for sample_index in range(40)) / 40
     assert mean == pytest.approx(1.0, rel=0.1)
 
 

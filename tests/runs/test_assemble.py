@@ -15,7 +15,7 @@ from impasto.assembly.objective import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, bu
 from impasto.assembly.schedule import build_levels
 from impasto.engine.evaluation import whole
 from impasto.errors import ParameterError
-from impasto.losses.objective import StyleLoss, StyleTerm, WholeTerm
+from impasto.losses.objective import FeatureMapTerm, StyleLoss, StyleTerm
 from impasto.losses.relaxed_transport import RelaxedTransport
 from impasto.losses.self_similarity import SelfSimilarity
 from impasto.recipes.presets import PRESETS, resolve
@@ -189,7 +189,7 @@ def test_each_layer_its_own_losses() -> None:
     ]
     assert terms["style relu3_1 gram-share"].weight == pytest.approx(20.0 * 2.0 * 0.5)
     assert terms["style relu3_1 patches"].weight == pytest.approx(20.0 * 2.0 * 3.0 * BALANCE["patches"])
-    assert isinstance(terms["style relu1_1"], WholeTerm)
+    assert isinstance(terms["style relu1_1"], FeatureMapTerm)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
@@ -197,7 +197,9 @@ def test_the_seed_is_the_samples() -> None:
     for seed in (0, 7):
         for name in DRAWING:
             (term, *_) = (
-                t for t in build_objective(resolve(style_loss=name, seed=seed)) if isinstance(t, WholeTerm)
+                t
+                for t in build_objective(resolve(style_loss=name, seed=seed))
+                if isinstance(t, FeatureMapTerm)
             )
             assert term.loss.draws
             assert term.loss.seed == seed  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from impasto.engine.evaluation import Evaluation
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.solver import Solver
-from impasto.engine.solvers.state import own
+from impasto.engine.solvers.state import clone
 from impasto.errors import OutputError
 from impasto.files import replacing
 from impasto.runs import checkpoint
@@ -35,7 +35,7 @@ SOLVERS: dict[str, Any] = {
 }
 
 
-def _valley(x: Tensor, *, slope: bool = True) -> Evaluation:
+def _valley(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
     weights = torch.linspace(1.0, 9.0, x.numel()).view_as(x)
     off = x - weights.sin()
     return Evaluation(float((weights * off.square()).sum()), 2.0 * weights * off, {})
@@ -78,7 +78,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     plain = load_file(path)
     assert found.state.keys() == plain.keys() == state.keys()
     for name, tensor in state.items():
-        read = own(found.state[name])
+        read = clone(found.state[name])
         assert read.dtype == tensor.dtype
         assert torch.equal(read, tensor), name
         assert torch.equal(plain[name], tensor), name
@@ -93,12 +93,12 @@ def test_a_solver_goes_on_from_its_file(tmp_path: Path, name: str) -> None:
     first, second = SOLVERS[name](), SOLVERS[name]()
     x = _painted(first, 9)
     state = {**first.state(), "x": x}
-    copies = {key: own(value) for key, value in state.items()}
+    copies = {key: clone(value) for key, value in state.items()}
     path = _written(tmp_path / "checkpoint.safetensors", state)
     plain = load_file(path)
     assert all(torch.equal(plain[key], copies[key]) for key in copies)
     found = read_from(path).state
-    y = own(found["x"])
+    y = clone(found["x"])
     second.restore({key: found[key] for key in found if key != "x"}, y)
     for _ in range(5):
         y = second.step(y, _valley).x
@@ -211,7 +211,7 @@ def test_files_of_the_first_version_are_read(tmp_path: Path) -> None:
     save_file(state, path, _version_1(state))
     found = read_from(path)
     assert (found.done, found.seconds) == (3, 0.5)
-    assert all(torch.equal(own(found.state[name]), state[name]) for name in state)
+    assert all(torch.equal(clone(found.state[name]), state[name]) for name in state)
     data = bytearray(path.read_bytes())
     data[-3] ^= 4
     path.write_bytes(data)
@@ -241,4 +241,4 @@ def test_a_file_that_is_cut_short_after_it_was_judged(tmp_path: Path) -> None:
     state = read_from(path).state
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(OutputError, match=r"checkpoint\.safetensors: cannot read: it is cut short"):
-        own(state["x"])
+        clone(state["x"])

@@ -30,7 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def start_loss(content: Any, style: Any, **options: Any) -> float:
     session = make_session(content, style, options)
     start = session._start_at(session.size)
-    return session.evaluate()((start * 255.0).round_().div_(255.0), slope=False).loss
+    return session.evaluate()((start * 255.0).round_().div_(255.0), with_gradient=False).loss
 
 
 @pytest.mark.parametrize("name", SETTINGS)

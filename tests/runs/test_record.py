@@ -38,7 +38,7 @@ from impasto.runs.readers import (
     read_summary,
     status,
 )
-from impasto.runs.recording import due
+from impasto.runs.recording import is_save_step
 from impasto.runs.resume import go_on
 from impasto.swatches import paint
 from impasto.transfer import planner as plan
@@ -375,6 +375,18 @@ def test_lists_and_differences(pictures: tuple[Path, Path], tmp_path: Path) -> N
 
 
 def test_which_pictures_are_kept() -> None:
-    assert [done for done in range(1, 50) if due(done, "log")] == [1, 2, 3, 4, 6, 8, 11, 16, 23, 32, 45]
-    assert [done for done in range(1, 10) if due(done, 4)] == [4, 8]
-    assert not any(due(done, 0) for done in range(1, 10))
+    assert [done for done in range(1, 50) if is_save_step(done, "log")] == [
+        1,
+        2,
+        3,
+        4,
+        6,
+        8,
+        11,
+        16,
+        23,
+        32,
+        45,
+    ]
+    assert [done for done in range(1, 10) if is_save_step(done, 4)] == [4, 8]
+    assert not any(is_save_step(done, 0) for done in range(1, 10))

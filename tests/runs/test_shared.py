@@ -17,7 +17,7 @@ from impasto.recipes.presets import resolve
 from impasto.swatches import paint
 from impasto.transfer import strength
 from impasto.transfer.session import Session
-from impasto.transfer.session_cache import Shared
+from impasto.transfer.session_cache import SessionCache
 from tests.apps.conftest import thin  # noqa: F401
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "smallest": 20, "device": "cpu", "precision": "fp32"}
@@ -33,7 +33,7 @@ def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
     return paths
 
 
-def _painted(options: dict[str, Any], content: Path, style: Path, shared: Shared | None) -> Any:
+def _painted(options: dict[str, Any], content: Path, style: Path, shared: SessionCache | None) -> Any:
     session = Session(resolve(**OPTIONS | options), content, [style], shared=shared)
     return session.result(list(session)[-1])
 
@@ -52,7 +52,7 @@ def test_equal_to_the_last_bit(
 
     monkeypatch.setattr(networks, "load", counted)
     content, style, deep = pictures
-    shared = Shared()
+    shared = SessionCache()
     runs: list[tuple[dict[str, Any], Path, Path]] = [
         ({"style_weight": 5.0}, content, style),
         ({"style_weight": 50.0}, content, style),
@@ -93,7 +93,7 @@ def test_reads_a_file_once(pictures: tuple[Path, Path, Path], monkeypatch: pytes
 
     original = images.read
     monkeypatch.setattr(images, "read", counted)
-    shared = Shared()
+    shared = SessionCache()
     once = [shared.read(path, max_pixels=10_000) for path in (*pictures, *pictures)]
     assert read == list(pictures)
     assert once[0].pixels.dtype == torch.uint8
@@ -106,5 +106,6 @@ def test_reads_a_file_once(pictures: tuple[Path, Path, Path], monkeypatch: pytes
 def test_pictures_that_are_no_files(pictures: tuple[Path, Path, Path]) -> None:
     picture = PIL.Image.open(pictures[0])
     assert torch.equal(
-        Shared().read(picture, max_pixels=10_000).pixels, Shared().read(pictures[0], max_pixels=10_000).pixels
+        SessionCache().read(picture, max_pixels=10_000).pixels,
+        SessionCache().read(pictures[0], max_pixels=10_000).pixels,
     )

@@ -105,7 +105,7 @@ def read_masks(
         pixels = picture.pixels
         if pixels.dtype == torch.uint8:
             pixels = pixels.float() / 255.0
-        found = color.encoded(color.linear(pixels).mean(1, keepdim=True)).clamp_(0.0, 1.0)
+        found = color.linear_to_srgb(color.srgb_to_linear(pixels).mean(1, keepdim=True)).clamp_(0.0, 1.0)
         if not (found > 0.5 / 255.0).any():
             raise ParameterError(
                 f"{what} {region.name}: expected white where the region is, got black all over: {picture.name}"

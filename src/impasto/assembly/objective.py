@@ -8,7 +8,7 @@ from dataclasses import replace
 from impasto.assembly.networks import ENCODERS, Encoder
 from impasto.encoders.vgg import VGG
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import Prepare, rounded, whole
+from impasto.engine.evaluation import EvaluatorFactory, rounded, whole
 from impasto.engine.regions import NONE, Regions, See
 from impasto.engine.tiling.gradient import tiled
 from impasto.errors import ParameterError
@@ -21,14 +21,14 @@ from impasto.losses.mean_deviation import MeanDeviation
 from impasto.losses.newton_schulz import NewtonSchulzWasserstein
 from impasto.losses.objective import (
     ContentTerm,
+    FeatureMapLoss,
+    FeatureMapTerm,
     Objective,
     PhotoTerm,
     SmoothnessTerm,
     StyleLoss,
     StyleTerm,
     Term,
-    WholeLoss,
-    WholeTerm,
     layers,
     style_layers,
 )
@@ -40,7 +40,7 @@ from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.losses.wasserstein import Gaussian
 from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
 
-STYLE_LOSSES: dict[StyleLossName, StyleLoss | WholeLoss] = {
+STYLE_LOSSES: dict[StyleLossName, StyleLoss | FeatureMapLoss] = {
     "gram-share": Gram(divide="pixels", reduce="share"),
     "mean-deviation": MeanDeviation(),
     "wasserstein": Gaussian(),
@@ -54,7 +54,7 @@ STYLE_LOSSES: dict[StyleLossName, StyleLoss | WholeLoss] = {
     "wasserstein-newton-schulz": NewtonSchulzWasserstein(),
 }
 
-CONTENT_LOSSES: dict[ContentLossName, SquaredError | WholeLoss] = {
+CONTENT_LOSSES: dict[ContentLossName, SquaredError | FeatureMapLoss] = {
     "share": content.share,
     "mean": content.mean,
     "half-sum": content.half_sum,
@@ -103,27 +103,27 @@ def _style_parts(recipe: Recipe) -> Iterator[tuple[str, str, StyleLossName, floa
                 yield region.name, layer, name, weight * part * region.weight
 
 
-def _content_term(recipe: Recipe, layer: str, weight: float) -> ContentTerm | WholeTerm:
+def _content_term(recipe: Recipe, layer: str, weight: float) -> ContentTerm | FeatureMapTerm:
     loss = CONTENT_LOSSES[recipe.content_loss]
     weight *= BALANCE.get(recipe.content_loss, 1.0)
     if isinstance(loss, SquaredError):
         return ContentTerm(layer, loss, weight)
-    return WholeTerm(layer, _seeded(loss, recipe.seed), weight, layer, of="content")
+    return FeatureMapTerm(layer, _seeded(loss, recipe.seed), weight, layer, of="content")
 
 
 def _style_term(
     recipe: Recipe, layer: str, name: StyleLossName, weight: float, region: str
-) -> StyleTerm | WholeTerm:
+) -> StyleTerm | FeatureMapTerm:
     loss = STYLE_LOSSES[name]
     weight *= BALANCE.get(name, 1.0)
     target = recipe.style_target_layers.get(layer, layer)
     label = name if layer in recipe.style_losses else ""
     if isinstance(loss, StyleLoss):
         return StyleTerm(layer, loss, weight, target, label, region)
-    return WholeTerm(layer, _seeded(loss, recipe.seed), weight, target, label=label, region=region)
+    return FeatureMapTerm(layer, _seeded(loss, recipe.seed), weight, target, label=label, region=region)
 
 
-def _seeded(loss: WholeLoss, seed: int) -> WholeLoss:
+def _seeded(loss: FeatureMapLoss, seed: int) -> FeatureMapLoss:
     """The loss, drawing its samples from that seed if it draws any."""
     if isinstance(loss, SlicedWasserstein | RelaxedTransport | SelfSimilarity):
         return replace(loss, seed=seed)
@@ -136,7 +136,7 @@ def least_side(recipe: Recipe, objective: Objective) -> int:
     needed = {*layers(objective), *style_layers(objective)}
     sides = [network.smallest_side(needed)] if needed else [1]
     for term in objective:
-        if isinstance(term, WholeTerm):
+        if isinstance(term, FeatureMapTerm):
             sides += [
                 term.loss.smallest * network.smallest_side([layer])
                 for layer in (term.layer, term.target_layer)
@@ -155,7 +155,7 @@ def build_evaluation(
     regions: Callable[[See], Regions] = lambda see: NONE,
     seamless: bool = False,
     tf32: bool = False,
-) -> Prepare:
+) -> EvaluatorFactory:
     """How the objective is evaluated: in pieces where the network can be cut, else whole.
 
     Args:
@@ -184,6 +184,6 @@ def build_evaluation(
         return rounded(prepare, tf32=tf32)
     if seamless:
         raise ParameterError("seamless: expected a VGG, other networks cannot be cut")
-    if any(isinstance(term, StyleTerm | WholeTerm) and term.region for term in objective):
+    if any(isinstance(term, StyleTerm | FeatureMapTerm) and term.region for term in objective):
         raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
     return rounded(whole(encoder, objective, shares, unit), tf32=tf32)

@@ -46,15 +46,15 @@ class Evaluation:
 class Evaluate(Protocol):
     """x -> its evaluation. x is the picture in whatever unit the solver works in."""
 
-    def __call__(self, x: Tensor, *, slope: bool = True) -> Evaluation:
-        """Without ``slope`` the gradient is left empty, for whoever asks for the losses alone."""
+    def __call__(self, x: Tensor, *, with_gradient: bool = True) -> Evaluation:
+        """Without ``with_gradient`` the gradient is left empty, for whoever asks for the losses alone."""
         ...
 
 
 class EvaluateAtTurn(Evaluate, Protocol):
     """An evaluation whose losses may look at a random sample: another one each turn, the same when asked again."""
 
-    def __call__(self, x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation: ...
+    def __call__(self, x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation: ...
 
 
 def in_floats(terms: Mapping[str, Tensor], total: Tensor | None = None) -> tuple[float, dict[str, float]]:
@@ -69,10 +69,10 @@ def in_floats(terms: Mapping[str, Tensor], total: Tensor | None = None) -> tuple
     return loss, dict(zip(terms, each, strict=True))
 
 
-Later = Callable[[], Tensor]
+LazyImage = Callable[[], Tensor]
 """A picture that is made when it is wanted, since large ones need not all be there at once."""
 
-Prepare = Callable[[Later, Sequence[Later]], EvaluateAtTurn]
+EvaluatorFactory = Callable[[LazyImage, Sequence[LazyImage]], EvaluateAtTurn]
 """(content, styles), all at a level's size -> the evaluation of pictures of the content's size."""
 
 
@@ -82,7 +82,7 @@ def whole(
     style_weights: Sequence[float],
     unit: float = 1.0,
     regions: Regions = NONE,
-) -> Prepare:
+) -> EvaluatorFactory:
     """The evaluation of an objective by autograd, for any encoder.
 
     Args:
@@ -93,7 +93,7 @@ def whole(
         regions: where the style terms of a region look.
     """
 
-    def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
+    def prepare(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateAtTurn:
         shown = [style() for style in styles]
         picture = content()
         wanted = level_targets(
@@ -105,16 +105,16 @@ def whole(
     return prepare
 
 
-def rounded(prepare: Prepare, *, tf32: bool) -> Prepare:
+def rounded(prepare: EvaluatorFactory, *, tf32: bool) -> EvaluatorFactory:
     """The same, with CUDA's float32 as such or rounded to TF32, whatever torch has been told."""
 
-    def prepare_so(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
+    def prepare_so(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateAtTurn:
         with float32_products(tf32=tf32):
             evaluate = prepare(content, styles)
 
-        def evaluate_at(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
+        def evaluate_at(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
             with float32_products(tf32=tf32):
-                return evaluate(x, slope=slope, turn=turn)
+                return evaluate(x, with_gradient=with_gradient, sample_index=sample_index)
 
         return evaluate_at
 
@@ -155,15 +155,20 @@ def evaluator(
     """
     needed = layers(objective)
 
-    def evaluate_at(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
-        x = x.detach().requires_grad_(slope)
-        with torch.set_grad_enabled(slope):
+    def evaluate_at(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
+        x = x.detach().requires_grad_(with_gradient)
+        with torch.set_grad_enabled(with_gradient):
             image = x / unit
             terms = evaluate(
-                objective, targets, image, extract(image, needed) if needed else {}, guides or {}, turn
+                objective,
+                targets,
+                image,
+                extract(image, needed) if needed else {},
+                guides or {},
+                sample_index,
             )
             total = torch.stack(list(terms.values())).sum()
-        gradient = torch.autograd.grad(total, x)[0] if slope else x.new_empty(0)
+        gradient = torch.autograd.grad(total, x)[0] if with_gradient else x.new_empty(0)
         loss, fetched = in_floats(
             {name: value.detach().sum() for name, value in terms.items()}, total.detach()
         )

@@ -14,7 +14,7 @@ from impasto.engine.tiling.tiles import Tile
 from impasto.kernels.memory import release
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """What is free goes back to the system. Some 50 ms where it is a gigabyte, and it has to be fetched again."""
     release()
     if (trim := _trim()) is not None:
@@ -26,7 +26,7 @@ def one_by_one(tiles: Sequence[Tile]) -> Iterator[Tile]:
     for tile in tiles:
         yield tile
         if len(tiles) > 1:
-            give_back()
+            release_free_memory()
 
 
 @functools.cache

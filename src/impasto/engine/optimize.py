@@ -9,18 +9,18 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, Prepare
-from impasto.engine.memory import give_back
+from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, EvaluatorFactory
+from impasto.engine.memory import release_free_memory
 from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.solver import Solver, Update
-from impasto.engine.solvers.state import State, own
+from impasto.engine.solvers.state import State, clone
 from impasto.engine.steering import Course, Finish, Steering
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
 from impasto.geometry import Resample, Size, resize
 
-REDRAW = 10
+RESAMPLE_EVERY = 10
 """Iterations between two random samples, for losses that look at one: enough for L-BFGS to learn from each."""
 
 
@@ -100,7 +100,7 @@ class Step:
         if painting.position[0] != self.level:
             raise RuntimeError("a step's losses: expected at its own level, came after it")
         unit = painting.unit
-        return painting.evaluate(picture if white == unit else picture * (unit / white), slope=False)
+        return painting.evaluate(picture if white == unit else picture * (unit / white), with_gradient=False)
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, for ``resume``.
@@ -108,7 +108,7 @@ class Step:
         Raises:
             RuntimeError: the next step has been asked for.
         """
-        return {name: own(tensor) for name, tensor in self.live_state().items()}
+        return {name: clone(tensor) for name, tensor in self.live_state().items()}
 
     def live_state(self) -> State:
         """The same without a copy of it being made: good until the next step is asked for.
@@ -152,8 +152,8 @@ class _Painting:
 
     def restore(self, state: State, solver: Solver) -> None:
         """Go on from ``state`` with that solver, or with the one that had taken over."""
-        level, done_here, done = own(state["position"]).tolist()
-        self.x = own(state["x"]).to(self.x.device)
+        level, done_here, done = clone(state["position"]).tolist()
+        self.x = clone(state["x"]).to(self.x.device)
         self.watchdog.restore(_part(state, "watchdog."))
         self.solver = _fallback(self.unit) if self.watchdog.switched else solver
         self.solver.restore(_part(state, "solver."), self.x)
@@ -177,14 +177,14 @@ def iterate(
     *,
     content: Tensor,
     styles: Sequence[Tensor],
-    prepare: Prepare,
+    prepare: EvaluatorFactory,
     levels: Sequence[Level],
     start: Tensor,
     solver: Solver,
     unit: float = 1.0,
     detail: float = 0.0,
     min_relative_decrease: float = 0.0,
-    redraw: int = 0,
+    resample_every: int = 0,
     resample: Resample = "bicubic",
     resume: State | None = None,
     finish: Finish = lambda picture: picture,
@@ -204,15 +204,17 @@ def iterate(
         solver: fresh; it works on the picture times ``unit``.
         unit: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
         detail: share of the content's detail added when going up a level (see :func:`carry_up`).
-        min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never stops early.
-        redraw: iterations after which losses that look at a random sample look at another; 0 where none do.
+        min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never
+            stops early.
+        resample_every: iterations after which losses that look at a random sample look at another; 0 where none do.
         resample: how content and styles are brought to a level's size.
         resume: what :meth:`Step.state` gave; ``start`` is only what may be gone back to then.
         finish: what becomes of a picture in [0, 1] when it is looked at.
         seamless: the picture goes on at its other side.
         margin: pixels painted beyond every edge, where the content is mirrored, and shown to nobody: what a network
             that sees zeros beyond leaves at an edge, it leaves there.
-        steering: changes ``prepare``, ``redraw``, ``finish`` and the solver's learning rate between two steps.
+        steering: changes ``prepare``, ``resample_every``, ``finish`` and the solver's learning rate between two
+            steps.
         start_at: the start at any size. A level begins with it where its loss is below that of what was carried up:
             where little is to be painted, that has lost more on its way than it has gained.
 
@@ -220,7 +222,7 @@ def iterate(
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
     """
     steering = steering or Steering()
-    first = Course(prepare, solver.learning_rate, redraw, finish)
+    first = Course(prepare, solver.learning_rate, resample_every, finish)
     painting = _Painting(
         x=(widened(start, margin) * unit).contiguous(),
         solver=solver,
@@ -286,7 +288,7 @@ def iterate(
             yield step
 
 
-def _unprepared(x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
+def _unprepared(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
     raise RuntimeError("the losses: expected a level that has begun")
 
 
@@ -329,7 +331,7 @@ def _go_up(
     height, width = sizes[1]
     painting.solver.resize((height + 2 * margin, width + 2 * margin))
     own = trimmed(painting.x, margin)
-    give_back()
+    release_free_memory()
     larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless, margin=margin)
     painting.x, painting.unit = larger.mul_(unit), unit
 
@@ -337,7 +339,7 @@ def _go_up(
 def _begin_lower(painting: _Painting, start: Tensor) -> None:
     """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower."""
     start = (widened(start, painting.margin) * painting.unit).contiguous()
-    ours, carried = (painting.evaluate(x, slope=False).loss for x in (start, painting.x))
+    ours, carried = (painting.evaluate(x, with_gradient=False).loss for x in (start, painting.x))
     if ours < carried:
         painting.x = start
 
@@ -345,12 +347,12 @@ def _begin_lower(painting: _Painting, start: Tensor) -> None:
 def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
     """One step, and what the watchdog makes of it: the update, notes, whether the level is over."""
     evaluate: Evaluate = painting.evaluate
-    redraw = painting.course.redraw
-    if redraw:
+    resample_every = painting.course.resample_every
+    if resample_every:
         _, done_here, _ = painting.position
-        if done_here % redraw == 0:
-            painting.solver.redrawn()
-        evaluate = partial(painting.evaluate, turn=done_here // redraw)
+        if done_here % resample_every == 0:
+            painting.solver.resampled()
+        evaluate = partial(painting.evaluate, sample_index=done_here // resample_every)
     update = painting.solver.step(painting.x, painting.watchdog.watching(evaluate))
     verdict = painting.watchdog.judge(update)
     match verdict.remedy:

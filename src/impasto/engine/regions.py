@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.engine.pyramid import widened
 from impasto.geometry import Size, resize
-from impasto.losses.objective import Objective, StyleTerm, WholeTerm
+from impasto.losses.objective import FeatureMapTerm, Objective, StyleTerm
 
 See = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]
 """(mask (1, 1, H, W), layers) -> (1, 1, H', W') for each layer: how much of what a feature sees is in the mask."""
@@ -72,17 +72,17 @@ class Regions:
             found |= {term.name: seen[term.target_layer] for term in terms}
         return found
 
-    def shares(self, term: StyleTerm | WholeTerm, shares: Sequence[float]) -> Sequence[float]:
+    def shares(self, term: StyleTerm | FeatureMapTerm, shares: Sequence[float]) -> Sequence[float]:
         """Of each style picture for a term, ``shares`` where it has no region."""
         return self.by_name[term.region].shares if term.region else shares
 
 
-def _of(objective: Objective, region: str) -> list[StyleTerm | WholeTerm]:
+def _of(objective: Objective, region: str) -> list[StyleTerm | FeatureMapTerm]:
     """The style terms that look at a region."""
     return [
         term
         for term in objective
-        if (isinstance(term, StyleTerm) or (isinstance(term, WholeTerm) and term.of == "style"))
+        if (isinstance(term, StyleTerm) or (isinstance(term, FeatureMapTerm) and term.of == "style"))
         and term.region == region
     ]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from impasto.engine.evaluation import Prepare
-from impasto.engine.solvers.state import State, own
+from impasto.engine.evaluation import EvaluatorFactory
+from impasto.engine.solvers.state import State, clone
 
 Finish = Callable[[Tensor], Tensor]
 """What becomes of a picture in [0, 1] when it is looked at."""
@@ -29,13 +29,13 @@ class Course:
             the old one.
         learning_rate: the solver's. What that is, is the solver's to say: of Adam the step, in units of x; of L-BFGS
             the share of its full step, and with a line search only where the search begins.
-        redraw: iterations after which losses that look at a random sample look at another; 0 where none do.
+        resample_every: iterations after which losses that look at a random sample look at another; 0 where none do.
         finish: what becomes of a picture when it is looked at.
     """
 
-    prepare: Prepare
+    prepare: EvaluatorFactory
     learning_rate: float
-    redraw: int = 0
+    resample_every: int = 0
     finish: Finish = lambda picture: picture
 
 
@@ -110,7 +110,7 @@ class Steering:
         while taken + size > self._limit:
             oldest = next(iter(self._states))
             taken -= _bytes(self._states.pop(oldest))
-        self._states[done] = {name: own(value) for name, value in state.items()}
+        self._states[done] = {name: clone(value) for name, value in state.items()}
 
 
 def _bytes(state: State) -> int:

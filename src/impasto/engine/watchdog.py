@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate, Evaluation
 from impasto.engine.solvers.solver import Update
-from impasto.engine.solvers.state import State, own
+from impasto.engine.solvers.state import State, clone
 
 Remedy = Literal["go on", "restart", "switch", "next level", "give up"]
 
@@ -59,8 +59,8 @@ class Watchdog:
     def watching(self, evaluate: Evaluate) -> Evaluate:
         """``evaluate``, with the best point remembered."""
 
-        def watched(x: Tensor, *, slope: bool = True) -> Evaluation:
-            at = evaluate(x, slope=slope)
+        def watched(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
+            at = evaluate(x, with_gradient=with_gradient)
             if math.isfinite(at.loss) and at.loss < self._best:
                 self._best = at.loss
                 self._best_x = QuantizedImage(x, into=self._best_x)
@@ -118,10 +118,10 @@ class Watchdog:
         return state if self._best_x is None else state | self._best_x.state()
 
     def restore(self, state: State) -> None:
-        self._best = float(own(state["best"]))
+        self._best = float(clone(state["best"]))
         self._lows.clear()
-        self._lows.extend(own(state["lows"]).tolist())
-        self._high, self._since_trouble, switched = own(state["counts"]).tolist()
+        self._lows.extend(clone(state["lows"]).tolist())
+        self._high, self._since_trouble, switched = clone(state["counts"]).tolist()
         self.switched = bool(switched)
         self._best_x = QuantizedImage.restored(state) if "best_x" in state else None
 
@@ -167,6 +167,6 @@ class QuantizedImage:
     def restored(cls, state: State) -> QuantizedImage:
         """What :meth:`state` gave."""
         rough = cls.__new__(cls)
-        rough._values = own(state["best_x"])
-        rough._low, rough._step = own(state["best_scale"]).tolist()
+        rough._values = clone(state["best_x"])
+        rough._low, rough._step = clone(state["best_scale"]).tolist()
         return rough

@@ -172,7 +172,7 @@ class Judge:
         at = whole_tiles(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
-            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), slope=False
+            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), with_gradient=False
         )
         weights = {term.name: term.weight for term in self.objective}
         return Judgement(

@@ -20,7 +20,7 @@ from impasto.runs.recording import Recording, SaveEvery
 from impasto.runs.resume import resume
 from impasto.transfer.planner import Plan
 from impasto.transfer.session import Session
-from impasto.transfer.session_cache import Shared
+from impasto.transfer.session_cache import SessionCache
 
 MAX_PIXELS = 100_000_000
 
@@ -90,7 +90,7 @@ class Event:
         return self.status in ("done", "failed")
 
 
-def check_job(variant: Variant, path: Path, limits: Limits, shared: Shared) -> Job:
+def check_job(variant: Variant, path: Path, limits: Limits, shared: SessionCache) -> Job:
     """A variant, checked, for the folder ``path``. Nothing is written.
 
     Raises:
@@ -105,7 +105,7 @@ def check_job(variant: Variant, path: Path, limits: Limits, shared: Shared) -> J
 
 
 def run_job(
-    job: Job, limits: Limits, shared: Shared, *, download: Progress | None = None
+    job: Job, limits: Limits, shared: SessionCache, *, download: Progress | None = None
 ) -> Generator[Event, None, None]:
     """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it.
 
@@ -147,7 +147,7 @@ def run_job(
     yield Event(name, "done", last.done, last.planned, result.loss)
 
 
-def _begun(job: Job, limits: Limits, shared: Shared, download: Progress | None) -> Recording:
+def _begun(job: Job, limits: Limits, shared: SessionCache, download: Progress | None) -> Recording:
     if (job.path / RECIPE).exists():
         session, folder = resume(job.path, max_pixels=limits.max_pixels, shared=shared, progress=download)
     else:
@@ -160,7 +160,9 @@ def _begun(job: Job, limits: Limits, shared: Shared, download: Progress | None) 
         raise
 
 
-def _session(variant: Variant, limits: Limits, shared: Shared, download: Progress | None = None) -> Session:
+def _session(
+    variant: Variant, limits: Limits, shared: SessionCache, download: Progress | None = None
+) -> Session:
     return Session(
         variant.recipe,
         variant.content,

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 
 from impasto.jobs.job import Event, Job, Limits, run_job
-from impasto.transfer.session_cache import Shared
+from impasto.transfer.session_cache import SessionCache
 
 
 def run_jobs(queue: Sequence[Job], *, jobs: int, limits: Limits) -> Generator[Event, None, None]:
@@ -90,7 +90,7 @@ def _work(pipe: Connection, limits: Limits) -> None:
         signal.signal(number, signal.SIG_IGN)
     if limits.threads is not None:
         torch.set_num_threads(limits.threads)
-    shared = Shared()
+    shared = SessionCache()
     with suppress(EOFError, OSError):
         while True:
             with closing(run_job(pipe.recv(), limits, shared)) as events:

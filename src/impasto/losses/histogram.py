@@ -34,7 +34,9 @@ class Histogram:
         wide = within(features, guide).to(torch.promote_types(features.dtype, torch.float32))
         return wide.flatten(2).sort(-1).values
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+    ) -> Tensor:
         """(N,)."""
         values = within(features, guide).flatten(2).to(kept)
         energy = kept.square().mean(-1).sum()

@@ -32,7 +32,7 @@ class StyleLoss(Protocol):
     def distance(self, summary: Moments, target: Moments) -> Tensor: ...
 
 
-class WholeLoss(Protocol):
+class FeatureMapLoss(Protocol):
     """A loss between feature maps that needs all pixels at once, since it has no summary that pieces add up to.
 
     Attributes:
@@ -54,11 +54,13 @@ class WholeLoss(Protocol):
         """
         ...
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+    ) -> Tensor:
         """(N,), at least float32, of (N, C, H, W).
 
         Args:
-            turn: which sample is drawn.
+            sample_index: which sample is drawn.
             guide: as above.
         """
         ...
@@ -111,7 +113,7 @@ class StyleTerm:
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
-class Compared:
+class FeatureMapTarget:
     """What a loss of whole maps compares with: what is kept of each picture, and each picture's share.
 
     Such a loss has no statistics to blend, so the loss towards several styles is the sum of those towards each, by
@@ -123,18 +125,18 @@ class Compared:
     channels: int
 
     @classmethod
-    def together(cls, each: Sequence[Compared], shares: Sequence[float]) -> Compared:
+    def together(cls, each: Sequence[FeatureMapTarget], shares: Sequence[float]) -> FeatureMapTarget:
         """Several, each of one picture, with a share for each."""
         pictures = tuple(picture for one in each for picture in one.pictures)
         return cls(pictures, tuple(shares), each[0].channels)
 
 
 @dataclass(frozen=True)
-class WholeTerm:
+class FeatureMapTerm:
     """``loss`` between the whole map at ``layer`` and those of the styles, or the content, at ``target_layer``."""
 
     layer: str
-    loss: WholeLoss
+    loss: FeatureMapLoss
     weight: float
     target_layer: str
     of: Literal["style", "content"] = "style"
@@ -145,7 +147,7 @@ class WholeTerm:
     def name(self) -> str:
         return " ".join(part for part in (self.of, self.layer, self.label, self.region) if part)
 
-    def keep(self, features: Tensor, guide: Tensor | None = None) -> Compared:
+    def keep(self, features: Tensor, guide: Tensor | None = None) -> FeatureMapTarget:
         """What is compared with, of a picture's map at ``target_layer``, alone.
 
         Args:
@@ -160,10 +162,10 @@ class WholeTerm:
                 f"{self.name}: expected feature maps of at least {self.loss.smallest} pixels on each side, "
                 f"got {width}x{height}; take a larger picture or a layer less deep"
             )
-        return Compared((self.loss.keep(features, guide),), (1.0,), features.shape[1])
+        return FeatureMapTarget((self.loss.keep(features, guide),), (1.0,), features.shape[1])
 
     def value(
-        self, features: Tensor, compared: Compared, turn: int = 0, guide: Tensor | None = None
+        self, features: Tensor, compared: FeatureMapTarget, sample_index: int = 0, guide: Tensor | None = None
     ) -> Tensor:
         """(N,), weighted, of (N, C, H, W). A region counts by the share of the pixels that it covers.
 
@@ -172,7 +174,9 @@ class WholeTerm:
         """
         check_channels(self, features.shape[1], compared.channels)
         pairs = zip(compared.shares, compared.pictures, strict=True)
-        each = [share * self.loss(features, picture, turn, guide) for share, picture in pairs if share]
+        each = [
+            share * self.loss(features, picture, sample_index, guide) for share, picture in pairs if share
+        ]
         value = self.weight * torch.stack(each).sum(0)
         return value if guide is None or not self.region else guide.mean() * value
 
@@ -212,9 +216,9 @@ class PhotoTerm:
 
 PictureTerm = SmoothnessTerm | PhotoTerm
 """Terms on the picture itself, of which a band of rows knows its part."""
-Term = ContentTerm | StyleTerm | WholeTerm | PictureTerm
+Term = ContentTerm | StyleTerm | FeatureMapTerm | PictureTerm
 Objective = tuple[Term, ...]
-Targets = tuple[Tensor | Moments | Compared | None, ...]
+Targets = tuple[Tensor | Moments | FeatureMapTarget | None, ...]
 """What each term of an objective is compared with, in the same order."""
 Guides = Mapping[str, Tensor]
 """By term name, (1, 1, H, W): how much each feature counts. Terms that are not there count all alike."""
@@ -226,7 +230,7 @@ def content_layers(objective: Objective) -> tuple[str, ...]:
         dict.fromkeys(
             t.layer
             for t in objective
-            if isinstance(t, ContentTerm) or (isinstance(t, WholeTerm) and t.of == "content")
+            if isinstance(t, ContentTerm) or (isinstance(t, FeatureMapTerm) and t.of == "content")
         )
     )
 
@@ -237,7 +241,7 @@ def style_layers(objective: Objective) -> tuple[str, ...]:
         dict.fromkeys(
             t.target_layer
             for t in objective
-            if isinstance(t, StyleTerm) or (isinstance(t, WholeTerm) and t.of == "style")
+            if isinstance(t, StyleTerm) or (isinstance(t, FeatureMapTerm) and t.of == "style")
         )
     )
 
@@ -249,7 +253,7 @@ def layers(objective: Objective) -> tuple[str, ...]:
 
 def draws(objective: Objective) -> bool:
     """Whether any loss looks at a random sample."""
-    return any(isinstance(t, WholeTerm) and t.loss.draws for t in objective)
+    return any(isinstance(t, FeatureMapTerm) and t.loss.draws for t in objective)
 
 
 def targets(
@@ -257,7 +261,7 @@ def targets(
     photo: Tensor,
     content: Features,
     styles: Sequence[Features],
-    shares: Callable[[StyleTerm | WholeTerm], Sequence[float]],
+    shares: Callable[[StyleTerm | FeatureMapTerm], Sequence[float]],
     guides: Sequence[Guides],
 ) -> Targets:
     """What the terms compare with, from the content and the features of it and of each style picture.
@@ -270,7 +274,7 @@ def targets(
         guides: for each style picture, how much its features count.
     """
 
-    def target(term: Term) -> Tensor | Moments | Compared | None:
+    def target(term: Term) -> Tensor | Moments | FeatureMapTarget | None:
         match term:
             case ContentTerm():
                 return content[term.layer]
@@ -280,14 +284,14 @@ def targets(
                     for style, guide in zip(styles, guides, strict=True)
                 ]
                 return blend(summaries, shares(term))
-            case WholeTerm(of="content"):
+            case FeatureMapTerm(of="content"):
                 return term.keep(content[term.layer])
-            case WholeTerm():
+            case FeatureMapTerm():
                 each = [
                     term.keep(style[term.target_layer], guide.get(term.name))
                     for style, guide in zip(styles, guides, strict=True)
                 ]
-                return Compared.together(each, shares(term))
+                return FeatureMapTarget.together(each, shares(term))
             case SmoothnessTerm():
                 return None
             case PhotoTerm():
@@ -302,7 +306,7 @@ def evaluate(
     image: Tensor,
     features: Features,
     guides: Guides,
-    turn: int = 0,
+    sample_index: int = 0,
 ) -> dict[str, Tensor]:
     """The weighted terms, by name; their sum is the total.
 
@@ -310,7 +314,7 @@ def evaluate(
         image: (N, 3, H, W), RGB in [0, 1].
         features: features of ``image`` at ``layers(objective)``.
         guides: how much they count.
-        turn: which sample is drawn by losses that draw one.
+        sample_index: which sample is drawn by losses that draw one.
 
     Returns:
         term name -> (N,).
@@ -327,8 +331,8 @@ def evaluate(
                 seen = features[term.layer]
                 summary = term.loss.summarise(seen, guides.get(term.name))
                 value = term.value(summary, target, seen.shape[2] * seen.shape[3])
-            case WholeTerm(), Compared():
-                value = term.value(features[term.layer], target, turn, guides.get(term.name))
+            case FeatureMapTerm(), FeatureMapTarget():
+                value = term.value(features[term.layer], target, sample_index, guides.get(term.name))
             case SmoothnessTerm(), None:
                 value = term.weight * term.loss(image)
             case PhotoTerm(), Tensor():
@@ -339,7 +343,7 @@ def evaluate(
     return values
 
 
-def check_channels(term: StyleTerm | WholeTerm, own: int, target: int) -> None:
+def check_channels(term: StyleTerm | FeatureMapTerm, own: int, target: int) -> None:
     """Refuse a target layer with another number of channels.
 
     Raises:

@@ -40,7 +40,9 @@ class Patches:
         """The patches, as rows: (1, P, 9 C)."""
         return self._patches(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+    ) -> Tensor:
         """(N,)."""
         (targets,) = kept
         wide = torch.promote_types(features.dtype, torch.float32)

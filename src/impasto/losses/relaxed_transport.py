@@ -43,11 +43,13 @@ class RelaxedTransport:
         """The features themselves: every turn looks at other pixels."""
         return within(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+    ) -> Tensor:
         """(N,)."""
         features = within(features, guide)
         wide = torch.promote_types(features.dtype, torch.float32)
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + turn) % 2**63)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + sample_index) % 2**63)
         points, (targets,) = (grid(each, self.most, generator) for each in (features, kept))
         values = []
         for own in points:

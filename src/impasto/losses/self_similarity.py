@@ -42,10 +42,12 @@ class SelfSimilarity:
         """The features themselves: every turn looks at other pixels."""
         return within(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+    ) -> Tensor:
         """(N,)."""
         features = within(features, guide)
-        seed = (self.seed * 1_000_003 + turn) % 2**63
+        seed = (self.seed * 1_000_003 + sample_index) % 2**63
         # The same pixels of both.
         own, wanted = (
             grid(each, self.most, torch.Generator().manual_seed(seed)) for each in (features, kept)

@@ -41,19 +41,21 @@ class SlicedWasserstein:
         """The features themselves: every turn has other directions."""
         return within(features, guide)
 
-    def __call__(self, features: Tensor, kept: Tensor, turn: int, guide: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+    ) -> Tensor:
         """(N,)."""
         points, targets = _points(within(features, guide)), _points(kept)
-        directions = self._directions(points.shape[-1], max(points.shape[1], targets.shape[1]), turn)
+        directions = self._directions(points.shape[-1], max(points.shape[1], targets.shape[1]), sample_index)
         directions = directions.to(points.dtype).to(points.device)  # the type first: Metal has no float64
         ordered = (targets[0] @ directions).mT.contiguous().sort(-1).values
         energy = targets.square().sum(-1).mean() / targets.shape[-1]
         return torch.stack([squared_distance((f @ directions).mT, ordered).mean() for f in points]) / energy
 
-    def _directions(self, channels: int, pixels: int, turn: int) -> Tensor:
+    def _directions(self, channels: int, pixels: int, sample_index: int) -> Tensor:
         """(C, K), each of length 1, evenly distributed over the sphere."""
         count = self._count(channels, pixels)
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + turn) % 2**63)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + sample_index) % 2**63)
         found = torch.randn(channels, count, dtype=torch.float64, generator=generator)
         return found / found.square().sum(0).sqrt()
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from impasto import images
-from impasto.color import encoded, linear
+from impasto.color import linear_to_srgb, srgb_to_linear
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images.animation import Frame, check_film, write_film
@@ -223,8 +223,8 @@ def faded(one: Frame, other: Frame, share: float) -> Frame:
 
 
 # sRGB code -> light in [0, 1]; and back from steps of 1 / 65535, of which the darkest two codes are 20 apart.
-_LIGHT: npt.NDArray[np.float32] = linear(torch.arange(256) / 255.0).numpy()
-_CODE: Frame = (encoded(torch.arange(_FINE + 1) / _FINE) * 255.0).round().to(torch.uint8).numpy()
+_LIGHT: npt.NDArray[np.float32] = srgb_to_linear(torch.arange(256) / 255.0).numpy()
+_CODE: Frame = (linear_to_srgb(torch.arange(_FINE + 1) / _FINE) * 255.0).round().to(torch.uint8).numpy()
 
 
 def _read(path: Path, size: Size) -> Frame:

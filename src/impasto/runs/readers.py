@@ -70,7 +70,7 @@ def read_steering(path: Path) -> Iterator[dict[str, Any]]:
     return (event for event in every_event(path) if event is not None and "steered" in event)
 
 
-def reached(path: Path) -> int:
+def iterations_done(path: Path) -> int:
     """Iterations done, as far as anything in the folder knows."""
     found: list[int] = [event["done"] for event in read_events(path)]
     return max(*found, *(done_in(path / name) or 0 for name in CHECKPOINTS), 0)

@@ -35,7 +35,7 @@ CHECKPOINT_SECONDS = 30.0
 """The most work that a killed run loses, unless writing takes so long that it would slow painting down."""
 
 
-def due(done: int, every: SaveEvery) -> bool:
+def is_save_step(done: int, every: SaveEvery) -> bool:
     """Whether the picture after ``done`` iterations is kept."""
     if every == "log":
         return done in {round(2 ** (half / 2)) for half in range(2 * math.ceil(math.log2(done + 1)) + 1)}
@@ -171,9 +171,9 @@ class Recording:
             self.folder.append(event)
             if self._board is not None:
                 self._board.add(event)
-                if due(step.done, "log"):
+                if is_save_step(step.done, "log"):
                     self._board.show(step.done, step.image)
-            if due(step.done, self._save_every):
+            if is_save_step(step.done, self._save_every):
                 path = self.folder.path / f"step-{step.done:06d}.png"
                 images.write(path, step.image, metadata=self.session.recipe.to_toml())
             # Never after the last one: who resumes has a step to do, and with it a picture to show.
@@ -245,7 +245,7 @@ class Recording:
             peak_memory=result.peak_memory,
         )
         if self._board is not None:
-            if not due(result.steps, "log"):
+            if not is_save_step(result.steps, "log"):
                 self._board.show(result.steps, result.image)
             self._board.close()
         if not result.stopped:

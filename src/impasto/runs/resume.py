@@ -12,7 +12,7 @@ from impasto.engine.optimize import Step
 from impasto.errors import ParameterError
 from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RECIPE
-from impasto.runs.readers import reached, read_recipe, read_summary
+from impasto.runs.readers import iterations_done, read_recipe, read_summary
 from impasto.runs.recording import (
     Recording,
     SaveEvery,
@@ -52,7 +52,7 @@ def resume(
     summary = read_summary(path)
     if summary is not None and summary.status == "done" and back_to is None:
         raise ParameterError(f"{path}: this run is done; `impasto rerun` paints it again")
-    stood = reached(path)
+    stood = iterations_done(path)
     if back_to is not None:
         if not 0 <= back_to <= stood:
             raise ParameterError(f"{path}: expected 0 to {stood} iterations to go back to, got {back_to}")

@@ -35,7 +35,7 @@ from impasto.runs.readers import is_held, read_summary, status
 from impasto.runs.recording import SaveEvery
 from impasto.runs.tensorboard import require
 from impasto.transfer.planner import available
-from impasto.transfer.session_cache import Shared, network
+from impasto.transfer.session_cache import SessionCache, network
 
 SHEET, REPORT = "sheet.png", "report.html"
 
@@ -72,7 +72,7 @@ class Sweep:
             raise ParameterError(f"{folder}: expected a folder for many runs, found that of one")
         self.folder, self.jobs = folder, jobs
         self.limits = _divided(limits or Limits(), jobs, grid[0].recipe)
-        self._shared = Shared()  # what is read for the check is there for the painting
+        self._shared = SessionCache()  # what is read for the check is there for the painting
         self.queue = tuple(
             check_job(variant, folder / variant.name, self.limits, self._shared) for variant in grid
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from impasto.engine.optimize import Step
-from impasto.engine.solvers.state import State, own
+from impasto.engine.solvers.state import State, clone
 from impasto.engine.steering import Course, Steering
 from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe
@@ -62,7 +62,7 @@ class Painting(Iterator[Step]):
     def __init__(self, steered: Steered, begin: Begin, *, resume: State | None, undo_bytes: int) -> None:
         self._steered, self._begin = steered, begin
         self._steering = Steering(limit=undo_bytes)
-        self._done = int(own(resume["position"])[-1]) if resume is not None else 0
+        self._done = int(clone(resume["position"])[-1]) if resume is not None else 0
         self._planned: int | None = None
         self._steer()
         self._steps = begin(self._steering, resume)

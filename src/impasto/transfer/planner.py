@@ -29,7 +29,7 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size
 from impasto.kernels.fastest import Fastest, fastest, kernel_bytes
 from impasto.losses.cost import Cost
-from impasto.losses.objective import WholeTerm
+from impasto.losses.objective import FeatureMapTerm
 from impasto.recipes.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
@@ -283,10 +283,10 @@ def _whole_bytes(recipe: Recipe, level: Level, itemsize: int) -> tuple[float, fl
     ), kept + work
 
 
-def _whole_costs(recipe: Recipe, level: Level) -> Iterator[tuple[WholeTerm, Size, Cost]]:
+def _whole_costs(recipe: Recipe, level: Level) -> Iterator[tuple[FeatureMapTerm, Size, Cost]]:
     """Each term that needs whole maps, with each picture's size that it is compared with."""
     for term in build_objective(recipe):
-        if isinstance(term, WholeTerm):
+        if isinstance(term, FeatureMapTerm):
             block, stride = _place(term.layer)
             for size in level.styles if term.of == "style" else (level.size,):
                 pixels, others = (math.ceil(_pixels(each) / stride**2) for each in (level.size, size))

@@ -23,8 +23,8 @@ from impasto.assembly.schedule import build_levels, build_solver, build_start, l
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import optimize as engine
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
-from impasto.engine.memory import give_back
+from impasto.engine.evaluation import Evaluate, Evaluation, EvaluatorFactory
+from impasto.engine.memory import release_free_memory
 from impasto.engine.optimize import Step
 from impasto.engine.pyramid import Level
 from impasto.engine.solvers.state import State
@@ -39,7 +39,7 @@ from impasto.recipes.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
 from impasto.transfer.painting import Painting
 from impasto.transfer.planner import Plan, draw_up
 from impasto.transfer.result import Result
-from impasto.transfer.session_cache import Shared
+from impasto.transfer.session_cache import SessionCache
 from impasto.transfer.strength import balanced
 
 KEPT_BYTES = 60_000_000
@@ -87,7 +87,7 @@ class Session:
         memory: int | None = None,
         keep_plan: bool = False,
         progress: Progress | None = None,
-        shared: Shared | None = None,
+        shared: SessionCache | None = None,
     ) -> None:
         self._started = time.perf_counter()
         if not isinstance(max_pixels, int) or max_pixels < 1:
@@ -290,7 +290,7 @@ class Session:
                 unit=float(self.recipe.unit),
                 detail=self.recipe.detail,
                 min_relative_decrease=self.recipe.min_relative_decrease,
-                redraw=first.redraw,
+                resample_every=first.resample_every,
                 resample=self.recipe.resample,
                 resume=resume,
                 finish=first.finish,
@@ -340,7 +340,7 @@ class Session:
             self._courses[key] = Course(
                 self._prepared(settings, objective, unit=float(settings.unit), margin=self.margin),
                 rate,
-                engine.REDRAW if draws(objective) else 0,
+                engine.RESAMPLE_EVERY if draws(objective) else 0,
                 lambda painted: put_back(colored(recolored_photo(painted, content, photo_finish))),
             )
         return replace(self._courses[key], learning_rate=rate)
@@ -412,7 +412,9 @@ class Session:
     def _masks_of(self, settings: Recipe) -> Masks:
         return replace(self._masks[settings.regions], recipe=settings)
 
-    def _prepared(self, settings: Recipe, objective: Objective, *, unit: float, margin: int = 0) -> Prepare:
+    def _prepared(
+        self, settings: Recipe, objective: Objective, *, unit: float, margin: int = 0
+    ) -> EvaluatorFactory:
         assert self.encoder is not None
         kept = self._kept if self.recipe.changes else None
         return build_evaluation(
@@ -431,9 +433,9 @@ class Session:
         """Finds the losses of a picture in [0, 1] as it will be saved, in 8 bits and without a margin."""
         if last.level == len(self.levels) - 1 and not self.margin:
             return lambda image: last.judge((image * 255.0).round_(), white=255.0)
-        give_back()
+        release_free_memory()
         evaluate = self.evaluate(last.done - 1)  # before there is another picture beside the content
-        return lambda image: evaluate((image * 255.0).round_().div_(255.0), slope=False)
+        return lambda image: evaluate((image * 255.0).round_().div_(255.0), with_gradient=False)
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result as it stands after ``last``: the picture at its final size, judged as it will be saved.

@@ -25,7 +25,7 @@ TARGET_BYTES = 200_000_000
 PICTURE_BYTES = 300_000_000
 
 
-class Shared:
+class SessionCache:
     """What sessions share. One network at a time: another one takes its place.
 
     Args:

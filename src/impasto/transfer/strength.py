@@ -25,7 +25,7 @@ from torch import Tensor
 from impasto.assembly.objective import build_objective
 from impasto.assembly.schedule import build_levels
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import Evaluate, Evaluation, Prepare
+from impasto.engine.evaluation import Evaluate, Evaluation, EvaluatorFactory
 from impasto.engine.pyramid import Level
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.errors import ParameterError
@@ -55,7 +55,7 @@ def balanced(
     styles: Sequence[Tensor],
     size: Size,
     least: int,
-    prepare: Callable[[Objective], Prepare],
+    prepare: Callable[[Objective], EvaluatorFactory],
     kept: LRUCache | None = None,
 ) -> Recipe:
     """The recipe with the style weight that its strength comes to; as it is, if that has been measured already.
@@ -179,7 +179,10 @@ def _digest(recipe: Recipe, level: Level, size: Size) -> str:
 
 
 def _middle(
-    recipe: Recipe, content: Tensor, styles: Sequence[Tensor], prepare: Callable[[Objective], Prepare]
+    recipe: Recipe,
+    content: Tensor,
+    styles: Sequence[Tensor],
+    prepare: Callable[[Objective], EvaluatorFactory],
 ) -> float:
     """The style weight that gives up half of the content, for pictures of the size to measure at; or no number."""
 
@@ -192,8 +195,8 @@ def _middle(
     content_at = evaluation(style_weight=0.0, tv_weight=0.0, photo_weight=0.0)
     style_at = evaluation(content_weight=0.0, style_weight=1.0, tv_weight=0.0, photo_weight=0.0)
     photograph, black = content * 255.0, torch.zeros_like(content)
-    before = style_at(photograph, slope=False).loss
-    if before <= _ROUNDING * style_at(black, slope=False).loss:
+    before = style_at(photograph, with_gradient=False).loss
+    if before <= _ROUNDING * style_at(black, with_gradient=False).loss:
         return math.nan
     # The solver's tolerances are for losses about as large as the default preset's.
     unit = _LOSS / before
@@ -201,14 +204,14 @@ def _middle(
     norms: list[float] = []
     ratios: list[float] = []
 
-    def watched(x: Tensor, *, slope: bool = True) -> Evaluation:
-        found = style_at(x, slope=slope)
+    def watched(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
+        found = style_at(x, with_gradient=with_gradient)
         norms.append(float(found.gradient.norm()))
         if len(norms) > _STEPS - _COUNTED and norms[-1]:
             ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * unit)
         return found
 
-    alone = content_at(_painted(photograph, watched), slope=False).loss
+    alone = content_at(_painted(photograph, watched), with_gradient=False).loss
     guess = statistics.median(ratios) if ratios else 0.0
     if not alone or not guess:
         return math.nan
@@ -219,7 +222,7 @@ def _middle(
         tv_weight=scale * recipe.tv_weight,
         photo_weight=scale * recipe.photo_weight,
     )
-    given_up = content_at(_painted(photograph, trial), slope=False).loss / alone
+    given_up = content_at(_painted(photograph, trial), with_gradient=False).loss / alone
     given_up = min(max(given_up, _SAID), 1.0 - _SAID)
     return _REST * guess * (1.0 - given_up) / given_up
 

@@ -216,7 +216,7 @@ def _iterate(
 ) -> tuple[Step | None, list[str], bool]:
     """The last step, what was noted on the way, and whether Ctrl-C came before the end."""
     from impasto import images
-    from impasto.runs.recording import due
+    from impasto.runs.recording import is_save_step
 
     last: Step | None = None
     notes: list[str] = []
@@ -225,7 +225,7 @@ def _iterate(
             for last in steps:
                 notes += last.notes
                 report.step(last)
-                if output is not None and due(last.done, save_every):
+                if output is not None and is_save_step(last.done, save_every):
                     path = output.with_name(f"{output.stem}-{last.done:04d}{output.suffix}")
                     images.write(path, last.image, bits=bits, metadata=session.recipe.to_toml())
         except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluate
 from impasto.engine.solvers.solver import BAND, Update
-from impasto.engine.solvers.state import Chunked, State, own
+from impasto.engine.solvers.state import Chunked, State, clone
 from impasto.geometry import Size
 
 
@@ -47,7 +47,7 @@ class Adam:
         self._moments: tuple[Tensor, Tensor] | None = None
         self._average: tuple[Tensor, float] | None = None  # and how much weight it has gathered, up to 1
 
-    def redrawn(self) -> None: ...
+    def resampled(self) -> None: ...
 
     def resize(self, size: Size) -> None:
         self._average = None
@@ -104,8 +104,10 @@ class Adam:
         return state
 
     def restore(self, state: State, x: Tensor) -> None:
-        self._steps = int(own(state["steps"]))
-        self._moments = (own(state["m"]).to(x.device), own(state["v"]).to(x.device)) if "m" in state else None
+        self._steps = int(clone(state["steps"]))
+        self._moments = (
+            (clone(state["m"]).to(x.device), clone(state["v"]).to(x.device)) if "m" in state else None
+        )
         self._average = None
         if "average" in state:
-            self._average = own(state["average"]).to(x.device), float(own(state["average_weight"]))
+            self._average = clone(state["average"]).to(x.device), float(clone(state["average_weight"]))

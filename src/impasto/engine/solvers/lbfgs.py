@@ -18,7 +18,7 @@ from impasto.engine.solvers.history import HistoryBuffer, Storage
 from impasto.engine.solvers.line_search import strong_wolfe
 from impasto.engine.solvers.preconditioner import LARGEST, Spectrum
 from impasto.engine.solvers.solver import BAND, Update
-from impasto.engine.solvers.state import Chunked, State, own
+from impasto.engine.solvers.state import Chunked, State, clone
 from impasto.exact import exact_type
 from impasto.geometry import Size
 
@@ -39,16 +39,15 @@ class LBFGS:
             them; where not even three fit, five are kept in a temporary file. 0 sets no limit.
         line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
         learning_rate: the step length without a line search.
-        initial_step_rms: root mean square of the first step, in units of x; less where the loss would rise. 0 takes the
-            first two steps of
-            torch.optim.LBFGS, which established tools inherit: a tiny one of length learning_rate / |g|₁, and,
-            when that one finds negative curvature, the raw gradient, which overshoots.
+        initial_step_rms: root mean square of the first step, in units of x; less where the loss would rise. 0 takes
+            the first two steps of torch.optim.LBFGS, which established tools inherit: a tiny one of length
+            learning_rate / |g|₁, and, when that one finds negative curvature, the raw gradient, which overshoots.
         bounds: keep every value within (low, high): the gradient is projected, so that the solver works on the
             picture that will be saved.
         spectral_exponent: p of the amplitudes f⁻ᵖ that steps have to begin with, for pictures of up to
             :data:`impasto.engine.solvers.preconditioner.LARGEST` pixels; 0 for steps along the gradient.
-        tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end. Where there
-            is a ``initial_step_rms`` this is for losses of 1 and more, and in proportion less for lower ones: there the
+        tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end. With an
+            ``initial_step_rms`` this is for losses of 1 and more, and in proportion less for lower ones: there the
             gradient of what is left to be done is as small.
     """
 
@@ -84,7 +83,7 @@ class LBFGS:
         self._yy = torch.zeros(0, 0, dtype=torch.float64)
         self._known: Evaluation | None = None  # at the current x, when the line search already has it
 
-    def redrawn(self) -> None:
+    def resampled(self) -> None:
         # What is known of the curvature is as good as before, but along the newest step the gradient would go from
         # one loss's to another's.
         self._newest = None
@@ -291,7 +290,7 @@ class LBFGS:
     def _falling(self, x: Tensor, direction: Tensor, length: float, loss: float, evaluate: Evaluate) -> float:
         """``length``, or the first quarter, sixteenth … of it by which the loss falls: it may be too long."""
         for _ in range(_QUARTERS):
-            if evaluate(self._clamped(x + length * direction), slope=False).loss <= loss:
+            if evaluate(self._clamped(x + length * direction), with_gradient=False).loss <= loss:
                 break
             length /= 4.0
         return length
@@ -314,9 +313,9 @@ class LBFGS:
             return
         self._begin(x)
         assert self._vectors is not None
-        self._vectors.restore(state["values"], own(state["scales"]), own(state["band"]))
-        self._sy, self._yy = own(state["sy"]), own(state["yy"])
-        places = own(state["places"]).tolist()
+        self._vectors.restore(state["values"], clone(state["scales"]), clone(state["band"]))
+        self._sy, self._yy = clone(state["sy"]), clone(state["yy"])
+        places = clone(state["places"]).tolist()
         self._pairs, newest = places[: len(self._sy)], places[len(self._sy) :]
         self._newest = newest[0] if newest else None
 

@@ -55,7 +55,7 @@ class Solver(Protocol):
         """Forget everything, as if new."""
         ...
 
-    def redrawn(self) -> None:
+    def resampled(self) -> None:
         """The loss is another sample of the same from here on: no two of its values may be compared across."""
         ...
 

@@ -34,7 +34,7 @@ class Chunked(Protocol):
 State = Mapping[str, Tensor | Chunked]
 
 
-def own(value: Tensor | Chunked) -> Tensor:
+def clone(value: Tensor | Chunked) -> Tensor:
     """A tensor of the caller's own, whole."""
     if isinstance(value, Tensor):
         return value.detach().clone()

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto.encoders.streaming import Tape
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, Later, Prepare, in_floats
+from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, EvaluatorFactory, LazyImage, in_floats
 from impasto.engine.memory import one_by_one
 from impasto.engine.regions import NONE, Regions
 from impasto.engine.tiling.feature_maps import Maps, gathered
@@ -33,14 +33,14 @@ from impasto.kernels.moments import add_products
 from impasto.losses.content import energy
 from impasto.losses.moments import Moments
 from impasto.losses.objective import (
-    Compared,
     ContentTerm,
+    FeatureMapTarget,
+    FeatureMapTerm,
     Guides,
     Objective,
     PhotoTerm,
     PictureTerm,
     StyleTerm,
-    WholeTerm,
     layers,
 )
 
@@ -66,7 +66,7 @@ def tiled(
     kept: LRUCache | None = None,
     regions: Regions = NONE,
     seamless: bool = False,
-) -> Prepare:
+) -> EvaluatorFactory:
     """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
 
     Args:
@@ -83,7 +83,7 @@ def tiled(
             multiples of the deepest layer's stride, and the objective has no term on the picture itself.
     """
 
-    def prepare(content: Later, styles: Sequence[Later]) -> EvaluateAtTurn:
+    def prepare(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateAtTurn:
         with torch.no_grad():
             wanted = style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
             picture = content()
@@ -132,7 +132,7 @@ class _Tiled:
         encoder: Streaming,
         objective: Objective,
         content: Tensor,
-        style_targets: Mapping[str, Moments | Compared],
+        style_targets: Mapping[str, Moments | FeatureMapTarget],
         guides: Guides,
         unit: float,
         tile: int,
@@ -148,7 +148,7 @@ class _Tiled:
         self._unit = unit
         self._content = [term for term in objective if isinstance(term, ContentTerm)]
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
-        self._whole = [term for term in objective if isinstance(term, WholeTerm)]
+        self._whole = [term for term in objective if isinstance(term, FeatureMapTerm)]
         needed = layers(objective)
         self._stream = encoder.stream(needed) if needed else None
         self._side = tile
@@ -251,34 +251,34 @@ class _Tiled:
         stream.forward(outer.to(torch.promote_types(outer.dtype, torch.float32)), observe)
         return {layer: torch.cat(parts, 2) for layer, parts in strips.items()}
 
-    def __call__(self, x: Tensor, *, slope: bool = True, turn: int = 0) -> Evaluation:
+    def __call__(self, x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
         with torch.no_grad():
             evaluation, self._side = fitting(
-                lambda side: self._at(x.detach(), side, slope, turn), self._side, x
+                lambda side: self._at(x.detach(), side, with_gradient, sample_index), self._side, x
             )
         return evaluation
 
-    def _at(self, x: Tensor, side: int, slope: bool, turn: int) -> Evaluation:
+    def _at(self, x: Tensor, side: int, with_gradient: bool, sample_index: int) -> Evaluation:
         self._side = side
-        gradient = torch.zeros_like(x) if slope else x.new_empty(0)
+        gradient = torch.zeros_like(x) if with_gradient else x.new_empty(0)
         values: dict[str, Tensor] = {}
-        if self._stream is not None and slope:
+        if self._stream is not None and with_gradient:
             tape, sums, maps = self._summed(self._stream, x)
             slopes = self._distances(sums, values)
-            beside = self._differentiated(maps, values, turn)
+            beside = self._differentiated(maps, values, sample_index)
             for piece in one_by_one(self._tiles):
                 tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
                 inject = self._injector(self._stream, piece, slopes, beside, values)
                 more = self._stream.backward(tape, inject)
-                piece.give_back(more, gradient, 1.0 / self._unit)
+                piece.accumulate(more, gradient, 1.0 / self._unit)
                 tape = None
         elif self._stream is not None:
             sums, maps = self._values(self._stream, x, values)
             self._distances(sums, values)
             for term in self._whole:
                 guide = self._guides.get(term.name)
-                values[term.name] = term.value(maps[term.layer], self._compared(term), turn, guide)
-        self._by_bands(x, gradient if slope else None, values)
+                values[term.name] = term.value(maps[term.layer], self._compared(term), sample_index, guide)
+        self._by_bands(x, gradient if with_gradient else None, values)
         total, terms = in_floats({term.name: values[term.name].sum() for term in self._objective})
         return Evaluation(total, gradient, terms)
 
@@ -365,13 +365,13 @@ class _Tiled:
         height, width = size_of(self._picture)
         return (height // stride) * (width // stride)
 
-    def _compared(self, term: WholeTerm) -> Compared:
+    def _compared(self, term: FeatureMapTerm) -> FeatureMapTarget:
         found = self._targets[term.name]
-        assert isinstance(found, Compared)
+        assert isinstance(found, FeatureMapTarget)
         return found
 
     def _differentiated(
-        self, maps: dict[str, Tensor], values: dict[str, Tensor], turn: int
+        self, maps: dict[str, Tensor], values: dict[str, Tensor], sample_index: int
     ) -> dict[str, Tensor]:
         """Layer -> the derivative by its whole map; fills in the terms' values. The maps are used up."""
         slopes: dict[str, Tensor] = {}
@@ -381,9 +381,9 @@ class _Tiled:
                 for term in self._whole:
                     if term.layer != layer:
                         continue
-                    value = term.value(at, self._compared(term), turn, self._guides.get(term.name))
-                    (slope,) = torch.autograd.grad(value.sum(), at)
-                    slopes[layer] = slopes[layer] + slope if layer in slopes else slope
+                    value = term.value(at, self._compared(term), sample_index, self._guides.get(term.name))
+                    (with_gradient,) = torch.autograd.grad(value.sum(), at)
+                    slopes[layer] = slopes[layer] + with_gradient if layer in slopes else with_gradient
                     values[term.name] = value.detach()
         return slopes
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.engine.cache import LRUCache, digest
-from impasto.engine.evaluation import Later
+from impasto.engine.evaluation import LazyImage
 from impasto.engine.memory import one_by_one
 from impasto.engine.regions import Regions
 from impasto.engine.tiling.feature_maps import Maps
@@ -16,7 +16,14 @@ from impasto.engine.tiling.streamed import Pieces, Result, Streaming, fitting
 from impasto.engine.tiling.tiles import Tile, cut
 from impasto.geometry import size_of
 from impasto.losses.moments import Moments, blend
-from impasto.losses.objective import Compared, Guides, Objective, StyleTerm, WholeTerm, style_layers
+from impasto.losses.objective import (
+    FeatureMapTarget,
+    FeatureMapTerm,
+    Guides,
+    Objective,
+    StyleTerm,
+    style_layers,
+)
 
 Sums = dict[str, Moments]
 """Term name -> what has been added up for it."""
@@ -25,19 +32,19 @@ Sums = dict[str, Moments]
 def style_targets(
     encoder: Streaming,
     objective: Objective,
-    styles: Sequence[Later],
+    styles: Sequence[LazyImage],
     weights: Sequence[float],
     tile: int,
     kept: LRUCache | None,
     regions: Regions,
-) -> dict[str, Moments | Compared]:
+) -> dict[str, Moments | FeatureMapTarget]:
     """Term name -> what the term compares with."""
     needed = style_layers(objective)
     if not needed:
         return {}
     stream = encoder.stream(needed)
     terms = {term.name: (term, term.target_layer) for term in objective if isinstance(term, StyleTerm)}
-    wholes = [term for term in objective if isinstance(term, WholeTerm) and term.of == "style"]
+    wholes = [term for term in objective if isinstance(term, FeatureMapTerm) and term.of == "style"]
     summed = tuple((name, term.loss, layer) for name, (term, layer) in terms.items())
     needs = (*summed, *((term.name, term.loss, term.target_layer) for term in wholes))
     found = []
@@ -68,7 +75,7 @@ def style_targets(
         for name, (term, _) in terms.items()
     }
     return blended | {
-        term.name: Compared.together(
+        term.name: FeatureMapTarget.together(
             [each.compared[term.name] for each in found], regions.shares(term, weights)
         )
         for term in wholes
@@ -91,7 +98,7 @@ class _Style:
     """What terms compare with, by name: summaries, and what is kept of whole maps."""
 
     sums: Sums
-    compared: dict[str, Compared]
+    compared: dict[str, FeatureMapTarget]
 
     def bytes(self) -> int:
         kept = [picture for each in self.compared.values() for picture in each.pictures]
@@ -102,7 +109,7 @@ class _Style:
 def _style(
     stream: Pieces,
     terms: Mapping[str, tuple[StyleTerm, str]],
-    wholes: Sequence[WholeTerm],
+    wholes: Sequence[FeatureMapTerm],
     image: Tensor,
     tiles: Sequence[Tile],
     guides: Guides,

@@ -53,7 +53,7 @@ class Tile:
         rows, columns = self._places(picture)
         return picture.index_select(-2, rows).index_select(-1, columns)
 
-    def give_back(self, gradient: Tensor, to: Tensor, scale: float) -> None:
+    def accumulate(self, gradient: Tensor, to: Tensor, scale: float) -> None:
         """Adds the gradient by what was shown, times ``scale``, to that of the whole picture."""
         if not self.seamless:
             self.outer.of(to).add_(gradient, alpha=scale)
