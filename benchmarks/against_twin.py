@@ -50,7 +50,7 @@ Painting = Iterator[Callable[[], Tensor]]
 
 def textbook(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
     """torch.optim.LBFGS on the picture at its final size, an iteration a step, clipped only when it is looked at."""
-    evaluate = _objective(content, style, recipe, unit=255.0)
+    evaluate = _objective(content, style, recipe, white_level=255.0)
     x = (resize(content, _sizes(content, style, recipe)[0], recipe.resample) * 255.0).requires_grad_()
     optimizer = torch.optim.LBFGS([x], lr=1.0, max_iter=1, tolerance_change=-1, tolerance_grad=-1)
 
@@ -113,9 +113,9 @@ def _sizes(content: Tensor, style: Tensor, recipe: Recipe) -> tuple[Size, Size]:
     return last.size, last.styles[0]
 
 
-def _objective(content: Tensor, style: Tensor, recipe: Recipe, *, unit: float) -> Evaluate:
+def _objective(content: Tensor, style: Tensor, recipe: Recipe, *, white_level: float) -> Evaluate:
     size, style_size = _sizes(content, style, recipe)
-    prepare = whole(build_encoder(recipe), build_objective(recipe), [1.0], unit)
+    prepare = whole(build_encoder(recipe), build_objective(recipe), [1.0], white_level)
     return prepare(
         lambda: resize(content, size, recipe.resample), [lambda: resize(style, style_size, recipe.resample)]
     )
@@ -153,7 +153,7 @@ def paint(objective: str, name: str, folder: Path, started: float, most: int | N
             following = seconds * 1.15
             stood_still = time.time() - started - seconds
     keep(time.time() - started - stood_still)
-    judge = _objective(content, style, resolve(objective), unit=1.0)
+    judge = _objective(content, style, resolve(objective), white_level=1.0)
     curve = []
     for seconds, processor, iterations, pixels in kept:
         judged = judge(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0)

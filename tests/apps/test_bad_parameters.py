@@ -45,7 +45,7 @@ def untouched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("target.toml").write_text('[style_target_layers]\nrelu9_1 = "relu1_1"\n', encoding="utf-8")
     Path("shares.toml").write_text("style_weights = [0.5, 0.5]\n", encoding="utf-8")
     Path("betas.toml").write_text("betas = [0.9, 1.0]\n", encoding="utf-8")
-    Path("unit.toml").write_text("unit = 2\n", encoding="utf-8")
+    Path("unit.toml").write_text("white_level = 2\n", encoding="utf-8")
     Path("ratio.toml").write_text("ratio = 1.0\n", encoding="utf-8")
     Path("smallest.toml").write_text("smallest = 0\n", encoding="utf-8")
     Path("detail.toml").write_text("detail = 1.5\n", encoding="utf-8")
@@ -243,7 +243,7 @@ OPTIONS: list[tuple[str, str]] = [
     ("--recipe target.toml", "style_target_layers"),
     ("--recipe shares.toml", "style_weights"),
     ("--recipe betas.toml", "betas"),
-    ("--recipe unit.toml", "unit"),
+    ("--recipe unit.toml", "white_level"),
     ("--recipe ratio.toml", "ratio"),
     ("--recipe smallest.toml", "smallest"),
     ("--recipe detail.toml", "detail"),
@@ -407,7 +407,7 @@ def test_other_commands(impasto: Command, untouched: Path, arguments: tuple[str,
         ({"style_weights": 0.5}, "style_weights"),
         ({"seed": 2**63}, "seed"),
         ({"seed": -1}, "seed"),
-        ({"unit": 2}, "unit"),
+        ({"white_level": 2}, "white_level"),
         ({"noise": -1}, "noise"),
         ({"noise": 256}, "noise"),
         ({"smallest": 1}, "smallest"),

@@ -22,8 +22,9 @@ from impasto.apps.cli.look import _of_bfloat16
 from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.processor import processor
+from impasto.recipes.fields import ContentLossName, StyleLossName
 from impasto.recipes.presets import PRESETS, resolve
-from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
+from impasto.recipes.recipe import Recipe
 from impasto.swatches import SWATCHES
 from tests.apps.conftest import Command
 

@@ -64,7 +64,7 @@ def _iterate(
     return iterate(
         content=content,
         styles=[_picture(16, 16, 2)],
-        prepare=whole(network, objective, [1.0], options.get("unit", 1.0)),
+        prepare=whole(network, objective, [1.0], options.get("white_level", 1.0)),
         levels=levels,
         start=resize(content, levels[0].size),
         solver=solver,
@@ -105,7 +105,7 @@ def test_each_level_lowers_its_loss(network: TinyNetwork, name: str) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("cut", [1, 5, 6, 9, 13, 17])
 def test_resumed_is_uninterrupted(network: TinyNetwork, name: str, cut: int) -> None:
-    options: dict[str, Any] = {"detail": 0.5, "unit": 255.0}
+    options: dict[str, Any] = {"detail": 0.5, "white_level": 255.0}
     make = {
         "lbfgs": lambda: LBFGS(initial_step_rms=4.0, bounds=(0.0, 255.0)),
         "lbfgs-wolfe": lambda: LBFGS(initial_step_rms=4.0, line_search=True),
@@ -233,7 +233,7 @@ def test_resumed_is_uninterrupted_where_levels_end_early(network: TinyNetwork, n
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_picture_taken_is_the_last_one(network: TinyNetwork, name: str) -> None:
-    *_, last = steps = list(_iterate(MAKERS[name](), network, unit=255.0))
+    *_, last = steps = list(_iterate(MAKERS[name](), network, white_level=255.0))
     image = last.image
     losses = last.judge(image, white=1.0).terms
     assert torch.equal(last.take(), image)
@@ -291,16 +291,16 @@ def test_closing_stops(network: TinyNetwork) -> None:
     assert list(steps) == []
 
 
-@pytest.mark.parametrize("unit", [1.0, 255.0])
+@pytest.mark.parametrize("white_level", [1.0, 255.0])
 @pytest.mark.parametrize(
     "moment", ["content at the coarse size", "content at the fine size", "solver", "prepare"]
 )
 @pytest.mark.parametrize("name", MAKERS)
 def test_interrupted_while_going_up_the_picture_is_there(
-    network: TinyNetwork, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, unit: float
+    network: TinyNetwork, monkeypatch: pytest.MonkeyPatch, name: str, moment: str, white_level: float
 ) -> None:
-    solver = LBFGS(initial_step_rms=4.0) if name == "lbfgs" and unit > 1 else MAKERS[name]()
-    steps = _iterate(solver, network, unit=unit, detail=0.5)
+    solver = LBFGS(initial_step_rms=4.0) if name == "lbfgs" and white_level > 1 else MAKERS[name]()
+    steps = _iterate(solver, network, white_level=white_level, detail=0.5)
     for step in steps:
         if step.done == LEVELS[0].iterations:
             break

@@ -13,7 +13,8 @@ import pytest
 
 from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.fields import Input
+from impasto.recipes.recipe import Recipe
 from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RESULT, Summary
 from impasto.swatches import paint

@@ -18,8 +18,9 @@ from impasto.errors import ParameterError
 from impasto.losses.objective import FeatureMapTerm, StyleLoss, StyleTerm
 from impasto.losses.relaxed_transport import RelaxedTransport
 from impasto.losses.self_similarity import SelfSimilarity
+from impasto.recipes.fields import ContentLossName, StyleLossName
 from impasto.recipes.presets import PRESETS, resolve
-from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
+from impasto.recipes.recipe import Recipe
 from impasto.runs import recording
 from impasto.runs.create import stylize
 from impasto.runs.resume import go_on

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from impasto.errors import OutputError, ParameterError
-from impasto.recipes.recipe import Input
+from impasto.recipes.fields import Input
 from impasto.reports import comparison as compare
 from tests.runs.conftest import Make, pattern
 from tests.runs.test_report import parsed

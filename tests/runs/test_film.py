@@ -12,8 +12,8 @@ import pytest
 
 from impasto.errors import ImageError, ParameterError
 from impasto.images.animation import Frame
+from impasto.recipes.fields import Input
 from impasto.recipes.presets import resolve
-from impasto.recipes.recipe import Input
 from impasto.reports import film
 from impasto.reports.film import animate, faded, frames, pictures, positions
 

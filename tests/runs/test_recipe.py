@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from impasto.errors import ParameterError
+from impasto.recipes.fields import Input
 from impasto.recipes.presets import PRESETS, change, resolve
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.recipe import Recipe
 
 weights = st.floats(0.0, 1e9, allow_nan=False)
 

@@ -48,7 +48,7 @@ class Bench:
         self.encoder = VGG(convolutions, padding=self.recipe.padding, mean=self.recipe.mean_pixel)
         self.encoder.to(dtype=dtype)
         self.objective = build_objective(self.recipe)
-        self.unit = float(self.recipe.unit)
+        self.white_level = float(self.recipe.white_level)
         self.evaluate: Evaluate = evaluator(
             self.encoder,
             self.objective,
@@ -59,7 +59,7 @@ class Bench:
                 extract=self.encoder,
                 objective=self.objective,
             ),
-            self.unit,
+            self.white_level,
         )
 
     def picture(self, name: str) -> Tensor:
@@ -73,7 +73,7 @@ class Bench:
         elif self.recipe.preset == "neural-style":
             noise, flip = np.load(self.folder / "init_neural_style_pt_bgr_meansub.npy"), True
         else:
-            return self.picture("content") * self.unit
+            return self.picture("content") * self.white_level
         centred = torch.from_numpy(noise)[None].double()
         mean = torch.tensor(self.recipe.mean_pixel or CAFFE_MEAN, dtype=torch.float64).view(1, 3, 1, 1)
         return ((centred.flip(1) if flip else centred) + mean).to(self.dtype)
@@ -108,7 +108,7 @@ def test_losses_and_gradient_at_the_candidate(
 ) -> None:
     bench = Bench(shared, convolutions, preset, dtype)
     theirs = reference["tools"][TOOLS[preset]]["candidate_float64"]
-    ours = bench.evaluate(bench.picture("candidate") * bench.unit)
+    ours = bench.evaluate(bench.picture("candidate") * bench.white_level)
     assert ours.loss == pytest.approx(theirs["total"], rel=loss)
     assert ours.terms["content relu4_2"] == pytest.approx(theirs["content_weighted"], rel=loss)
     styles = [value for name, value in ours.terms.items() if name.startswith("style")]
@@ -118,7 +118,7 @@ def test_losses_and_gradient_at_the_candidate(
         assert value == pytest.approx(wanted, rel=max(loss, 5e-5 if dtype == torch.float32 else 0))
     if theirs.get("tv_weighted"):
         assert ours.terms["tv"] == pytest.approx(theirs["tv_weighted"], rel=loss)
-    per_level = ours.gradient * (bench.unit / 255.0)  # d total / d pixel in 0..255
+    per_level = ours.gradient * (bench.white_level / 255.0)  # d total / d pixel in 0..255
     positions = reference["meta"]["sample_positions_channel_row_col"]
     samples = np.array([float(per_level[0, c, y, x]) for c, y, x in positions])
     worst = np.abs(samples - np.array(theirs["grad"]["samples"])).max()
@@ -152,7 +152,7 @@ def test_the_tools_own_first_iterations(
     assert off[:5].max() <= early
     assert off.max() <= late
     final = theirs.get("final_average_rgb255", theirs.get("final_image_rgb255"))
-    picture = 255 * solver.best(x)[0] / bench.unit
+    picture = 255 * solver.best(x)[0] / bench.white_level
     samples = [
         float(picture[c, row, column])
         for c, row, column in reference["meta"]["sample_positions_channel_row_col"]
@@ -193,7 +193,7 @@ def test_neural_style_from_the_content(
     shared: Path, reference: dict[str, Any], convolutions: Convolutions
 ) -> None:
     bench = Bench(shared, convolutions, "neural-style", torch.float64)
-    totals, _, _ = bench.run(bench.picture("content") * bench.unit, 20)
+    totals, _, _ = bench.run(bench.picture("content") * bench.white_level, 20)
     theirs = reference["tools"]["neural_style_pt"]["trajectory20_content_init_float64"]["total"]
     off = _relative(totals, theirs)
     assert off[:5].max() <= 1e-6

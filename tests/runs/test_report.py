@@ -15,7 +15,8 @@ import PIL.Image
 import pytest
 
 from impasto.errors import OutputError, ParameterError
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.fields import Input
+from impasto.recipes.recipe import Recipe
 from impasto.reports import html as report
 from impasto.reports.run_view import expand, read_all, varying
 from impasto.runs.folder import RunFolder

@@ -14,7 +14,8 @@ import torch
 import impasto
 from impasto.assembly import networks
 from impasto.errors import InputError, ParameterError
-from impasto.recipes.recipe import Change, Recipe
+from impasto.recipes.fields import Change
+from impasto.recipes.recipe import Recipe
 from impasto.runs.create import begin, stylize
 from impasto.runs.layout import CHECKPOINTS
 from impasto.runs.readers import read_events, read_recipe, read_steering, status

@@ -17,7 +17,8 @@ from impasto import color, images
 from impasto.engine.regions import Region, Regions, See
 from impasto.errors import ParameterError
 from impasto.geometry import Size, resize, size_of
-from impasto.recipes.recipe import Recipe, RegionOf
+from impasto.recipes.fields import RegionOf
+from impasto.recipes.recipe import Recipe
 
 Read = Callable[[str], images.Picture]
 

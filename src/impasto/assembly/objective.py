@@ -38,7 +38,8 @@ from impasto.losses.self_similarity import SelfSimilarity
 from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.losses.wasserstein import Gaussian
-from impasto.recipes.recipe import ContentLossName, Recipe, StyleLossName
+from impasto.recipes.fields import ContentLossName, StyleLossName
+from impasto.recipes.recipe import Recipe
 
 STYLE_LOSSES: dict[StyleLossName, StyleLoss | FeatureMapLoss] = {
     "gram-share": Gram(divide="pixels", reduce="share"),
@@ -149,7 +150,7 @@ def build_evaluation(
     objective: Objective,
     shares: Sequence[float],
     *,
-    unit: float,
+    white_level: float,
     tile: int = 0,
     kept: LRUCache | None = None,
     regions: Callable[[See], Regions] = lambda see: NONE,
@@ -160,7 +161,7 @@ def build_evaluation(
 
     Args:
         shares: of the styles; they sum to 1.
-        unit: what white is.
+        white_level: what white is.
         tile: side of the tiles in pixels; 0 cuts nothing.
         kept: targets that other pictures have left, for a network that can be cut.
         seamless: the picture goes on at its other side.
@@ -175,7 +176,7 @@ def build_evaluation(
             encoder,
             objective,
             shares,
-            unit,
+            white_level,
             tile=tile,
             kept=kept,
             regions=regions(encoder.see),
@@ -186,4 +187,4 @@ def build_evaluation(
         raise ParameterError("seamless: expected a VGG, other networks cannot be cut")
     if any(isinstance(term, StyleTerm | FeatureMapTerm) and term.region for term in objective):
         raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
-    return rounded(whole(encoder, objective, shares, unit), tf32=tf32)
+    return rounded(whole(encoder, objective, shares, white_level), tf32=tf32)

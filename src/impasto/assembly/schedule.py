@@ -149,7 +149,7 @@ def build_start(
 
 def build_solver(recipe: Recipe) -> Solver:
     """The solver, new."""
-    bounds = (0.0, float(recipe.unit)) if recipe.bounded else None
+    bounds = (0.0, float(recipe.white_level)) if recipe.bounded else None
     if recipe.optimizer == "adam":
         return Adam(
             learning_rate=learning_rate(recipe),
@@ -163,7 +163,7 @@ def build_solver(recipe: Recipe) -> Solver:
         * 1_000_000,
         line_search=recipe.optimizer == "lbfgs-wolfe",
         learning_rate=learning_rate(recipe),
-        initial_step_rms=recipe.initial_step_rms / 255.0 * recipe.unit,
+        initial_step_rms=recipe.initial_step_rms / 255.0 * recipe.white_level,
         spectral_exponent=recipe.spectral_exponent,
         bounds=bounds,
     )
@@ -171,4 +171,4 @@ def build_solver(recipe: Recipe) -> Solver:
 
 def learning_rate(recipe: Recipe) -> float:
     """The solver's: the recipe's, or what suits it."""
-    return recipe.learning_rate or (0.02 * recipe.unit if recipe.optimizer == "adam" else 1.0)
+    return recipe.learning_rate or (0.02 * recipe.white_level if recipe.optimizer == "adam" else 1.0)

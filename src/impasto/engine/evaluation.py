@@ -80,7 +80,7 @@ def whole(
     extract: Extract,
     objective: Objective,
     style_weights: Sequence[float],
-    unit: float = 1.0,
+    white_level: float = 1.0,
     regions: Regions = NONE,
 ) -> EvaluatorFactory:
     """The evaluation of an objective by autograd, for any encoder.
@@ -89,7 +89,7 @@ def whole(
         extract: the encoder.
         objective: what to evaluate.
         style_weights: a share for each style; they sum to 1.
-        unit: what white is.
+        white_level: what white is.
         regions: where the style terms of a region look.
     """
 
@@ -100,7 +100,7 @@ def whole(
             picture, shown, style_weights, extract=extract, objective=objective, regions=regions
         )
         guides = regions.guides(objective, size_of(picture))
-        return evaluator(extract, objective, wanted, unit, guides)
+        return evaluator(extract, objective, wanted, white_level, guides)
 
     return prepare
 
@@ -144,13 +144,13 @@ def level_targets(
 
 
 def evaluator(
-    extract: Extract, objective: Objective, targets: Targets, unit: float, guides: Guides | None = None
+    extract: Extract, objective: Objective, targets: Targets, white_level: float, guides: Guides | None = None
 ) -> EvaluateAtTurn:
     """The evaluation of an objective at pictures stored in [0, unit].
 
     Args:
         extract: the encoder, (image in [0, 1], layers) -> features.
-        unit: what white is; the gradient is with respect to the stored values.
+        white_level: what white is; the gradient is with respect to the stored values.
         guides: how much the features of a region's terms count.
     """
     needed = layers(objective)
@@ -158,7 +158,7 @@ def evaluator(
     def evaluate_at(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
         x = x.detach().requires_grad_(with_gradient)
         with torch.set_grad_enabled(with_gradient):
-            image = x / unit
+            image = x / white_level
             terms = evaluate(
                 objective,
                 targets,

@@ -70,7 +70,7 @@ class Step:
         """
         painting = self._now()
         best = trimmed(painting.solver.best(painting.x), painting.margin)
-        return (best / painting.unit).clamp_(0.0, 1.0)
+        return (best / painting.white_level).clamp_(0.0, 1.0)
 
     def take(self) -> Tensor:
         """:attr:`painted`, without a copy of it being made: for who wants no further step, and cannot have one.
@@ -88,7 +88,7 @@ class Step:
         if painting.margin:
             # What is taken is judged without its margin, by who prepares that and needs the room for it.
             painting.evaluate = _unprepared
-        return trimmed(best.div_(painting.unit).clamp_(0.0, 1.0), painting.margin)
+        return trimmed(best.div_(painting.white_level).clamp_(0.0, 1.0), painting.margin)
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         """The losses of any picture of this level's size, its margin included, (1, 3, H, W) in [0, white].
@@ -99,8 +99,10 @@ class Step:
         painting = self._painting
         if painting.position[0] != self.level:
             raise RuntimeError("a step's losses: expected at its own level, came after it")
-        unit = painting.unit
-        return painting.evaluate(picture if white == unit else picture * (unit / white), with_gradient=False)
+        white_level = painting.white_level
+        return painting.evaluate(
+            picture if white == white_level else picture * (white_level / white), with_gradient=False
+        )
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, for ``resume``.
@@ -134,7 +136,9 @@ class _Painting:
     x: Tensor
     solver: Solver
     watchdog: Watchdog
-    unit: float  # what white is in x; 1 while going up a level, so that Ctrl-C then leaves a picture too
+    white_level: (
+        float  # what white is in x; 1 while going up a level, so that Ctrl-C then leaves a picture too
+    )
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
     course: Course
     evaluate: EvaluateAtTurn
@@ -155,7 +159,7 @@ class _Painting:
         level, done_here, done = clone(state["position"]).tolist()
         self.x = clone(state["x"]).to(self.x.device)
         self.watchdog.restore(_part(state, "watchdog."))
-        self.solver = _fallback(self.unit) if self.watchdog.switched else solver
+        self.solver = _fallback(self.white_level) if self.watchdog.switched else solver
         self.solver.restore(_part(state, "solver."), self.x)
         self.position = (level, done_here, done)
 
@@ -181,7 +185,7 @@ def iterate(
     levels: Sequence[Level],
     start: Tensor,
     solver: Solver,
-    unit: float = 1.0,
+    white_level: float = 1.0,
     detail: float = 0.0,
     min_relative_decrease: float = 0.0,
     resample_every: int = 0,
@@ -198,11 +202,12 @@ def iterate(
     Args:
         content: (1, 3, H, W), RGB in [0, 1].
         styles: one or more such pictures.
-        prepare: what to minimise: given the pictures at a level's size, how to evaluate, with the same ``unit``.
+        prepare: what to minimise: given the pictures at a level's size, how to evaluate, with the same
+            ``white_level``.
         levels: sizes and iterations, coarse to fine.
         start: (1, 3, h, w) at the first level's size; may leave [0, 1].
-        solver: fresh; it works on the picture times ``unit``.
-        unit: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
+        solver: fresh; it works on the picture times ``white_level``.
+        white_level: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
         detail: share of the content's detail added when going up a level (see :func:`carry_up`).
         min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never
             stops early.
@@ -224,10 +229,10 @@ def iterate(
     steering = steering or Steering()
     first = Course(prepare, solver.learning_rate, resample_every, finish)
     painting = _Painting(
-        x=(widened(start, margin) * unit).contiguous(),
+        x=(widened(start, margin) * white_level).contiguous(),
         solver=solver,
         watchdog=Watchdog(min_relative_decrease=min_relative_decrease),
-        unit=unit,
+        white_level=white_level,
         position=(0, 0, 0),
         course=first,
         evaluate=_unprepared,
@@ -310,7 +315,7 @@ def _go_back(painting: _Painting, steering: Steering, start: Tensor, solver: Sol
         solver,
         Watchdog(min_relative_decrease=painting.watchdog.min_relative_decrease),
     )
-    painting.x = (widened(start, painting.margin) * painting.unit).contiguous()
+    painting.x = (widened(start, painting.margin) * painting.white_level).contiguous()
     painting.position = (0, 0, 0)
 
 
@@ -324,8 +329,11 @@ def _go_up(
 ) -> None:
     """The picture at the next level's size."""
     # Nothing of this level is needed any more, and the next one's pictures are the largest things there are.
-    unit = painting.unit
-    painting.x, painting.unit = painting.solver.best(painting.x).div_(unit).clamp_(0.0, 1.0), 1.0
+    white_level = painting.white_level
+    painting.x, painting.white_level = (
+        painting.solver.best(painting.x).div_(white_level).clamp_(0.0, 1.0),
+        1.0,
+    )
     painting.watchdog.restart()
     margin = painting.margin
     height, width = sizes[1]
@@ -333,12 +341,12 @@ def _go_up(
     own = trimmed(painting.x, margin)
     release_free_memory()
     larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless, margin=margin)
-    painting.x, painting.unit = larger.mul_(unit), unit
+    painting.x, painting.white_level = larger.mul_(white_level), white_level
 
 
 def _begin_lower(painting: _Painting, start: Tensor) -> None:
     """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower."""
-    start = (widened(start, painting.margin) * painting.unit).contiguous()
+    start = (widened(start, painting.margin) * painting.white_level).contiguous()
     ours, carried = (painting.evaluate(x, with_gradient=False).loss for x in (start, painting.x))
     if ours < carried:
         painting.x = start
@@ -364,7 +372,7 @@ def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
             painting.solver.restart()
             return update, (f"{verdict.reason}: restarted",), False
         case "switch":
-            painting.solver = _fallback(painting.unit)
+            painting.solver = _fallback(painting.white_level)
             return update, (f"{verdict.reason} again: Adam takes over",), False
         case "give up":
             raise DivergedError(
@@ -372,9 +380,9 @@ def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
             )
 
 
-def _fallback(unit: float) -> Adam:
+def _fallback(white_level: float) -> Adam:
     """The solver for what L-BFGS cannot do: small bounded steps, whatever the loss's scale."""
-    return Adam(learning_rate=0.01 * unit, betas=(0.9, 0.99), bounds=(0.0, unit))
+    return Adam(learning_rate=0.01 * white_level, betas=(0.9, 0.99), bounds=(0.0, white_level))
 
 
 def _part(state: State, prefix: str) -> State:

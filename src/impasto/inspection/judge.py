@@ -26,8 +26,9 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
 from impasto.images.reading import in_few_bytes
+from impasto.recipes.fields import Input
 from impasto.recipes.presets import change, resolve
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.recipe import Recipe
 
 _DISTORTED = 0.02
 """How much a result's proportions may differ from the content's, beside a pixel of rounding."""
@@ -216,7 +217,7 @@ class Judge:
                 self._encoder,
                 self.objective,
                 self.recipe.style_shares,
-                unit=1.0,
+                white_level=1.0,
                 tile=self.recipe.tile,
                 regions=self._masks.regions,
                 seamless=self.recipe.seamless,

@@ -182,13 +182,13 @@ def _steps(
         content=original,
         styles=[original],
         prepare=build_evaluation(
-            viewer.load(), objective, (1.0,), unit=255.0, tile=_TILE, tf32=viewer.precision == "tf32"
+            viewer.load(), objective, (1.0,), white_level=255.0, tile=_TILE, tf32=viewer.precision == "tf32"
         ),
         # One size: what a coarser one showed would be known from elsewhere than these layers.
         levels=[Level(size, (size,), steps)],
         start=start,
         solver=LBFGS(history=20, initial_step_rms=4.0, bounds=(0.0, 255.0), spectral_exponent=0.25),
-        unit=255.0,
+        white_level=255.0,
     )
 
 

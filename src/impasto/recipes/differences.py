@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.fields import Input
+from impasto.recipes.recipe import Recipe
 
 
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:

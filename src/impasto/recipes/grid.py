@@ -17,8 +17,10 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from impasto.errors import ParameterError, unknown_name
+from impasto.recipes.fields import STARTS, Quality
 from impasto.recipes.parsing import parse_layers
-from impasto.recipes.recipe import STARTS, Quality, Recipe, complaint
+from impasto.recipes.recipe import Recipe
+from impasto.recipes.validation import complaint
 
 Grid = Mapping[str, tuple[Any, ...]]
 """Setting -> its values, at least one and each once."""

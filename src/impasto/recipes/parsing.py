@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.recipes.recipe import StyleLossName
+from impasto.recipes.fields import StyleLossName
 
 _WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.recipes.recipe import Quality, Recipe, recipe_from
+from impasto.recipes.fields import Quality
+from impasto.recipes.recipe import Recipe, recipe_from
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ _SINGLE_SCALE = {
     "detail": 0.0,
     "min_relative_decrease": 0.0,
     "bounded": False,
-    "unit": 255,
+    "white_level": 255,
     "coarser": 1.0,
 }
 _TORCH_LBFGS = {
@@ -221,7 +222,7 @@ PRESETS: dict[str, Preset] = {
             "betas": (0.9, 0.99),
             "averaging": 0.99,
             "bounded": True,
-            "unit": 1,
+            "white_level": 1,
             "steps": 3000,
             "first_level": 2.0,
         },

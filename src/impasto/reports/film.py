@@ -23,7 +23,7 @@ from impasto.color import linear_to_srgb, srgb_to_linear
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images.animation import Frame, check_film, write_film
-from impasto.recipes.recipe import Input
+from impasto.recipes.fields import Input
 from impasto.runs.layout import RESULT
 from impasto.runs.readers import read_recipe, read_summary
 

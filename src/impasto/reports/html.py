@@ -26,7 +26,8 @@ from impasto.errors import OutputError, ParameterError
 from impasto.figures.charts import Chart, style_of, svg
 from impasto.figures.contact_sheet import fitted
 from impasto.files import replacing
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.fields import Input
+from impasto.recipes.recipe import Recipe
 from impasto.reports.run_view import RunView, picture_or_note, read_all, setting, varying
 
 BUDGET = 10_500_000

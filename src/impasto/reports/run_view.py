@@ -20,7 +20,8 @@ from impasto import images
 from impasto.errors import ImpastoError, ParameterError
 from impasto.figures.charts import Curve, drawable
 from impasto.recipes.differences import differences
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.fields import Input
+from impasto.recipes.recipe import Recipe
 from impasto.runs.layout import EVENTS, RECIPE, RESULT, Summary
 from impasto.runs.readers import damaged_events, find, read_events, read_recipe, read_summary, status
 from impasto.text import one_line

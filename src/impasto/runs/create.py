@@ -14,7 +14,7 @@ from impasto import images
 from impasto.engine.optimize import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.images import Source
-from impasto.recipes.recipe import STARTS, RegionOf
+from impasto.recipes.fields import STARTS, RegionOf
 from impasto.runs.folder import RunFolder
 from impasto.runs.readers import check_new
 from impasto.runs.recording import (

@@ -14,7 +14,8 @@ import filelock
 from pydantic import ValidationError
 
 from impasto.errors import ParameterError
-from impasto.recipes.recipe import Recipe, read_toml, recipe_from
+from impasto.recipes.recipe import Recipe, recipe_from
+from impasto.recipes.validation import read_toml
 from impasto.runs.checkpoint import read_from
 from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, SUMMARY, Summary
 

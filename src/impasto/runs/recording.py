@@ -18,7 +18,8 @@ from impasto._version import __version__
 from impasto.assembly.device import peak_memory
 from impasto.engine.optimize import Step
 from impasto.errors import OutputError
-from impasto.recipes.recipe import Change, Recipe
+from impasto.recipes.fields import Change
+from impasto.recipes.recipe import Recipe
 from impasto.runs.checkpoint import Checkpoint
 from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RESULT, Status, Summary

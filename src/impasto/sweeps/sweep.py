@@ -24,10 +24,11 @@ from impasto.figures.contact_sheet import contact_sheet, fitted
 from impasto.files import replacing
 from impasto.jobs.job import MAX_PIXELS, Event, Job, Limits, check_job, is_done, run_job
 from impasto.jobs.workers import run_jobs
+from impasto.recipes.fields import Input
 from impasto.recipes.grid import Variant, check_grid, shown, variants
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.recipe import Recipe
 from impasto.reports import html as report
 from impasto.reports.run_view import picture_or_note
 from impasto.runs.layout import RECIPE, RESULT

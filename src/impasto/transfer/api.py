@@ -9,9 +9,10 @@ from typing import Any, cast
 from impasto.engine.optimize import Step
 from impasto.errors import ParameterError
 from impasto.images import Source
+from impasto.recipes.fields import Input
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
-from impasto.recipes.recipe import Input, Recipe
+from impasto.recipes.recipe import Recipe
 from impasto.transfer.painting import UNDO_BYTES, Painting
 from impasto.transfer.planner import Plan
 from impasto.transfer.result import Result

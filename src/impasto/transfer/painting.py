@@ -106,7 +106,7 @@ class Painting(Iterator[Step]):
         """Let settings be others from the next step on.
 
         Args:
-            settings: those of :data:`impasto.recipes.recipe.CHANGEABLE`, or a ``strength``, which is measured and
+            settings: those of :data:`impasto.recipes.fields.CHANGEABLE`, or a ``strength``, which is measured and
                 becomes a style weight. Layers are those that there are from the beginning; 0 leaves one out.
 
         Returns:

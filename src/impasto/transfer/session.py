@@ -34,8 +34,9 @@ from impasto.geometry import Size, resize, size_of
 from impasto.images import Source
 from impasto.images.reading import in_few_bytes
 from impasto.losses.objective import Objective, draws
+from impasto.recipes.fields import CHANGEABLE, STARTS, Input, RegionOf
 from impasto.recipes.presets import change
-from impasto.recipes.recipe import CHANGEABLE, STARTS, Input, Recipe, RegionOf
+from impasto.recipes.recipe import Recipe
 from impasto.transfer.painting import Painting
 from impasto.transfer.planner import Plan, draw_up
 from impasto.transfer.result import Result
@@ -210,7 +211,7 @@ class Session:
             styles=self.styles,
             size=self.size,
             least=1 if self._given else self._smallest_side(recipe),
-            prepare=partial(self._prepared, recipe, unit=255.0),
+            prepare=partial(self._prepared, recipe, white_level=255.0),
             kept=None if self._shared is None or self._given is not None else self._shared.targets,
         )
 
@@ -287,7 +288,7 @@ class Session:
                 levels=self.levels,
                 start=build_start(self.recipe, self.levels[0].size, self.content, self.styles, self._init),
                 solver=build_solver(self.recipe),
-                unit=float(self.recipe.unit),
+                white_level=float(self.recipe.white_level),
                 detail=self.recipe.detail,
                 min_relative_decrease=self.recipe.min_relative_decrease,
                 resample_every=first.resample_every,
@@ -317,7 +318,7 @@ class Session:
         """
         self.load()
         level, settings = self.levels[-1], self.recipe.after(done)
-        return self._prepared(settings, build_objective(settings), unit=1.0)(
+        return self._prepared(settings, build_objective(settings), white_level=1.0)(
             partial(resize, self.content, level.size, self.recipe.resample),
             [
                 partial(resize, style, size, self.recipe.resample)
@@ -338,7 +339,9 @@ class Session:
             put_back, colored = self._masks_of(settings).finish(self._photo), self._colored
             content, photo_finish = self.content, settings.photo_finish  # not self, which keeps the function
             self._courses[key] = Course(
-                self._prepared(settings, objective, unit=float(settings.unit), margin=self.margin),
+                self._prepared(
+                    settings, objective, white_level=float(settings.white_level), margin=self.margin
+                ),
                 rate,
                 engine.RESAMPLE_EVERY if draws(objective) else 0,
                 lambda painted: put_back(colored(recolored_photo(painted, content, photo_finish))),
@@ -413,7 +416,7 @@ class Session:
         return replace(self._masks[settings.regions], recipe=settings)
 
     def _prepared(
-        self, settings: Recipe, objective: Objective, *, unit: float, margin: int = 0
+        self, settings: Recipe, objective: Objective, *, white_level: float, margin: int = 0
     ) -> EvaluatorFactory:
         assert self.encoder is not None
         kept = self._kept if self.recipe.changes else None
@@ -421,7 +424,7 @@ class Session:
             self.encoder,
             objective,
             settings.style_shares,
-            unit=unit,
+            white_level=white_level,
             tile=self.recipe.tile and self.recipe.tile + 2 * margin,  # no sliver for the margin
             kept=kept if self._shared is None else self._shared.targets,  # which are new with a new network
             regions=partial(self._masks_of(settings).regions, margin=margin),

@@ -13,8 +13,8 @@ from impasto.assembly.networks import build_encoder
 from impasto.assembly.objective import build_evaluation, build_objective, least_side
 from impasto.assembly.schedule import build_levels
 from impasto.geometry import Size
+from impasto.recipes.fields import Quality
 from impasto.recipes.presets import resolve
-from impasto.recipes.recipe import Quality
 
 MEASURED: tuple[int, ...] = (96, 192, 384)
 """Long sides that are measured, in pixels."""
@@ -29,17 +29,17 @@ def evaluation_seconds(device_name: str = "auto", precision: str = "auto") -> di
     dtype, _ = choose_precision(precision, device, exact=False)
     recipe = resolve()
     encoder = build_encoder(recipe).to(device=device, dtype=dtype)
-    prepare = build_evaluation(encoder, build_objective(recipe), [1.0], unit=recipe.unit)
+    prepare = build_evaluation(encoder, build_objective(recipe), [1.0], white_level=recipe.white_level)
     found = {}
     for side in MEASURED:
         generator = torch.Generator().manual_seed(0)
         content, style, x = (torch.rand(1, 3, *_size(side), generator=generator).to(device) for _ in range(3))
         evaluate = prepare(lambda content=content: content, [lambda style=style: style])  # type: ignore[misc]
-        evaluate(x * recipe.unit)
+        evaluate(x * recipe.white_level)
         best = math.inf
         for _ in range(3):
             started = time.perf_counter()
-            evaluate(x * recipe.unit)
+            evaluate(x * recipe.white_level)
             best = min(best, time.perf_counter() - started)
         found[side] = best
     return found

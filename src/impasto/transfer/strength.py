@@ -31,7 +31,8 @@ from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.losses.objective import Objective
-from impasto.recipes.recipe import Recipe, StyleLossName
+from impasto.recipes.fields import StyleLossName
+from impasto.recipes.recipe import Recipe
 
 SIDE = 128
 """Long side of the pictures that are measured at, whatever the size of the result."""
@@ -199,8 +200,8 @@ def _middle(
     if before <= _ROUNDING * style_at(black, with_gradient=False).loss:
         return math.nan
     # The solver's tolerances are for losses about as large as the default preset's.
-    unit = _LOSS / before
-    style_at = evaluation(content_weight=0.0, style_weight=unit, tv_weight=0.0, photo_weight=0.0)
+    white_level = _LOSS / before
+    style_at = evaluation(content_weight=0.0, style_weight=white_level, tv_weight=0.0, photo_weight=0.0)
     norms: list[float] = []
     ratios: list[float] = []
 
@@ -208,17 +209,17 @@ def _middle(
         found = style_at(x, with_gradient=with_gradient)
         norms.append(float(found.gradient.norm()))
         if len(norms) > _STEPS - _COUNTED and norms[-1]:
-            ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * unit)
+            ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * white_level)
         return found
 
     alone = content_at(_painted(photograph, watched), with_gradient=False).loss
     guess = statistics.median(ratios) if ratios else 0.0
     if not alone or not guess:
         return math.nan
-    scale = unit / guess
+    scale = white_level / guess
     trial = evaluation(
         content_weight=scale * recipe.content_weight,
-        style_weight=unit,
+        style_weight=white_level,
         tv_weight=scale * recipe.tv_weight,
         photo_weight=scale * recipe.photo_weight,
     )

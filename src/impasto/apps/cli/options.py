@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter, Token
 
 from impasto.errors import ParameterError
+from impasto.recipes.fields import (
+    ColorMatch,
+    ContentLossName,
+    Device,
+    EncoderName,
+    Optimizer,
+    Precision,
+    Quality,
+)
 from impasto.recipes.parsing import (
     parse_layers,
     parse_memory,
@@ -18,15 +27,6 @@ from impasto.recipes.parsing import (
     parse_style_loss,
     parse_turns,
     parse_weights,
-)
-from impasto.recipes.recipe import (
-    ColorMatch,
-    ContentLossName,
-    Device,
-    EncoderName,
-    Optimizer,
-    Precision,
-    Quality,
 )
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ UNCHANGED = Options()
 
 def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
     from impasto.recipes.presets import reopen, resolve
-    from impasto.recipes.recipe import read_toml
+    from impasto.recipes.validation import read_toml
 
     if file is None:
         return resolve(**given)

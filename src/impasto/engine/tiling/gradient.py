@@ -59,7 +59,7 @@ def tiled(
     encoder: Streaming,
     objective: Objective,
     style_weights: Sequence[float],
-    unit: float = 1.0,
+    white_level: float = 1.0,
     *,
     tile: int = 0,
     content_bytes: int = CONTENT_BYTES,
@@ -73,7 +73,7 @@ def tiled(
         encoder: the network.
         objective: what to evaluate.
         style_weights: a share for each style; they sum to 1.
-        unit: what white is.
+        white_level: what white is.
         tile: side of the tiles in pixels; 0 cuts nothing.
         content_bytes: memory for the content's features. Where they would take more they are computed at every
             evaluation, a quarter more work, from the content kept at half the precision.
@@ -95,7 +95,7 @@ def tiled(
                     picture,
                     wanted,
                     guides,
-                    unit,
+                    white_level,
                     side,
                     content_bytes,
                     kept,
@@ -134,7 +134,7 @@ class _Tiled:
         content: Tensor,
         style_targets: Mapping[str, Moments | FeatureMapTarget],
         guides: Guides,
-        unit: float,
+        white_level: float,
         tile: int,
         content_bytes: int,
         kept: LRUCache | None,
@@ -145,7 +145,7 @@ class _Tiled:
         self._targets = {**style_targets}
         self._guides = guides
         self._seamless = seamless
-        self._unit = unit
+        self._white_level = white_level
         self._content = [term for term in objective if isinstance(term, ContentTerm)]
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
         self._whole = [term for term in objective if isinstance(term, FeatureMapTerm)]
@@ -270,7 +270,7 @@ class _Tiled:
                 tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
                 inject = self._injector(self._stream, piece, slopes, beside, values)
                 more = self._stream.backward(tape, inject)
-                piece.accumulate(more, gradient, 1.0 / self._unit)
+                piece.accumulate(more, gradient, 1.0 / self._white_level)
                 tape = None
         elif self._stream is not None:
             sums, maps = self._values(self._stream, x, values)
@@ -291,7 +291,7 @@ class _Tiled:
         *,
         way_back: bool = False,
     ) -> Tape:
-        return stream.forward(piece.shown(x) / self._unit, observe, way_back=way_back)
+        return stream.forward(piece.shown(x) / self._white_level, observe, way_back=way_back)
 
     def _maps(self, stream: Pieces) -> Maps:
         return Maps(stream, {term.layer for term in self._whole}, size_of(self._picture))
@@ -444,12 +444,12 @@ class _Tiled:
                 last = min(first + rows, height)
                 own = slice(first, min(last + term.below, height))
                 with torch.enable_grad():
-                    leaf = (x[:, :, own] / self._unit).requires_grad_()
+                    leaf = (x[:, :, own] / self._white_level).requires_grad_()
                     edges = (first == 0, last == height)
                     value = term.piece(leaf, self._photo[:, :, own], edges, (height, width))
                     if gradient is not None:
                         more = torch.autograd.grad(value.sum(), leaf)[0]
-                        gradient[:, :, own].add_(more, alpha=1.0 / self._unit)
+                        gradient[:, :, own].add_(more, alpha=1.0 / self._white_level)
                 value = value.detach()
                 values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
 

@@ -1,0 +1,32 @@
+"""What is wrong with settings, in one line."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from pydantic import ValidationError
+
+from impasto.errors import ParameterError
+
+
+def read_toml(text: str, *, name: str) -> dict[str, Any]:
+    """A TOML document as a dict; a ParameterError naming ``name`` when it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"{name}: expected a recipe in TOML, got: {error}") from error
+
+
+def complaint(error: ValidationError, name: str, *, whole: bool = False) -> str:
+    """The first of what is wrong with ``name``, in one line, and where in it unless it is wrong as a whole."""
+    first = error.errors()[0]
+    where = "" if whole else ".".join(str(part) for part in first["loc"])
+    where = f"{name}: {where}" if name and where else where or name
+    message = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    if first["type"] == "value_error":
+        return f"{name}: {message}" if name else message
+    if first["type"] == "extra_forbidden":
+        return f"{where}: no such setting"
+    expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
+    return f"{where}: expected {expected}, got {first['input']!r}"
