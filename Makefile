@@ -26,8 +26,9 @@ check: .venv/check
 	.venv/bin/mypy --platform darwin
 	.venv/bin/lint-imports
 
-# The pictures in the pages, by the commands that stand there.
+# What the pages derive from the code, and the pictures, by the commands that stand there.
 docs: .venv/demo
+	.venv/bin/python docs/settings.py
 	.venv/bin/python docs/pictures.py
 
 bench: .venv/bench

@@ -34,7 +34,15 @@ class ImageError(InputError):
 
 
 class ParameterError(InputError):
-    """A value out of range, an unknown name, or options that do not fit together."""
+    """A value out of range, an unknown name, or options that do not fit together.
+
+    Attributes:
+        field: the setting that is wrong, where it is one; a form can show the message beside it.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class WeightsError(InputError):

@@ -85,7 +85,7 @@ OPTIONS: list[tuple[str, str]] = [
     ("--style-scales 1,0", "style_scales"),
     ("--style-scales 1,2,3", "style_scales: expected one, or one for each of 1 styles, got 3"),
     ("--style-rotate 45", "style_rotate"),
-    ("--style-rotate left", "--style-rotate: expected 0, 90, 180 or 270"),
+    ("--style-rotate left", "--style-rotate: expected whole numbers"),
     ("--style-flip diagonal", "style_flip"),
     ("--color vivid", "--color"),
     ("--style-scale 0", "style_scale"),

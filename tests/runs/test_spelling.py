@@ -6,12 +6,12 @@ import pytest
 
 from impasto.errors import ParameterError
 from impasto.recipes.parsing import (
+    parse_integers,
     parse_layers,
     parse_memory,
     parse_names,
     parse_regions,
     parse_style_loss,
-    parse_turns,
     parse_weights,
 )
 
@@ -54,10 +54,10 @@ def test_what_is_no_region(masks: list[str], style_masks: list[str], more: list[
 
 
 def test_turns_and_names() -> None:
-    assert parse_turns("0,90", option="--style-rotate") == (0, 90)
+    assert parse_integers("0,90", option="--style-rotate") == (0, 90)
     assert parse_names("horizontal, no", option="--style-flip") == ("horizontal", "no")
-    with pytest.raises(ParameterError, match="--style-rotate: expected 0, 90, 180 or 270"):
-        parse_turns("left", option="--style-rotate")
+    with pytest.raises(ParameterError, match="--style-rotate: expected whole numbers"):
+        parse_integers("left", option="--style-rotate")
 
 
 def test_memory() -> None:

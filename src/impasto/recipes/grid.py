@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import STARTS, Quality
-from impasto.recipes.parsing import parse_layers
+from impasto.recipes.parsing import parse_setting
 from impasto.recipes.recipe import Recipe
 from impasto.recipes.validation import complaint
 
@@ -108,7 +108,7 @@ def _value(name: str, value: Any, option: str) -> Any:
     """One value, from text or as it is."""
     adapter: TypeAdapter[Any] = TypeAdapter(AXES[name])
     if isinstance(value, str) and _is_list(AXES[name]):
-        value = _parsed_list(name, value, option)
+        value = parse_setting(name, value, option=f"{option}: {name}")
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     try:
@@ -126,15 +126,6 @@ def _value(name: str, value: Any, option: str) -> Any:
 def _is_list(annotation: Any) -> bool:
     """Whether values of that type are lists or tables."""
     return get_origin(annotation) in (tuple, dict) or any(_is_list(part) for part in get_args(annotation))
-
-
-def _parsed_list(name: str, text: str, option: str) -> Any:
-    if name == "style_target_layers":
-        pairs = [part.partition("=") for part in text.split(",")]
-        return {layer.strip(): target.strip() for layer, _, target in pairs}
-    if name.endswith("_layers"):
-        return parse_layers(text, option=f"{option}: {name}")
-    return text.split(",")
 
 
 def variants(

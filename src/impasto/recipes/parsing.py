@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.recipes.fields import StyleLossName
+from impasto.recipes.fields import CHANGEABLE, Input, StyleLossName
+from impasto.recipes.settings import Settings
 
 _WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
 
@@ -128,7 +130,54 @@ def _about(name: str, text: str) -> dict[str, Any]:
     return about
 
 
-def parse_turns(text: str, *, option: str) -> tuple[int, ...]:
+def parse_setting(name: str, text: str, *, option: str) -> Any:
+    """A setting's value as the recipe takes it, from text; which values there may be is the recipe's to say.
+
+    Layers with weights are spelled ``relu1_1=0.5,relu2_1``, pairs of layers ``relu1_1=relu1_2``, lists with commas, a
+    picture as its path. Everything else stays text, which the recipe reads.
+
+    Args:
+        name: of a field of :class:`impasto.recipes.settings.Settings`.
+        option: what to call it in an error.
+
+    Raises:
+        ParameterError: not of that form.
+    """
+    kind = kind_of(name)
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Input:
+        return {"path": text}
+    if origin is dict and parts[1] is str:
+        pairs = [part.partition("=") for part in text.split(",")]
+        return {layer.strip(): target.strip() for layer, _, target in pairs}
+    if origin is dict:
+        return parse_layers(text, option=option)
+    if origin is not tuple:
+        return text
+    numbers = {int: parse_integers, float: parse_weights}
+    return numbers.get(element_of(kind), parse_names)(text, option=option)
+
+
+def kind_of(name: str) -> Any:
+    """The type of a setting, without what it may be instead (None) and without its range."""
+    kind: Any = Settings.model_fields[name].annotation
+    if get_origin(kind) in (Union, UnionType):
+        parts = [part for part in get_args(kind) if part is not NoneType]
+        kind = (
+            parts[0] if len(parts) == 1 else Literal[tuple(each for part in parts for each in get_args(part))]
+        )
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def element_of(kind: Any) -> type:
+    """The type of a list's entries: int, float or str."""
+    first = get_args(kind)[0]
+    while get_origin(first) is Annotated:
+        first = get_args(first)[0]
+    return type(get_args(first)[0]) if get_origin(first) is Literal else first
+
+
+def parse_integers(text: str, *, option: str) -> tuple[int, ...]:
     """``0,90`` as whole numbers.
 
     Raises:
@@ -137,11 +186,11 @@ def parse_turns(text: str, *, option: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ParameterError(f"{option}: expected 0, 90, 180 or 270 between commas, got {text!r}") from None
+        raise ParameterError(f"{option}: expected whole numbers between commas, got {text!r}") from None
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:
-    """``horizontal,no`` as names; which ones there may be is the recipe's to say."""
+    """``horizontal,no`` as names."""
     return tuple(part.strip() for part in text.split(","))
 
 
@@ -151,11 +200,6 @@ def parse_changes(given: Sequence[str], *, option: str) -> dict[str, Any]:
     Raises:
         ParameterError: not of that form, or a setting named twice.
     """
-    parsers: dict[str, Any] = {
-        "style_weights": parse_weights,
-        "content_layers": parse_layers,
-        "style_layers": parse_layers,
-    }
     changes: dict[str, Any] = {}
     for each in given:
         name, _, value = (part.strip() for part in each.partition("="))
@@ -168,8 +212,8 @@ def parse_changes(given: Sequence[str], *, option: str) -> dict[str, Any]:
             raise ParameterError(
                 f"{option}: regions are changed from Python (docs/steering.md), got {each!r}"
             )
-        parse = parsers.get(name)
-        changes[name] = parse(value, option=f"{option}: {name}") if parse else value
+        known = name in CHANGEABLE  # what is not, the recipe refuses
+        changes[name] = parse_setting(name, value, option=f"{option}: {name}") if known else value
     return changes
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError, model_validator
 from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import CHANGEABLE, STARTS, Change, Flip, Input, RegionOf, StyleLossName
 from impasto.recipes.settings import Settings
-from impasto.recipes.validation import complaint, read_toml
+from impasto.recipes.validation import complaint, field_of, read_toml
 
 T = TypeVar("T")
 
@@ -214,4 +214,4 @@ def recipe_from(values: dict[str, Any], *, name: str = "") -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise ParameterError(complaint(error, name)) from None
+        raise ParameterError(complaint(error, name), field=field_of(error)) from None

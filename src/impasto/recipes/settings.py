@@ -36,15 +36,22 @@ from impasto.recipes.fields import (
 )
 
 Group = Literal[
-    "What goes in", "What is painted", "Network", "Sizes and start", "How it is painted", "Machine"
+    "Pictures",
+    "What is painted",
+    "Sizes and start",
+    "How it is painted",
+    "Network",
+    "Machine",
+    "Fine control",
 ]
 
-PICTURES: Group = "What goes in"
+PICTURES: Group = "Pictures"
 OBJECTIVE: Group = "What is painted"
 NETWORK: Group = "Network"
 SIZES: Group = "Sizes and start"
 SOLVER: Group = "How it is painted"
 MACHINE: Group = "Machine"
+FINE: Group = "Fine control"
 
 
 def setting(default: Any, group: Group, description: str) -> Any:
@@ -115,7 +122,7 @@ class Settings(BaseModel):
     )
     measured_for: str | None = setting(
         None,
-        OBJECTIVE,
+        FINE,
         "Digest of what style_weight was measured for, where it comes from a strength; written by impasto.",
     )
     tv_weight: Weight = setting(0.0, OBJECTIVE, "Weight of the total variation loss; more is smoother.")
@@ -138,7 +145,7 @@ class Settings(BaseModel):
     )
     style_target_layers: dict[str, str] = setting(
         {},
-        OBJECTIVE,
+        FINE,
         "Style layer of the result and the layer of the style picture that it is compared with, where "
         "that is another one, such as relu1_1=relu1_2.",
     )
@@ -156,11 +163,11 @@ class Settings(BaseModel):
         "one: relu4_1=gram-share:0.2+patches.",
     )
     style_losses: dict[str, Mix] = setting(
-        {}, OBJECTIVE, "Style losses of single layers with their shares, in place of style_loss."
+        {}, FINE, "Style losses of single layers with their shares, in place of style_loss."
     )
     tv_loss: SmoothnessLossName = setting(
         "absolute-mean",
-        OBJECTIVE,
+        FINE,
         "How the total variation is measured: absolute differences of neighbours, summed or averaged, "
         "or a nine-point filter.",
     )
@@ -184,7 +191,7 @@ class Settings(BaseModel):
     )
     mean_pixel: tuple[Grey, Grey, Grey] | None = setting(
         None,
-        NETWORK,
+        FINE,
         "RGB mean that is subtracted from pictures, in grey levels, such as 123.68,116.78,103.94; the "
         "weights' own where not given.",
     )
@@ -195,12 +202,12 @@ class Settings(BaseModel):
     )
     fit: Literal["long", "short", "height", "area"] = setting(
         "long",
-        SIZES,
+        FINE,
         "What size measures: the long side, the short side, the height, or the side of a square of "
         "equal area.",
     )
     aspect: Annotated[float, Field(gt=0.01, lt=100.0)] | None = setting(
-        None, SIZES, "Width divided by height of the result; the content's where not given."
+        None, FINE, "Width divided by height of the result; the content's where not given."
     )
     seamless: bool = setting(
         False, SIZES, "Make copies of the picture fit side by side; its sides become multiples of 16."
@@ -217,15 +224,13 @@ class Settings(BaseModel):
         "Size of the style pictures in pixels, measured as style_fit says; 0 keeps theirs. Where not "
         "given they follow the result's size.",
     )
-    style_fit: Literal["long", "short", "height", "area"] = setting(
-        "long", SIZES, "What style_size measures."
-    )
+    style_fit: Literal["long", "short", "height", "area"] = setting("long", FINE, "What style_size measures.")
     style_scale: Scale = setting(
         1.0, SIZES, "Scale of the style's strokes: 2 makes them larger, 0.5 smaller."
     )
-    style_enlarge: bool = setting(True, SIZES, "Enlarge style pictures that are smaller than asked for.")
+    style_enlarge: bool = setting(True, FINE, "Enlarge style pictures that are smaller than asked for.")
     resample: Literal["bicubic", "bilinear"] = setting(
-        "bicubic", SIZES, "Interpolation for resizing pictures."
+        "bicubic", FINE, "Interpolation for resizing pictures."
     )
     init: Name = setting(
         "content",
@@ -234,14 +239,14 @@ class Settings(BaseModel):
         "alone.",
     )
     noise: Grey = setting(
-        10.0, SIZES, "Standard deviation of the noise that init = noise starts from, in grey levels."
+        10.0, FINE, "Standard deviation of the noise that init = noise starts from, in grey levels."
     )
-    smallest: Annotated[int, Field(ge=16)] = setting(128, SIZES, "Long side of the coarsest level in pixels.")
+    smallest: Annotated[int, Field(ge=16)] = setting(128, FINE, "Long side of the coarsest level in pixels.")
     ratio: Annotated[float, Field(ge=1.1, le=16.0)] = setting(
-        2.0, SIZES, "Size of a level divided by that of the coarser one before it."
+        2.0, FINE, "Size of a level divided by that of the coarser one before it."
     )
     detail: Annotated[float, Field(ge=0.0, le=1.0)] = setting(
-        0.5, SIZES, "Share of the content's detail that is added when going up a level."
+        0.5, FINE, "Share of the content's detail that is added when going up a level."
     )
 
     # How it is minimised.
@@ -253,10 +258,10 @@ class Settings(BaseModel):
     )
     steps: Annotated[int, Field(ge=1, le=1000000)] = setting(250, SOLVER, "Iterations, over all levels.")
     coarser: Positive = setting(
-        1.0, SOLVER, "How many times as many iterations a level gets as the finer one after it."
+        1.0, FINE, "How many times as many iterations a level gets as the finer one after it."
     )
     first_level: Positive = setting(
-        1.0, SOLVER, "How many times as many iterations the coarsest level gets beside that."
+        1.0, FINE, "How many times as many iterations the coarsest level gets beside that."
     )
     learning_rate: Positive | None = setting(
         None,
@@ -265,43 +270,43 @@ class Settings(BaseModel):
         "What suits the optimiser where not given.",
     )
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = setting(
-        (0.9, 0.99), SOLVER, "Decay rates of Adam's two moments, such as 0.9,0.99."
+        (0.9, 0.99), FINE, "Decay rates of Adam's two moments, such as 0.9,0.99."
     )
     averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = setting(
         0.0,
-        SOLVER,
+        FINE,
         "Decay rate of the moving average of Adam's iterates, which is the result; 0 averages nothing.",
     )
-    history: Annotated[int, Field(ge=1)] = setting(20, SOLVER, "Curvature pairs that L-BFGS keeps.")
+    history: Annotated[int, Field(ge=1)] = setting(20, FINE, "Curvature pairs that L-BFGS keeps.")
     history_memory: Annotated[int, Field(ge=0, le=1000000)] | None = setting(
         None,
-        SOLVER,
+        FINE,
         "Memory for those pairs in megabytes; where they take more they are kept in half precision, "
         "then in a file. 0 sets no limit. Where not given: 300, or a quarter of a GPU's free memory.",
     )
     initial_step_rms: Weight = setting(
         4.0,
-        SOLVER,
+        FINE,
         "Root mean square of L-BFGS's first step, in units of white_level; 0 takes the first two steps "
         "of torch.optim.LBFGS.",
     )
     spectral_exponent: Annotated[float, Field(ge=0.0, le=2.0)] = setting(
         0.25,
-        SOLVER,
+        FINE,
         "L-BFGS begins with steps whose amplitude falls with frequency f as f to the power of minus "
         "this; 0 with plain gradient steps.",
     )
-    bounded: bool = setting(True, SOLVER, "Keep every value between black and white while painting.")
+    bounded: bool = setting(True, FINE, "Keep every value between black and white while painting.")
     white_level: Literal[1, 255] = setting(
-        255, SOLVER, "What white is in the values that the optimiser works on."
+        255, FINE, "What white is in the values that the optimiser works on."
     )
     min_relative_decrease: Annotated[float, Field(ge=0.0, lt=1.0)] = setting(
         0.0,
-        SOLVER,
+        FINE,
         "Share by which the loss must fall within 25 iterations for a level to go on; 0 never stops early.",
     )
     changes: tuple[Change, ...] = setting(
-        (), SOLVER, "Settings that change while the picture is painted, each after a number of iterations."
+        (), FINE, "Settings that change while the picture is painted, each after a number of iterations."
     )
 
     # The machine.

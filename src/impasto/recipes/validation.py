@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
 from pydantic import ValidationError
 
 from impasto.errors import ParameterError
+from impasto.recipes.settings import Settings
 
 
 def read_toml(text: str, *, name: str) -> dict[str, Any]:
@@ -30,3 +32,13 @@ def complaint(error: ValidationError, name: str, *, whole: bool = False) -> str:
         return f"{where}: no such setting"
     expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
     return f"{where}: expected {expected}, got {first['input']!r}"
+
+
+def field_of(error: ValidationError) -> str | None:
+    """The setting that the first of what is wrong is about; None where settings do not fit together as a whole."""
+    first = error.errors()[0]
+    if first["loc"]:
+        return str(first["loc"][0])
+    # Those that fail together name the first of them before a colon or a comma.
+    named = re.match(r"(?:Value error, )?([a-z_]+)[:,]", first["msg"])
+    return named[1] if named and named[1] in Settings.model_fields else None

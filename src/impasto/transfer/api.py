@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from impasto.engine.optimize import Step
 from impasto.errors import ParameterError
@@ -13,13 +13,14 @@ from impasto.recipes.fields import Input
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
+from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
 from impasto.transfer.planner import Plan
 from impasto.transfer.result import Result
 from impasto.transfer.session import Session
 
 
-def iterate(content: Source, style: Source | Sequence[Source], **options: Any) -> Painting:
+def iterate(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Painting:
     """Paint ``content`` in the style of ``style``, one :class:`Step` at a time.
 
     Takes what :func:`stylize` takes. Close the iterator, or just stop, to end early; ``step.image`` is the picture
@@ -33,7 +34,7 @@ def stylize(
     style: Source | Sequence[Source],
     *,
     on_step: Callable[[Step], object] | None = None,
-    **options: Any,
+    **options: Unpack[Keywords],
 ) -> Result:
     """Paint ``content`` in the style of ``style``.
 
@@ -42,7 +43,7 @@ def stylize(
         style: the picture whose style is taken, or a sequence of several.
         on_step: called with each :class:`Step`.
         options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
-            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the fields of :class:`impasto.Recipe`.
+            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the settings (docs/settings.md).
             ``init`` and ``palette`` may also be pictures, and ``encoder`` a network of your own
             (:func:`impasto.from_module`). Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures
             are refused; ``memory`` ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in
@@ -70,7 +71,7 @@ def stylize(
     return session.result(last, notes=notes)
 
 
-def plan(content: Source, style: Source | Sequence[Source], **options: Any) -> Plan | None:
+def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Plan | None:
     """What :func:`stylize` would take with the same arguments: memory and time, before anything is computed.
 
     Returns:

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError
 import impasto
 from impasto.apps.cli.animate import animate
 from impasto.apps.cli.inside import features, reconstruct
-from impasto.apps.cli.look import demo, doctor, encoders, presets, swatches
+from impasto.apps.cli.look import demo, doctor, encoders, presets, schema, swatches
 from impasto.apps.cli.losses import losses
 from impasto.apps.cli.plan import plan
 from impasto.apps.cli.report import report
@@ -55,6 +55,7 @@ for command in (
     features,
     reconstruct,
     presets,
+    schema,
     encoders,
     swatches,
     demo,

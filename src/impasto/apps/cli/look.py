@@ -16,7 +16,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import Options, whole
+from impasto.apps.cli.options import as_if_given, whole
 from impasto.apps.cli.plan import duration
 from impasto.apps.cli.stylize import Output, stylize
 from impasto.errors import MissingExtraError, OutputError, ParameterError
@@ -59,6 +59,19 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
     width = max(map(len, PRESETS))
     for key, preset in PRESETS.items():
         _say(f"{key:<{width}}  {preset.summary}")
+    return 0
+
+
+def schema() -> int:
+    """Print the JSON schema of a recipe: every setting with its type, default and description.
+
+    impasto schema > recipe.schema.json
+    """
+    import json
+
+    from impasto.recipes.recipe import Recipe
+
+    _say(json.dumps(Recipe.model_json_schema(), indent=1))
     return 0
 
 
@@ -187,7 +200,7 @@ def demo(
     code = stylize(
         photograph,
         [painted_style],
-        options=Options(size=size, quality="draft"),
+        options=as_if_given(size=size, quality="draft"),
         output=Output(path=draft),
     )
     if code:
@@ -196,7 +209,7 @@ def demo(
     code = stylize(
         photograph,
         [painted_style],
-        options=Options(size=size, init=str(draft), steps=steps),
+        options=as_if_given(size=size, init=str(draft), steps=steps),
         output=Output(path=painting),
     )
     _say(f"look at {painting.resolve()}")
