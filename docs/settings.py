@@ -21,6 +21,8 @@ from impasto.recipes.settings import Group, Settings
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "settings.md"
 KEYWORDS = ROOT / "src" / "impasto" / "transfer" / "keywords.py"
+NAMES = [name for name in Settings.model_fields if name not in ("content", "styles")]
+"""What is no keyword is a picture."""
 
 _INTRODUCTION = (
     "Every setting of a picture, as `src/impasto/recipes/settings.py` describes it; this page is written from there "
@@ -126,7 +128,7 @@ def keywords() -> str:
 
 def aliases() -> set[str]:
     """The names out of the module of fields that :func:`typed` uses."""
-    words = {word for name in Settings.model_fields for word in re.findall(r"\w+", typed(name))}
+    words = {word for name in NAMES for word in re.findall(r"\w+", typed(name))}
     return {"Quality", *(word for word in words if hasattr(fields, word) and word not in vars(typing))}
 
 
