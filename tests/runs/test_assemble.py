@@ -12,7 +12,7 @@ import torch
 import impasto
 from impasto.assembly import networks
 from impasto.assembly.objective import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, build_objective
-from impasto.assembly.schedule import build_levels
+from impasto.assembly.schedule import build_levels, build_start
 from impasto.engine.evaluation import whole
 from impasto.errors import ParameterError
 from impasto.losses.objective import FeatureMapTerm, StyleLoss, StyleTerm
@@ -293,3 +293,12 @@ def test_whole_maps_cost_memory() -> None:
             assert bytes_of(style_loss=name) > gram + 2 * 4 * 2048 * 1536 * (64 + 32)
     deep = bytes_of(style_losses={"relu4_1": {"patches": 1.0}})
     assert gram < deep < bytes_of(style_losses={"relu1_1": {"patches": 1.0}})
+
+
+def test_noise_is_blended_into_the_first_image() -> None:
+    content = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    start, noisy, half = (
+        build_start(resolve(**given), (20, 30), content, [content], None)
+        for given in ({}, {"init": "noise"}, {"init_noise": 0.5})
+    )
+    torch.testing.assert_close(half, (start + noisy) / 2)

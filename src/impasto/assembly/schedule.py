@@ -130,21 +130,25 @@ def build_start(
         picture: a start of the user's own, instead of what ``init`` names.
     """
     if picture is not None:
-        return resize(picture, size)
-    match recipe.init:
-        case "content":
-            return resize(content, size, recipe.resample)
-        case "style":
-            return cover(styles[0], size)
-        case "noise":
-            generator = torch.Generator().manual_seed(recipe.seed)
-            mean = recipe.mean_pixel or (123.68, 116.779, 103.939)
-            red, green, blue = (value / 255.0 for value in mean)
-            return noise(
-                size, centre=(red, green, blue), deviation=recipe.noise / 255.0, generator=generator
-            ).to(content.device)
-        case _:
-            raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
+        start = resize(picture, size)
+    elif recipe.init == "content":
+        start = resize(content, size, recipe.resample)
+    elif recipe.init == "style":
+        start = cover(styles[0], size)
+    elif recipe.init == "noise":
+        return _noise(recipe, size).to(content.device)
+    else:
+        raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
+    if not recipe.init_noise:
+        return start
+    return start.lerp(_noise(recipe, size).to(start), recipe.init_noise)
+
+
+def _noise(recipe: Recipe, size: Size) -> Tensor:
+    """Noise about the network's mean colour."""
+    generator = torch.Generator().manual_seed(recipe.seed)
+    red, green, blue = (value / 255.0 for value in recipe.mean_pixel or (123.68, 116.779, 103.939))
+    return noise(size, centre=(red, green, blue), deviation=recipe.noise / 255.0, generator=generator)
 
 
 def build_solver(recipe: Recipe) -> Solver:

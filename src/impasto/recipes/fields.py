@@ -41,6 +41,7 @@ STARTS = ("content", "style", "noise")
 Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
 Scale = Annotated[float, Field(gt=0.0, le=16.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 LayerWeights = dict[str, Weight]

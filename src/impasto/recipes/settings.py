@@ -30,6 +30,7 @@ from impasto.recipes.fields import (
     Precision,
     RegionOf,
     Scale,
+    Share,
     SmoothnessLossName,
     StyleLossName,
     Weight,
@@ -241,13 +242,16 @@ class Settings(BaseModel):
     noise: Grey = setting(
         10.0, FINE, "Standard deviation of the noise that init = noise starts from, in grey levels."
     )
+    init_noise: Share = setting(
+        0.0,
+        FINE,
+        "Share of noise that is blended into a first image that is the content, the style or a file.",
+    )
     smallest: Annotated[int, Field(ge=16)] = setting(128, FINE, "Long side of the coarsest level in pixels.")
     ratio: Annotated[float, Field(ge=1.1, le=16.0)] = setting(
         2.0, FINE, "Size of a level divided by that of the coarser one before it."
     )
-    detail: Annotated[float, Field(ge=0.0, le=1.0)] = setting(
-        0.5, FINE, "Share of the content's detail that is added when going up a level."
-    )
+    detail: Share = setting(0.5, FINE, "Share of the content's detail that is added when going up a level.")
 
     # How it is minimised.
     faithful: bool = setting(

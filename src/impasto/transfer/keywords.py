@@ -70,6 +70,7 @@ class Keywords(TypedDict, total=False):
     resample: Literal["bicubic", "bilinear"] | None
     init: Source | None
     noise: float | None
+    init_noise: float | None
     smallest: int | None
     ratio: float | None
     detail: float | None
