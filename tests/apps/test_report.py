@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from tests.apps.conftest import Command
-from tests.runs.test_report import parsed
+from tests.reports.test_html import parsed
 
 QUICK = ("--size", "32", "--steps", "6", "--device", "cpu", "--precision", "fp32", "-q")
 

@@ -28,7 +28,7 @@ from impasto.losses.patches import Patches
 from impasto.losses.relaxed_transport import RelaxedTransport
 from impasto.losses.sliced_wasserstein import SlicedWasserstein
 from impasto.losses.wasserstein import Gaussian
-from tests.engine.test_tiles import Stripped, _picture, thin
+from tests.engine.tiling.test_gradient import Stripped, _picture, thin
 
 __all__ = ["thin"]
 SIZE = (101, 133)

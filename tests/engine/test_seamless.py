@@ -17,7 +17,7 @@ from impasto.losses.content import share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, FeatureMapTerm, Objective, StyleTerm, targets
 from impasto.losses.patches import Patches
-from tests.engine.test_tiles import Stripped, _picture, thin
+from tests.engine.tiling.test_gradient import Stripped, _picture, thin
 
 __all__ = ["thin"]
 OBJECTIVE: Objective = (

@@ -21,8 +21,8 @@ from impasto.losses.content import mean, share
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, StyleTerm
 from tests.conftest import TinyNetwork
-from tests.engine.test_kept import Counting
-from tests.engine.test_stylize import DRAWING, MAKERS, OBJECTIVE, _iterate, _picture, _Poisoned
+from tests.engine.test_cache import Counting
+from tests.engine.test_optimize import DRAWING, MAKERS, OBJECTIVE, _iterate, _picture, _Poisoned
 
 STYLISH: Objective = (ContentTerm("relu2", mean, 1.0), StyleTerm("relu1", Gram(), 90.0, "relu1"))
 
@@ -190,7 +190,7 @@ def test_states_are_kept_within_the_limit(network: TinyNetwork) -> None:
 
 def test_another_weight_computes_no_targets() -> None:
     """With what is kept of the pictures, preparing another weight shows the network nothing."""
-    from tests.engine.test_kept import network as make
+    from tests.engine.test_cache import network as make
 
     counting = Counting(make.__wrapped__())
     kept = LRUCache(1 << 30)

@@ -18,7 +18,7 @@ from impasto.runs.create import stylize
 from impasto.runs.readers import read_events
 from impasto.runs.resume import go_on
 from impasto.runs.tensorboard import FOLDER
-from tests.runs.conftest import pattern
+from tests.conftest import pattern
 from tests.thin import thin
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

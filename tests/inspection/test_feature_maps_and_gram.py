@@ -19,7 +19,7 @@ from impasto.inspection.feature_maps import Channel, channels, feature_grid, fea
 from impasto.inspection.gram import gram, gram_distance, gram_picture, gram_sheet, order, top
 from impasto.inspection.judge import Judge
 from tests.conftest import TinyNetwork
-from tests.runs.test_judge import picture
+from tests.inspection.test_judge import picture
 
 
 def random_features(channels: int = 12, *, signed: bool = False) -> Tensor:

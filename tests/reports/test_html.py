@@ -20,7 +20,7 @@ from impasto.recipes.recipe import Recipe
 from impasto.reports import html as report
 from impasto.reports.run_view import expand, read_all, varying
 from impasto.runs.folder import RunFolder
-from tests.runs.conftest import Make, pattern
+from tests.conftest import Make, pattern
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 

@@ -18,7 +18,7 @@ from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.planner import MARGINS, Plan, draw_up, peak
-from tests.engine.test_tiles import thin
+from tests.engine.tiling.test_gradient import thin
 
 __all__ = ["thin"]
 

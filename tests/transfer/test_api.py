@@ -220,7 +220,7 @@ def test_a_picture_to_go_on_from_is_not_shrunk(pictures: tuple[Path, Path]) -> N
 def test_tiles_paint_the_same_picture(pictures: tuple[Path, Path]) -> None:
     options: dict[str, Any] = {**OPTIONS, "size": 160, "steps": 3, "precision": "fp32"}
     one, many = (impasto.stylize(*pictures, tile=tile, **options) for tile in (0, 64))
-    # float64 proves them equal (tests/engine/test_tiles.py); three steps of L-BFGS enlarge what float32 rounds,
+    # float64 proves them equal (tests/engine/tiling); three steps of L-BFGS enlarge what float32 rounds,
     # at single pixels. A seam one grey level deep would be 1e-4 of the mean.
     assert many.loss == pytest.approx(one.loss, rel=1e-3)
     assert float((many.image - one.image).abs().mean()) < 5e-5

@@ -13,7 +13,7 @@ from impasto.errors import ParameterError
 from impasto.inspection.feature_extractor import FeatureExtractor
 from impasto.inspection.gram import gram_distance
 from impasto.inspection.reconstruct import reconstruct, sheet
-from tests.runs.test_judge import picture
+from tests.inspection.test_judge import picture
 
 pytestmark = pytest.mark.usefixtures("loaded_once")
 

@@ -17,7 +17,7 @@ from impasto.geometry import resize
 from impasto.inspection.judge import Judge
 from impasto.transfer.api import stylize
 from tests.conftest import BFLOAT16
-from tests.runs.test_reference import TOOLS
+from tests.transfer.test_reference import TOOLS
 
 
 def picture(seed: int, size: tuple[int, int] = (36, 48)) -> Tensor:

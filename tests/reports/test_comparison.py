@@ -11,8 +11,8 @@ import pytest
 from impasto.errors import OutputError, ParameterError
 from impasto.recipes.fields import Input
 from impasto.reports import comparison as compare
-from tests.runs.conftest import Make, pattern
-from tests.runs.test_report import parsed
+from tests.conftest import Make, pattern
+from tests.reports.test_html import parsed
 
 
 def holds(sheet: PIL.Image.Image, picture: PIL.Image.Image) -> tuple[int, int]:
