@@ -42,7 +42,7 @@ LAYERS = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4}  # and their strides
 STRIP = 16  # pixels
 
 Found = dict[str, dict[str, list[float]]]
-See = Callable[[VGG, Tensor, Collection[str]], dict[str, Tensor]]
+PropagateMask = Callable[[VGG, Tensor, Collection[str]], dict[str, Tensor]]
 
 
 def shrunk(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
@@ -52,10 +52,10 @@ def shrunk(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Ten
     return {layer: resize(mask, (height // by, width // by), "bilinear") for layer, by in strides.items()}
 
 
-def through(pool: Callable[[Tensor, int, int, int], Tensor]) -> See:
+def through(pool: Callable[[Tensor, int, int, int], Tensor]) -> PropagateMask:
     """The mask through the network, with ``pool`` (x, kernel, stride, border) for every kernel."""
 
-    def see(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def propagate_mask(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         found = {}
         for name in network.layers:
             if name.startswith("conv"):
@@ -66,7 +66,7 @@ def through(pool: Callable[[Tensor, int, int, int], Tensor]) -> See:
                 found[name] = mask
         return found
 
-    return see
+    return propagate_mask
 
 
 def least(x: Tensor, kernel: int, stride: int, border: int) -> Tensor:
@@ -77,11 +77,11 @@ def most(x: Tensor, kernel: int, stride: int, border: int) -> Tensor:
     return F.max_pool2d(x, kernel, stride, border)
 
 
-def only(see: See) -> See:
-    """What ``see`` gives, but where that is nothing at all, as at coarse levels, what the mean kernels give."""
+def only(propagate_mask: PropagateMask) -> PropagateMask:
+    """What it gives, but where that is nothing at all, as at coarse levels, what the mean kernels give."""
 
     def seen(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        found = see(network, mask, layers)
+        found = propagate_mask(network, mask, layers)
         return {
             layer: each if each.any() else SEEN(network, mask, [layer])[layer]
             for layer, each in found.items()
@@ -90,21 +90,21 @@ def only(see: See) -> See:
     return seen
 
 
-def without(times: float) -> See:
+def without(times: float) -> PropagateMask:
     """What a feature sees inside, less so many times what it sees outside; never less than nothing."""
 
-    def see(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def propagate_mask(network: VGG, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         inside, all_of_it = SEEN(network, mask, layers), through(most)(network, mask, layers)
         return {
             layer: (inside[layer] - times * (all_of_it[layer] - inside[layer])).clamp(min=0.0)
             for layer in layers
         }
 
-    return see
+    return propagate_mask
 
 
-SEEN = VGG.see
-WAYS: dict[str, See] = {
+SEEN = VGG.propagate_mask
+WAYS: dict[str, PropagateMask] = {
     "seen": SEEN,
     "shrunk": shrunk,
     "less once": only(without(1.0)),
@@ -191,7 +191,7 @@ def main() -> None:
         middle = left.shape[3] // 2
         pictures = {"pasted": torch.cat([left[..., :middle], right[..., middle:]], 3)}
         for way in given.ways:
-            with patch.object(VGG, "see", WAYS[way]):
+            with patch.object(VGG, "propagate_mask", WAYS[way]):
                 pictures[way] = painted(way.replace(" ", "-"), *styles, regions=masks)
         plain = resize(images.read(photo).pixels, (left.shape[2], left.shape[3]))
         for way, picture in pictures.items():

@@ -147,13 +147,13 @@ def test_a_single_row_is_repeated_where_it_cannot_be_mirrored(convolutions: Conv
 def test_what_features_see_of_a_mask(convolutions: Convolutions, pooling: str) -> None:
     """All of it where it is whole; and the same of it when all is mirrored."""
     vgg, layers = _vgg(convolutions, pooling=pooling), ["relu1_1", "pool1", "relu3_1", "relu5_1"]
-    for seen in vgg.see(torch.ones(1, 1, 48, 64), layers).values():
+    for seen in vgg.propagate_mask(torch.ones(1, 1, 48, 64), layers).values():
         torch.testing.assert_close(seen, torch.ones_like(seen))
     mask = _image(48, 64)[:, :1].round()
     features = vgg(_image(48, 64), layers)
-    for layer, seen in vgg.see(mask, layers).items():
+    for layer, seen in vgg.propagate_mask(mask, layers).items():
         assert seen.shape[-2:] == features[layer].shape[-2:]
-        torch.testing.assert_close(seen.flip(3), vgg.see(mask.flip(3), [layer])[layer])
+        torch.testing.assert_close(seen.flip(3), vgg.propagate_mask(mask.flip(3), [layer])[layer])
 
 
 def test_a_batch_is_its_pictures(convolutions: Convolutions) -> None:

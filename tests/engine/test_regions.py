@@ -77,7 +77,7 @@ def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | FeatureMapLoss, stri
             "sky": Region(_mask(60, 70, 1), (1.0, 0.0), (_mask(25, 40, 2), None)),
             "sea": Region(_mask(*SIZE, 3), (0.3, 0.7), (None, _mask(64, 47, 4))),
         },
-        network.see,
+        network.propagate_mask,
     )
     objective = (*_objective(loss, "sky", "sea"), StyleTerm("relu2_1", Gram(), 0.1, "relu2_1"))
     x = _picture(*SIZE, 4) * 255
@@ -98,7 +98,7 @@ def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | FeatureMapLoss, stri
 def test_the_gradient_is_that_of_the_values(thin: Convolutions, loss: StyleLoss | FeatureMapLoss) -> None:
     network = VGG(thin, pooling="average").to(dtype=torch.float64)
     content, style = _picture(32, 36, 1), _picture(30, 40, 2)
-    regions = Regions({"sky": Region(_mask(32, 36, 1), (1.0,), (_mask(30, 40, 2),))}, network.see)
+    regions = Regions({"sky": Region(_mask(32, 36, 1), (1.0,), (_mask(30, 40, 2),))}, network.propagate_mask)
     evaluate = tiled(network, _objective(loss, "sky"), [1.0], tile=16, regions=regions)(
         lambda: content, [lambda: style]
     )
@@ -115,7 +115,7 @@ def test_two_half_masks_of_one_style_are_no_mask(
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
     half = Region(torch.full((1, 1, *SIZE), 0.5, dtype=torch.float64), (1.0,), (None,))
-    regions = Regions({"one": half, "other": half}, network.see)
+    regions = Regions({"one": half, "other": half}, network.propagate_mask)
     plain = tiled(network, _objective(loss, ""), [1.0])(lambda: content, [lambda: style])(x)
     both = tiled(network, _objective(loss, "one", "other"), [1.0], regions=regions)(
         lambda: content, [lambda: style]
@@ -129,7 +129,7 @@ def test_a_mask_of_everything_is_no_mask(thin: Convolutions, loss: StyleLoss | F
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(*SIZE, 1), _picture(50, 80, 2), _picture(*SIZE, 3)
     ones = torch.ones(1, 1, 7, 9, dtype=torch.float64)
-    regions = Regions({"all": Region(ones, (1.0,), (ones,))}, network.see)
+    regions = Regions({"all": Region(ones, (1.0,), (ones,))}, network.propagate_mask)
     plain = tiled(network, _objective(loss, ""), [1.0])(lambda: content, [lambda: style])(x)
     masked = tiled(network, _objective(loss, "all"), [1.0], regions=regions)(
         lambda: content, [lambda: style]
@@ -150,7 +150,7 @@ def test_a_style_mask_takes_that_part_of_the_style(thin: Convolutions) -> None:
 
     def loss(style: Tensor, style_mask: Tensor | None) -> float:
         ones = torch.ones(1, 1, 64, 64, dtype=torch.float64)
-        regions = Regions({"all": Region(ones, (1.0,), (style_mask,))}, network.see)
+        regions = Regions({"all": Region(ones, (1.0,), (style_mask,))}, network.propagate_mask)
         return tiled(network, objective, [1.0], regions=regions)(lambda: x, [lambda: style])(x).loss
 
     wanted, other = loss(left.repeat(1, 1, 1, 2), None), loss(both, None)
@@ -162,7 +162,7 @@ def test_outside_of_a_region_nothing_pulls(thin: Convolutions, loss: StyleLoss |
     network = VGG(thin).to(dtype=torch.float64)
     content, style, x = _picture(64, 256, 1), _picture(50, 80, 2), _picture(64, 256, 3)
     left, _ = _halves((64, 256))
-    regions = Regions({"left": Region(left, (1.0,), (None,))}, network.see)
+    regions = Regions({"left": Region(left, (1.0,), (None,))}, network.propagate_mask)
     objective = _objective(loss, "left", content=0.0)[1:]
     gradient = tiled(network, objective, [1.0], regions=regions)(lambda: content, [lambda: style])(x).gradient
     stream = network.stream(LAYERS)
@@ -174,7 +174,7 @@ def test_outside_of_a_region_nothing_pulls(thin: Convolutions, loss: StyleLoss |
 def test_masks_are_seen_as_features_see(thin: Convolutions) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     left, _ = _halves(SIZE)
-    seen = network.see(left, LAYERS)
+    seen = network.propagate_mask(left, LAYERS)
     features = network(_picture(*SIZE, 1), LAYERS)
     for layer in LAYERS:
         assert seen[layer].shape[2:] == features[layer].shape[2:]
@@ -220,8 +220,12 @@ def test_a_margin_is_guided_as_what_it_mirrors(thin: Convolutions) -> None:
     network, margin = VGG(thin).to(dtype=torch.float64), 16
     objective = _objective(Gram(), "part", content=0.0)
     mask = _mask(64, 96, 3)
-    plain = Regions({"part": Region(mask, (1.0,), (None,))}, network.see).guides(objective, (64, 96))
-    wide = Regions({"part": Region(mask, (1.0,), (None,))}, network.see, margin).guides(objective, (96, 128))
+    plain = Regions({"part": Region(mask, (1.0,), (None,))}, network.propagate_mask).guides(
+        objective, (64, 96)
+    )
+    wide = Regions({"part": Region(mask, (1.0,), (None,))}, network.propagate_mask, margin).guides(
+        objective, (96, 128)
+    )
     for name, guide in plain.items():
         stride = 64 // guide.shape[-2]
         beyond = margin // stride

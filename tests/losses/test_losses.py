@@ -39,7 +39,9 @@ def test_content_losses_are_their_formulas() -> None:
         assert float(content.share(f, p)[n]) == pytest.approx(squares / energy, rel=1e-12)
 
 
-@pytest.mark.parametrize("loss", content.CONTENT_LOSSES.values(), ids=content.CONTENT_LOSSES)
+@pytest.mark.parametrize(
+    "loss", [content.mean, content.half_sum, content.share], ids=["mean", "half-sum", "share"]
+)
 def test_content_gradients(loss: object) -> None:
     assert gradcheck(loss, (_features(1, 2, 3, 3).requires_grad_(), _features(1, 2, 3, 3, seed=1)))
 

@@ -18,6 +18,7 @@ from impasto.errors import ParameterError
 from impasto.recipes.differences import differences
 from impasto.recipes.presets import change, reopen, resolve
 from impasto.recipes.recipe import Recipe
+from impasto.recipes.settings import Settings
 from impasto.runs import recording
 from impasto.runs.create import stylize
 from impasto.runs.readers import read_recipe
@@ -54,7 +55,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-def _recipe(pictures: tuple[Path, Path], **options: Any) -> Recipe:
+def _recipe(pictures: Any, **options: Any) -> Recipe:
     session = make_session(*pictures, OPTIONS | options)
     session.load()
     return session.recipe
@@ -222,3 +223,94 @@ def test_what_cannot_be_balanced_is_refused(pictures: tuple[Path, Path]) -> None
         resolve(strength=0.5, style_layers={"relu1_1": 0.0})
     with pytest.raises(ParameterError, match="a style that the content has not already"):
         impasto.stylize(pictures[0], pictures[0], strength=0.5, **OPTIONS)
+
+
+OTHER: dict[str, Any] = {
+    "style_weights": (3.0, 1.0),
+    "style_scales": (0.5,),
+    "style_rotate": (90,),
+    "style_flip": ("horizontal",),
+    "color": "match",
+    "tv_weight": 3.0,
+    "photo_weight": 30.0,
+    "content_layers": {"relu3_2": 1.0},
+    "style_layers": {"relu1_1": 1.0, "relu3_1": 1.0},
+    "style_target_layers": {"relu2_1": "relu2_2"},
+    "content_loss": "mean",
+    "style_loss": "histogram",
+    "style_losses": {"relu1_1": {"patches": 1.0}},
+    "encoder": "vgg16",
+    "pooling": "average",
+    "padding": "reflect",
+    "mean_pixel": (10.0, 100.0, 200.0),
+    "seamless": True,
+    "style_size": 20,
+    "style_scale": 0.5,
+    "resample": "bilinear",
+    "size": 48,
+    "seed": 7,
+    "aspect": 1.0,
+    "fit": "short",
+}
+"""Another value of settings that a measurement may depend on."""
+
+NOT_HERE = {
+    "color_match": "where color says so: below",
+    "tv_loss": "where there is a tv_weight: below",
+    "regions": "below",
+    "weights": "the network here is made up",
+    "strength": "what is asked for",
+    "content_weight": "refused beside a strength; a preset's: below",
+    "style_fit": "where there is a style_size",
+    "style_enlarge": "where there is a style_size",
+}
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_what_it_depends_on_it_is_measured_for(name: str, pictures: tuple[Path, Path]) -> None:
+    """The law: where the digest is the same, so is the weight."""
+    if name not in OTHER:
+        assert name in strength.NOT_MEASURED | NOT_HERE.keys()
+        return
+    several = name == "style_weights"
+    given = (pictures[0], [pictures[1], pictures[0]]) if several else pictures
+    plain, other = (_measured(given, **options) for options in ({}, {name: OTHER[name]}))
+    assert plain[0] != other[0] or plain[1] == pytest.approx(other[1], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("basis", "name", "value"),
+    [
+        ({"color": "match"}, "color_match", "histogram"),
+        ({}, "preset", "gatys"),
+        ({"tv_weight": 3.0}, "tv_loss", "nine-point"),
+        ({"style_loss": "sliced-wasserstein"}, "seed", 7),
+        ({"style_size": 30}, "style_fit", "short"),
+    ],
+)
+def test_also_beside_others(
+    basis: dict[str, Any], name: str, value: object, pictures: tuple[Path, Path]
+) -> None:
+    plain, other = (_measured(pictures, **basis, **more) for more in ({}, {name: value}))
+    assert plain[0] != other[0] or plain[1] == pytest.approx(other[1], rel=0.01)
+
+
+@pytest.mark.parametrize("change", [{"weight": 3.0}, {"loss": "histogram"}, {"keep": True}, {"style": 2}])
+def test_also_in_regions(change: dict[str, Any], pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    half = np.zeros((48, 64), np.uint8)
+    half[:, :30] = 255
+    for each, mask in (("left", half), ("right", 255 - half)):
+        PIL.Image.fromarray(mask).save(tmp_path / f"{each}.png")
+    regions = [
+        {"name": each, "mask": {"path": str(tmp_path / f"{each}.png")}, "style": 1}
+        for each in ("left", "right")
+    ]
+    given = pictures[0], [pictures[1], pictures[0]]
+    plain = _measured(given, regions=regions)
+    other = _measured(given, regions=[{**regions[0], **change}, regions[1]])
+    assert plain[0] != other[0]
+
+
+def _measured(pictures: Any, **options: Any) -> tuple[str | None, float]:
+    found = _recipe(pictures, strength=0.5, **options)
+    return found.measured_for, found.style_weight

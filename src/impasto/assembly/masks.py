@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto import color, images
-from impasto.engine.regions import Region, Regions, See
+from impasto.engine.regions import PropagateMask, Region, Regions
 from impasto.errors import ParameterError
 from impasto.geometry import Size, resize, size_of
 from impasto.recipes.fields import RegionOf
@@ -44,7 +44,7 @@ class Masks:
     style_cutouts: tuple[Tensor | None, ...]
     notes: tuple[str, ...]
 
-    def regions(self, see: See, margin: int = 0) -> Regions:
+    def regions(self, propagate_mask: PropagateMask, margin: int = 0) -> Regions:
         """What the engine needs to know, of a picture with that margin."""
         recipe, styles = self.recipe, len(self.style_cutouts)
         found = {}
@@ -61,7 +61,7 @@ class Masks:
             masks = tuple(_both(mask, cutout) for cutout in self.style_cutouts)
             assert inside is not None
             found[region.name] = Region(inside, shares, masks)
-        return Regions(found, see, margin)
+        return Regions(found, propagate_mask, margin)
 
     def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
         """Puts the photograph back where it is to be left as it was, and cuts out what was cut out of it."""

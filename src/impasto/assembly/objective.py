@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from impasto.assembly.networks import ENCODERS, Encoder
 from impasto.encoders.vgg import VGG
 from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import EvaluatorFactory, rounded, whole
-from impasto.engine.regions import NONE, Regions, See
+from impasto.engine.regions import NONE, PropagateMask, Regions
 from impasto.engine.tiling.gradient import tiled
 from impasto.errors import ParameterError
 from impasto.losses import content
@@ -126,9 +127,8 @@ def _style_term(
 
 def _seeded(loss: FeatureMapLoss, seed: int) -> FeatureMapLoss:
     """The loss, drawing its samples from that seed if it draws any."""
-    if isinstance(loss, SlicedWasserstein | RelaxedTransport | SelfSimilarity):
-        return replace(loss, seed=seed)
-    return loss
+    drawing: Any = loss
+    return replace(drawing, seed=seed) if loss.draws else loss
 
 
 def least_side(recipe: Recipe, objective: Objective) -> int:
@@ -153,7 +153,7 @@ def build_evaluation(
     white_level: float,
     tile: int = 0,
     kept: LRUCache | None = None,
-    regions: Callable[[See], Regions] = lambda see: NONE,
+    regions: Callable[[PropagateMask], Regions] = lambda propagate_mask: NONE,
     seamless: bool = False,
     tf32: bool = False,
 ) -> EvaluatorFactory:
@@ -179,7 +179,7 @@ def build_evaluation(
             white_level,
             tile=tile,
             kept=kept,
-            regions=regions(encoder.see),
+            regions=regions(encoder.propagate_mask),
             seamless=seamless,
         )
         return rounded(prepare, tf32=tf32)

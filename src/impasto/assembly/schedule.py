@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import overload
 
 import torch
@@ -15,6 +16,7 @@ from impasto.engine.solvers.solver import Solver
 from impasto.engine.start import noise
 from impasto.errors import ParameterError
 from impasto.geometry import Size, cover, fit, measure, resize
+from impasto.recipes.fields import Optimizer
 from impasto.recipes.recipe import Recipe
 
 _GRID = 16  # pixels that become one at relu5_1
@@ -153,24 +155,40 @@ def _noise(recipe: Recipe, size: Size) -> Tensor:
 
 def build_solver(recipe: Recipe) -> Solver:
     """The solver, new."""
-    bounds = (0.0, float(recipe.white_level)) if recipe.bounded else None
-    if recipe.optimizer == "adam":
-        return Adam(
-            learning_rate=learning_rate(recipe),
-            betas=recipe.betas,
-            averaging=recipe.averaging,
-            bounds=bounds,
-        )
+    return SOLVERS[recipe.optimizer](recipe)
+
+
+def _lbfgs(recipe: Recipe, *, line_search: bool) -> Solver:
+    memory = HISTORY_MEMORY if recipe.history_memory is None else recipe.history_memory
     return LBFGS(
         history=recipe.history,
-        history_bytes=(HISTORY_MEMORY if recipe.history_memory is None else recipe.history_memory)
-        * 1_000_000,
-        line_search=recipe.optimizer == "lbfgs-wolfe",
+        history_bytes=memory * 1_000_000,
+        line_search=line_search,
         learning_rate=learning_rate(recipe),
         initial_step_rms=recipe.initial_step_rms / 255.0 * recipe.white_level,
         spectral_exponent=recipe.spectral_exponent,
-        bounds=bounds,
+        bounds=_bounds(recipe),
     )
+
+
+def _adam(recipe: Recipe) -> Solver:
+    return Adam(
+        learning_rate=learning_rate(recipe),
+        betas=recipe.betas,
+        averaging=recipe.averaging,
+        bounds=_bounds(recipe),
+    )
+
+
+def _bounds(recipe: Recipe) -> tuple[float, float] | None:
+    return (0.0, float(recipe.white_level)) if recipe.bounded else None
+
+
+SOLVERS: dict[Optimizer, Callable[[Recipe], Solver]] = {
+    "lbfgs": partial(_lbfgs, line_search=False),
+    "lbfgs-wolfe": partial(_lbfgs, line_search=True),
+    "adam": _adam,
+}
 
 
 def learning_rate(recipe: Recipe) -> float:

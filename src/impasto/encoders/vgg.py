@@ -143,7 +143,7 @@ class VGG:
                     break
         return features
 
-    def see(self, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def propagate_mask(self, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """How much of what each feature sees a mask covers: the mask through the network, every kernel a mean.
 
         Args:
@@ -154,17 +154,19 @@ class VGG:
             layer name -> (1, 1, H', W'). A feature weighs what is near its middle more, as the features do.
         """
         found: dict[str, Tensor] = {}
+        left = set(layers)
         for name in self.layers:
+            if not left:
+                break
             if name.startswith("conv"):
                 mask = F.avg_pool2d(mask, 3, 1, 1, count_include_pad=False)
             elif name.startswith("pool") and self.pooling == "max-blur":
                 mask = _blur(F.avg_pool2d(mask, 2, 1, 1, count_include_pad=False))
             elif name.startswith("pool"):
                 mask = F.avg_pool2d(mask, 2)
-            if name in layers:
+            if name in left:
                 found[name] = mask
-                if len(found) == len(set(layers)):
-                    break
+                left.remove(name)
         return found
 
     def stream(self, layers: Collection[str], *, strip: int | None = None) -> Stream:

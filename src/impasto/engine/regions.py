@@ -16,7 +16,7 @@ from impasto.engine.pyramid import widened
 from impasto.geometry import Size, resize
 from impasto.losses.objective import FeatureMapTerm, Objective, StyleTerm
 
-See = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]
+PropagateMask = Callable[[Tensor, Collection[str]], Mapping[str, Tensor]]
 """(mask (1, 1, H, W), layers) -> (1, 1, H', W') for each layer: how much of what a feature sees is in the mask."""
 
 
@@ -46,7 +46,7 @@ class Regions:
     """
 
     by_name: Mapping[str, Region] = field(default_factory=dict)
-    see: See = lambda mask, layers: {}
+    propagate_mask: PropagateMask = lambda mask, layers: {}
     margin: int = 0
 
     def guides(self, objective: Objective, size: Size) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ class Regions:
         for name, region in self.by_name.items():
             terms = _of(objective, name)
             mask = widened(resize(region.mask, own, "bilinear"), self.margin)
-            seen = self.see(mask, {term.layer for term in terms})
+            seen = self.propagate_mask(mask, {term.layer for term in terms})
             found |= {term.name: seen[term.layer] for term in terms}
         return found
 
@@ -68,7 +68,7 @@ class Regions:
             if mask is None:
                 continue
             terms = _of(objective, name)
-            seen = self.see(resize(mask, size, "bilinear"), {term.target_layer for term in terms})
+            seen = self.propagate_mask(resize(mask, size, "bilinear"), {term.target_layer for term in terms})
             found |= {term.name: seen[term.target_layer] for term in terms}
         return found
 

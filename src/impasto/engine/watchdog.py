@@ -85,7 +85,7 @@ class Watchdog:
                 update.x,
                 go_back=True,
             )
-        if update.ended == "the gradient is zero":
+        if update.ended is not None and update.converged:
             return Verdict("next level", update.ended)
         if update.ended is not None:
             return self._trouble(f"the solver ended early: {update.ended}", update.x)

@@ -48,5 +48,3 @@ def _wide(x: Tensor) -> Tensor:
 half_sum = SquaredError("two")
 mean = SquaredError("elements")
 share = SquaredError("energy")
-
-CONTENT_LOSSES = {"mean": mean, "half-sum": half_sum, "share": share}

@@ -37,7 +37,8 @@ class FeatureMapLoss(Protocol):
 
     Attributes:
         smallest: pixels that a map needs on each side.
-        draws: whether it looks at a random sample, another one each turn.
+        draws: whether it looks at a random sample, another one for each index; then it is a dataclass with a
+            field ``seed``.
     """
 
     @property

@@ -24,7 +24,7 @@ from impasto.engine.solvers.state import Chunked, State, flat
 from impasto.errors import OutputError
 
 VERSION = 2
-"""Of what the header says; version 1 had the digest of the tensors alone, in the order of their names."""
+"""Of what the header says."""
 
 _DTYPES = {
     "F64": torch.float64,
@@ -112,24 +112,37 @@ def read_from(path: Path) -> Checkpoint:
         ValueError: it is damaged.
     """
     with path.open("rb") as file:
-        header = _read_header(file)
-        end = file.seek(0, 2)
-        try:
-            entries = json.loads(header[8:])
-            about = entries.pop("__metadata__")
-            version, done, seconds = about["version"], int(about["done"]), float(about["seconds"])
-            digest = about["digest" if version == str(VERSION) else "blake2b"]
-            state = {name: Stored(path, len(header), **entry) for name, entry in entries.items()}
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-            raise ValueError("its header is none of a checkpoint") from None
-        if version not in ("1", str(VERSION)):
-            raise ValueError(f"expected version 1 or {VERSION}, got {version}")
-        if sum(each.bytes for each in state.values()) != end - len(header):
-            raise ValueError("it is not as long as its header says")
-        found = _digest_of_tensors(state) if version == "1" else _digest_of_all(file, header, digest)
-    if found != digest:
-        raise ValueError("its bytes are not those that were written")
-    return Checkpoint(state, done, seconds)
+        header, checkpoint, digest = _opened(file, path)
+        if _digest_of_all(file, header, digest) != digest:
+            raise ValueError("its bytes are not those that were written")
+    return checkpoint
+
+
+def done_in(path: Path) -> int | None:
+    """Iterations done in a checkpoint, from its header alone; None if that is damaged, or there is no file."""
+    try:
+        with path.open("rb") as file:
+            return _opened(file, path)[1].done
+    except (ValueError, FileNotFoundError):
+        return None
+
+
+def _opened(file: IO[bytes], path: Path) -> tuple[bytes, Checkpoint, str]:
+    """What the header says: itself, the checkpoint, and the digest of the file."""
+    header = _read_header(file)
+    try:
+        entries = json.loads(header[8:])
+        about = entries.pop("__metadata__")
+        version, done, seconds = about["version"], int(about["done"]), float(about["seconds"])
+        digest = str(about["digest"])
+        state = {name: Stored(path, len(header), **entry) for name, entry in entries.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        raise ValueError("its header is none of a checkpoint") from None
+    if version != str(VERSION):
+        raise ValueError(f"expected version {VERSION}, got {version}")
+    if sum(each.bytes for each in state.values()) != file.seek(0, 2) - len(header):
+        raise ValueError("it is not as long as its header says")
+    return header, Checkpoint(state, done, seconds), digest
 
 
 def _read_header(file: IO[bytes]) -> bytes:
@@ -149,16 +162,6 @@ def _digest_of_all(file: IO[bytes], header: bytes, digest: str) -> str:
     file.seek(len(header))
     while piece := file.read(_PIECE):
         found.update(piece)
-    return found.hexdigest()
-
-
-def _digest_of_tensors(state: Mapping[str, Stored]) -> str:
-    """What version 1 had."""
-    found = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(state.items()):
-        found.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
-        for chunk in value.chunks():
-            found.update(_bytes(value[chunk]))
     return found.hexdigest()
 
 

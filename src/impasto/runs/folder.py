@@ -24,9 +24,9 @@ import filelock
 from impasto.errors import OutputError
 from impasto.files import PARTIAL, replacing
 from impasto.recipes.recipe import Recipe
-from impasto.runs.checkpoint import Checkpoint, read_from, write_to
+from impasto.runs.checkpoint import Checkpoint, done_in, read_from, write_to
 from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, SUMMARY, Summary
-from impasto.runs.readers import check_new, done_in, every_event, read_events
+from impasto.runs.readers import check_new, every_event, read_events
 from impasto.text import one_line
 
 

@@ -16,16 +16,8 @@ from pydantic import ValidationError
 from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe, recipe_from
 from impasto.recipes.validation import read_toml
-from impasto.runs.checkpoint import read_from
+from impasto.runs.checkpoint import done_in
 from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, SUMMARY, Summary
-
-
-def done_in(checkpoint: Path) -> int | None:
-    """Iterations done in a checkpoint; None if it is damaged, or not there."""
-    try:
-        return read_from(checkpoint).done
-    except (ValueError, FileNotFoundError):
-        return None
 
 
 def check_new(path: Path) -> None:

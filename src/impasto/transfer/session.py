@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from impasto import images
@@ -275,7 +274,6 @@ class Session:
         Args:
             undo_bytes: memory for states that can be gone back to at once.
         """
-        torch.manual_seed(self.recipe.seed)
         if self.plan is not None:
             undo_bytes = min(undo_bytes, self.plan.limit - self.plan.memory)
         first = self.course(-1)

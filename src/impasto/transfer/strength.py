@@ -30,7 +30,7 @@ from impasto.engine.pyramid import Level
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
-from impasto.losses.objective import Objective
+from impasto.losses.objective import Objective, draws
 from impasto.recipes.fields import StyleLossName
 from impasto.recipes.recipe import Recipe
 
@@ -144,38 +144,31 @@ def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: S
     return level
 
 
+NOT_MEASURED = frozenset(
+    (
+        # What the measurement finds, or is not told.
+        *("style_weight", "measured_for", "preset", "quality"),
+        # The pictures, the sizes they are compared at, and the styles' shares: they count as what they come to.
+        *("content", "styles", "palette", "style_weights", "size", "fit", "aspect"),
+        *("style_size", "style_fit", "style_scale", "style_scales", "style_enlarge"),
+        # How the picture is painted: the measurement has a way of its own.
+        *("init", "noise", "init_noise", "smallest", "ratio", "detail", "margin", "photo_finish", "faithful"),
+        *("optimizer", "steps", "coarser", "first_level", "learning_rate", "betas", "averaging", "history"),
+        *("history_memory", "initial_step_rms", "spectral_exponent", "bounded", "white_level"),
+        *("min_relative_decrease", "changes", "seed", "device", "precision", "tile"),
+    )
+)
+"""Settings that a strength's style weight does not depend on."""
+
+
 def _digest(recipe: Recipe, level: Level, size: Size) -> str:
     """Of all that the measurement depends on, so that it is made again when that has changed, and only then."""
     pictures = [each.sha256 for _, each in recipe.inputs]
-    settings = recipe.model_dump(
-        mode="json",
-        include={
-            "strength",
-            "color",
-            "color_match",
-            "content_weight",
-            "tv_weight",
-            "content_layers",
-            "style_layers",
-            "style_target_layers",
-            "content_loss",
-            "style_loss",
-            "tv_loss",
-            "encoder",
-            "weights",
-            "pooling",
-            "padding",
-            "mean_pixel",
-            "resample",
-        },
-    )
-    if recipe.photo_weight:
-        settings["photo_weight"] = recipe.photo_weight
-    if recipe.style_losses:  # so that what was measured before there was such a setting stays measured
-        settings["style_losses"] = recipe.style_losses
+    settings = recipe.model_dump(mode="json", exclude={*NOT_MEASURED, "regions"})
+    regions = [region.model_dump(mode="json", exclude={"mask", "style_mask"}) for region in recipe.regions]
     grows = size if {recipe.content_loss, *_style_losses(recipe)} & _GROWTH.keys() else None
-    shares = recipe.style_shares
-    everything = (pictures, shares, settings, level.size, level.styles, grows)
+    drawn = recipe.seed if draws(build_objective(recipe)) else None
+    everything = (pictures, recipe.style_shares, settings, regions, drawn, level.size, level.styles, grows)
     return hashlib.blake2b(repr(everything).encode(), digest_size=8).hexdigest()
 
 
@@ -200,8 +193,8 @@ def _middle(
     if before <= _ROUNDING * style_at(black, with_gradient=False).loss:
         return math.nan
     # The solver's tolerances are for losses about as large as the default preset's.
-    white_level = _LOSS / before
-    style_at = evaluation(content_weight=0.0, style_weight=white_level, tv_weight=0.0, photo_weight=0.0)
+    base = _LOSS / before
+    style_at = evaluation(content_weight=0.0, style_weight=base, tv_weight=0.0, photo_weight=0.0)
     norms: list[float] = []
     ratios: list[float] = []
 
@@ -209,17 +202,17 @@ def _middle(
         found = style_at(x, with_gradient=with_gradient)
         norms.append(float(found.gradient.norm()))
         if len(norms) > _STEPS - _COUNTED and norms[-1]:
-            ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * white_level)
+            ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * base)
         return found
 
     alone = content_at(_painted(photograph, watched), with_gradient=False).loss
     guess = statistics.median(ratios) if ratios else 0.0
     if not alone or not guess:
         return math.nan
-    scale = white_level / guess
+    scale = base / guess
     trial = evaluation(
         content_weight=scale * recipe.content_weight,
-        style_weight=white_level,
+        style_weight=base,
         tv_weight=scale * recipe.tv_weight,
         photo_weight=scale * recipe.photo_weight,
     )

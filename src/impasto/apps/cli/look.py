@@ -65,7 +65,9 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
 def schema() -> int:
     """Print the JSON schema of a recipe: every setting with its type, default and description.
 
-    impasto schema > recipe.schema.json
+    Editors check and complete recipes by it.
+
+        impasto schema > recipe.schema.json
     """
     import json
 
@@ -218,6 +220,8 @@ def demo(
 
 def doctor(*, speed: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Say what is installed, which devices and weights there are, and whether painting works.
+
+    A bug report needs what it prints.
 
         impasto doctor
         impasto doctor --speed

@@ -19,8 +19,6 @@ from impasto.recipes.parsing import parse_changes
 if TYPE_CHECKING:
     from impasto.recipes.recipe import Recipe
 
-_FLAG = Parameter(negative=())
-
 
 def resume(
     run: Path,

@@ -125,7 +125,7 @@ class LBFGS:
         scale = min(1.0, max(0.0, at.loss)) if self.initial_step_rms else 1.0
         largest, total, products = self._take_in(vectors, gradient, scale)
         if largest <= scale * self.tolerance[0]:
-            return Update(x, at.loss, at.terms, "the gradient is zero")
+            return Update(x, at.loss, at.terms, "the gradient is zero", converged=True)
         slope = self._direction(vectors, gradient, products)
         direction = gradient.view_as(x)
         # Along the raw gradient it says nothing of how far the loss may fall: the first move's length is another.

@@ -23,8 +23,9 @@ class Update:
     Attributes:
         x: the next point: the tensor that came, changed in place.
         loss, terms: the evaluation of the point that the step started from.
-        ended: why the solver sees nothing left to do from here, or None.
+        ended: why the solver cannot go on from here, or None.
         moved: the largest change of a value, where the solver knows it; not finite if the picture no longer is.
+        converged: whether it cannot go on because nothing is left to do.
     """
 
     x: Tensor
@@ -32,6 +33,7 @@ class Update:
     terms: Mapping[str, float]
     ended: str | None = None
     moved: float | None = None
+    converged: bool = False
 
 
 class Solver(Protocol):

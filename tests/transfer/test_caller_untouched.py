@@ -1,0 +1,56 @@
+"""Nothing global of the caller's is changed: random numbers, types, modes, threads, warnings, signals, logging."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import impasto
+from impasto.inspection.reconstruct import reconstruct
+from impasto.swatches import paint
+
+OPTIONS: dict[str, Any] = {"size": 40, "steps": 3, "device": "cpu", "precision": "fp32"}
+
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
+
+def everything() -> dict[str, Any]:
+    return {
+        "torch": torch.get_rng_state().tolist(),
+        "numpy": str(np.random.get_state()),  # noqa: NPY002
+        "random": random.getstate(),
+        "type": torch.get_default_dtype(),
+        "gradients": torch.is_grad_enabled(),
+        "threads": torch.get_num_threads(),
+        "tf32": (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "warnings": list(warnings.filters),
+        "signals": [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)],
+        "logging": (logging.getLogger().level, list(logging.getLogger().handlers)),
+        "python threads": threading.active_count(),
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"init": "noise"}, {"strength": 0.5}, {"style_loss": "sliced-wasserstein"}, {"optimizer": "adam"}],
+    ids=str,
+)
+def test_by_a_picture(options: dict[str, Any]) -> None:
+    content, style = paint("mosaic", size=64), paint("strokes", size=64)
+    impasto.stylize(content, style, **OPTIONS, **options)  # which may load what Python loads once
+    torch.manual_seed(1)
+    before = everything()
+    impasto.stylize(content, style, **{**OPTIONS, "seed": 5}, **options)
+    assert everything() == before
+    next(impasto.iterate(content, style, **OPTIONS, **options))
+    list(reconstruct("content", content, ["relu1_1"], size=32, steps=2))
+    assert everything() == before
