@@ -18,7 +18,7 @@ from PIL import Image
 
 from impasto import images
 from impasto.apps.cli.__main__ import app
-from impasto.apps.cli.look import _of_bfloat16
+from impasto.apps.cli.doctor import _of_bfloat16
 from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.processor import processor

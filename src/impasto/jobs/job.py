@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from impasto.assembly.networks import Progress
-from impasto.engine.optimize import Step
 from impasto.errors import ImpastoError, ParameterError
 from impasto.recipes.differences import differences
 from impasto.recipes.grid import Variant
@@ -18,6 +17,7 @@ from impasto.runs.layout import RECIPE, RESULT
 from impasto.runs.readers import read_recipe, read_summary, status
 from impasto.runs.recording import Recording, SaveEvery
 from impasto.runs.resume import resume
+from impasto.transfer.driver import Driver
 from impasto.transfer.planner import Plan
 from impasto.transfer.session import Session
 from impasto.transfer.session_cache import SessionCache
@@ -105,12 +105,18 @@ def check_job(variant: Variant, path: Path, limits: Limits, shared: SessionCache
 
 
 def run_job(
-    job: Job, limits: Limits, shared: SessionCache, *, download: Progress | None = None
+    job: Job,
+    limits: Limits,
+    shared: SessionCache,
+    *,
+    download: Progress | None = None,
+    on_begin: Callable[[Driver], object] | None = None,
 ) -> Generator[Event, None, None]:
     """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it.
 
     Args:
         download: called with (bytes done, bytes in all) while weights are downloaded.
+        on_begin: called with the driver, which takes commands from then on.
     """
     name = job.variant.name
     try:
@@ -118,24 +124,24 @@ def run_job(
     except ImpastoError as error:
         yield Event(name, "failed", notes=(str(error),))
         return
-    session = recording.session
-    last: Step | None = None
-    notes: list[str] = []
+    session, driver = recording.session, Driver(recording)
     with recording.folder:
         try:
             planned = sum(level.iterations for level in session.levels)
             yield Event(name, "begun", planned=planned, notes=tuple(recording.notes))
-            for last in recording:
-                notes += last.notes
-                yield Event(name, "painting", last.done, last.planned, last.loss, last.notes)
-            if last is None:
-                raise TypeError("a session without steps")
-            result = session.result(last, notes=notes)
+            if on_begin is not None:
+                on_begin(driver)
+            for step in driver:
+                yield Event(name, "painting", step.done, step.planned, step.loss, step.notes)
+            last = driver.newest
+            if driver.stopped:
+                recording.keep(last)
+            result = session.result(last, notes=driver.notes)
             recording.finish(result)
         except GeneratorExit:  # between two steps: nothing is half done
-            if last is not None:
-                recording.keep(last)
-                recording.finish(session.result(last, notes=notes))
+            if driver.last is not None:
+                recording.keep(driver.last)
+                recording.finish(session.result(driver.last, notes=driver.notes))
             raise
         except ImpastoError as error:
             recording.fail(error)

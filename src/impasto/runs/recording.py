@@ -25,6 +25,7 @@ from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RESULT, Status, Summary
 from impasto.runs.readers import read_summary
 from impasto.runs.tensorboard import Board, require
+from impasto.transfer.driver import Driver
 from impasto.transfer.painting import Painting
 from impasto.transfer.result import Result
 from impasto.transfer.session import Session
@@ -306,7 +307,7 @@ def failing(recording: Recording | None) -> Iterator[None]:
 
 
 def paint_all(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:
-    for step in recording:
+    for step in Driver(recording):
         if on_step is not None:
             on_step(step)
     result = recording.result()

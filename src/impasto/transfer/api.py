@@ -13,6 +13,7 @@ from impasto.recipes.fields import Input
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
+from impasto.transfer.driver import Driver
 from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
 from impasto.transfer.planner import Plan
@@ -60,15 +61,11 @@ def stylize(
         >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
     """
     session = make_session(content, style, options)
-    last: Step | None = None
-    notes: list[str] = []
-    for last in session:
-        notes += last.notes
+    driver = Driver(session.steps())
+    for step in driver:
         if on_step is not None:
-            on_step(last)
-    if last is None:
-        raise TypeError("a session without steps")
-    return session.result(last, notes=notes)
+            on_step(step)
+    return session.result(driver.newest, notes=driver.notes)
 
 
 def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Plan | None:

@@ -13,13 +13,17 @@ from cyclopts import App, CycloptsError
 
 import impasto
 from impasto.apps.cli.animate import animate
-from impasto.apps.cli.inside import features, reconstruct
-from impasto.apps.cli.look import demo, doctor, encoders, presets, schema, swatches
+from impasto.apps.cli.demo import demo
+from impasto.apps.cli.doctor import doctor
+from impasto.apps.cli.features import features
+from impasto.apps.cli.listings import encoders, presets, schema
 from impasto.apps.cli.losses import losses
 from impasto.apps.cli.plan import plan
+from impasto.apps.cli.reconstruct import reconstruct
 from impasto.apps.cli.report import report
 from impasto.apps.cli.runs import compare, rerun, resume, runs, show
 from impasto.apps.cli.stylize import recipe, stylize
+from impasto.apps.cli.swatches import swatches
 from impasto.apps.cli.sweep import sweep
 from impasto.apps.cli.texture import texture
 from impasto.errors import ImpastoError, InputError

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.interrupts import interruptible
 from impasto.apps.cli.options import whole
-from impasto.apps.cli.stylize import interruptible
 
 _FLAG = Parameter(negative=())
 

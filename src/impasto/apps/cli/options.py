@@ -227,7 +227,7 @@ class Options(ObjectiveOptions):
         return None if self.memory is None else parse_memory(self.memory, option="--memory")
 
 
-UNCHANGED = Options()
+NETWORK_UNCHANGED, UNCHANGED = NetworkOptions(), Options()
 
 
 def as_if_given(**given: Any) -> Options:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.formatting import duration
 from impasto.apps.cli.options import UNCHANGED, Options, pictures
 from impasto.errors import ParameterError
 
@@ -74,9 +75,3 @@ def plan(
         f"on {session.device} in {session.precision}, tiles of {found.recipe.tile or 'any size'}\n"
     )
     return 0
-
-
-def duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

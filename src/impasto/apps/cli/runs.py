@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import UNCHANGED, Options, whole
-from impasto.apps.cli.stylize import TO_A_FREE_NAME, Output, paint, stylize
+from impasto.apps.cli.output import TO_A_FREE_NAME, Output
+from impasto.apps.cli.painting import paint, paint_given
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 from impasto.recipes.parsing import parse_changes
@@ -64,8 +65,8 @@ def resume(
         No progress.
     """
     from impasto import images
+    from impasto.apps.cli.output import parse_save_every
     from impasto.apps.cli.progress import reporter
-    from impasto.apps.cli.stylize import parse_save_every
     from impasto.runs.recording import Recording
     from impasto.runs.resume import resume
 
@@ -264,7 +265,7 @@ def rerun(
     if options.recipe is not None:
         raise ParameterError(f"--recipe: not together with {shlex.quote(str(source))}, which is one")
     recipe = source / RECIPE if source.is_dir() else source
-    return stylize(options=replace(options, recipe=recipe), output=output)
+    return paint_given(None, [], options=replace(options, recipe=recipe), output=output)
 
 
 def _preset(recipe: Recipe) -> Recipe:

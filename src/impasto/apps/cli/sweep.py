@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
+from impasto.apps.cli.formatting import duration
+from impasto.apps.cli.interrupts import handling
 from impasto.apps.cli.options import UNCHANGED, Options, pictures, whole
-from impasto.apps.cli.plan import duration
-from impasto.apps.cli.stylize import handling, parse_save_every
+from impasto.apps.cli.output import parse_save_every
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 

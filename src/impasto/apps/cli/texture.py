@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import UNCHANGED, Options
-from impasto.apps.cli.stylize import TO_A_FREE_NAME, Output, begin
+from impasto.apps.cli.output import TO_A_FREE_NAME, Output
+from impasto.apps.cli.painting import begin
 from impasto.errors import ParameterError
 
 

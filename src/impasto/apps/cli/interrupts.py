@@ -1,0 +1,60 @@
+"""Ctrl-C and polite kills: nothing that was painted is lost to them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.transfer.driver import Driver
+
+
+@contextmanager
+def stopping(driver: Driver) -> Iterator[None]:
+    """Ctrl-C, or a polite kill, ends painting after the iteration under way; a second one ends it at once."""
+    asked = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        driver.stop()
+
+    with handling({signal.SIGINT: stop, signal.SIGTERM: stop}):
+        yield
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A polite kill is as Ctrl-C."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with handling({signal.SIGTERM: interrupt}):
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second Ctrl-C, out of impatience, does not lose what the first one saves."""
+
+    def ignore(number: int, frame: object) -> None:
+        sys.stderr.write("impasto: saving the picture, one moment\n")
+
+    with handling({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
+        yield
+
+
+@contextmanager
+def handling(handlers: Mapping[int, Callable[[int, Any], None]]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
