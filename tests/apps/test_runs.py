@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from impasto import images
 from impasto.runs import recording, resume
@@ -263,3 +266,28 @@ def test_without_tensorboard_nothing_is_begun(
     assert run.code == 2
     assert "--tensorboard needs an optional package: pip install 'impasto[tensorboard]'" in run.complaint()
     assert not Path("new").exists()
+
+
+def test_a_polite_stop_loses_nothing(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = RunFolder.append
+
+    def interrupted(self: RunFolder, event: Mapping[str, Any]) -> None:
+        append(self, event)
+        if event["done"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    assert impasto(*QUICK, "-o", "whole.png").code == 0
+    monkeypatch.setattr(RunFolder, "append", interrupted)
+    stopped = impasto(*QUICK, "--run", "run")
+    assert stopped.code == 1
+    assert "stopping after this iteration" in stopped.err
+    with RunFolder(Path("run")) as run:
+        checkpoint, _ = run.read_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint.done == 3
+    monkeypatch.setattr(RunFolder, "append", append)
+    assert impasto("resume", "run").code == 0
+    with Image.open("whole.png") as whole, Image.open("run/result.png") as resumed:
+        assert np.array_equal(np.asarray(whole), np.asarray(resumed))

@@ -23,6 +23,7 @@ def stopping(driver: Driver) -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
         driver.stop()
+        sys.stderr.write("impasto: stopping after this iteration; once more, and it stops at once\n")
 
     with handling({signal.SIGINT: stop, signal.SIGTERM: stop}):
         yield
