@@ -381,7 +381,7 @@ def test_help_of_a_command_has_examples_that_can_be_typed(
     run = impasto(command, "--help")
     assert (run.code, run.err) == (0, "")
     assert run.out.startswith(f"Usage: impasto {command}")
-    examples = re.findall(r"^ *impasto (.*?) *(?:[#>].*)?$", run.out, re.MULTILINE)
+    examples = re.findall(r"^ +impasto (.*?) *(?:[#>].*)?$", run.out, re.MULTILINE)
     assert any(each.split()[0] == command for each in examples)
     for each in examples:
         app.parse_args(shlex.split(each), print_error=False, exit_on_error=False)

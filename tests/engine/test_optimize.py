@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from impasto.engine import optimize as stylize
 from impasto.engine import pyramid
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.optimize import Step, iterate
+from impasto.engine.optimize import Progress, Step, iterate
 from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.lbfgs import LBFGS
@@ -540,3 +541,11 @@ def test_a_rough_picture_is_within_half_a_step(dtype: torch.dtype) -> None:
     flat = torch.full_like(x, 3.0)
     QuantizedImage(flat, into=rough).copy_to(back)
     assert torch.equal(back, flat)
+
+
+def test_a_steps_numbers_can_be_sent_and_kept(network: TinyNetwork) -> None:
+    step = next(_iterate(MAKERS["adam"](), network))
+    sent = pickle.loads(pickle.dumps(step.progress))  # noqa: S301
+    assert sent == step.progress
+    assert type(sent) is Progress
+    assert (sent.done, sent.loss, sent.losses) == (step.done, step.loss, step.losses)

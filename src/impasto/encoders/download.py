@@ -12,7 +12,6 @@ import http.client
 import re
 import socket
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -21,6 +20,8 @@ from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
 from typing import IO, Final
+
+import filelock
 
 from impasto.errors import ParameterError, WeightsError
 from impasto.files import cache_folder
@@ -70,7 +71,8 @@ def fetch(
         if _good(target, sha256):
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / f"{target.name}.lock"):
+        # The system gives the lock back when the process ends, however it ends.
+        with filelock.FileLock(folder / f"{target.name}.lock"):
             if not _good(target, sha256):  # another process may have finished it meanwhile
                 _Download(url, target, sha256, progress or (lambda done, total: None), timeout).run()
     except OSError as error:
@@ -103,38 +105,6 @@ def _good(path: Path, sha256: str | None) -> bool:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the system gives back when the process ends, however it ends."""
-    with path.open("ab") as file:
-        while not _try_lock(file):
-            time.sleep(0.1)
-        yield
-        # The file stays: were it removed, a third process could lock a new one while a second holds the old.
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(file: IO[bytes]) -> bool:
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 class _Again(Exception):

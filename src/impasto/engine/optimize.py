@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import torch
@@ -25,8 +25,8 @@ RESAMPLE_EVERY = 10
 
 
 @dataclass(frozen=True)
-class Step:
-    """One iteration, done.
+class Progress:
+    """One iteration in numbers; it can be pickled, and holds nothing of the picture.
 
     Attributes:
         level: number of the level, from 0.
@@ -49,8 +49,19 @@ class Step:
     loss: float
     losses: Mapping[str, float]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step(Progress):
+    """One iteration, done: its numbers, and a view of the picture, which is painted in place."""
+
     _painting: _Painting = field(repr=False)
     _returns: int = field(repr=False)
+
+    @property
+    def progress(self) -> Progress:
+        """The numbers alone, for whoever keeps them: a step keeps the picture, the solver and the network alive."""
+        return Progress(**{each.name: getattr(self, each.name) for each in fields(Progress)})
 
     @property
     def image(self) -> Tensor:

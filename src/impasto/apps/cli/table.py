@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
+
+import rich.console
+import rich.markup
+import rich.table
 
 
 def table(
     head: Sequence[object], rows: Sequence[Sequence[object]], *, numbers_from: int | None = None
 ) -> None:
-    """Print columns as wide as what is in them.
+    """Print columns as wide as what is in them, however narrow the terminal: other programs read them too.
 
     Args:
         head: what stands above the columns.
         rows: as long as ``head``.
         numbers_from: the first column that is set to the right.
     """
-    widths = [max(len(str(row[at])) for row in (head, *rows)) for at in range(len(head))]
-    for row in (head, *rows):
-        cells = [
-            str(cell).ljust(width) if numbers_from is None or at < numbers_from else str(cell).rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    made = rich.table.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=False)
+    for at, title in enumerate(head):
+        right = numbers_from is not None and at >= numbers_from
+        made.add_column(rich.markup.escape(str(title)), justify="right" if right else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(rich.markup.escape(str(cell)) for cell in row))
+    text = io.StringIO()
+    rich.console.Console(file=text, width=1_000_000, color_system=None).print(made)
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in text.getvalue().splitlines()))
