@@ -28,7 +28,7 @@ class Preset:
 
     summary: str
     objective: Mapping[str, Any]
-    faithful: Mapping[str, Any]
+    faithful: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
