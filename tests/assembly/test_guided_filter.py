@@ -17,6 +17,7 @@ from impasto.assembly import networks
 from impasto.assembly.guided_filter import recolored_photo
 from impasto.geometry import resize
 from impasto.transfer.api import make_session
+from impasto.transfer.pictures import Sources
 from impasto.transfer.session import Session
 from impasto.transfer.texture import texture
 from tests.thin import thin
@@ -39,7 +40,7 @@ def test_the_weight_keeps_it_a_photograph(pictures: tuple[Path, Path]) -> None:
     plain = impasto.stylize(*pictures, **OPTIONS)
     kept = impasto.stylize(*pictures, photo_weight=10.0, **OPTIONS)
     assert "photo" in kept.losses and "photo" not in plain.losses
-    session = Session(kept.recipe, pictures[0], [pictures[1]])
+    session = Session(kept.recipe, Sources(pictures[0], [pictures[1]]))
     judged = session.evaluate()(plain.image).terms["photo"]
     assert kept.losses["photo"] < 0.1 * judged
 

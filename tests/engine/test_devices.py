@@ -18,6 +18,7 @@ from impasto.assembly.schedule import build_solver
 from impasto.engine.evaluation import in_floats, rounded
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.exact import exact, exact_type
+from impasto.transfer.pictures import Sources
 from impasto.transfer.planner import with_history_for
 from impasto.transfer.session import Session
 
@@ -87,7 +88,7 @@ def test_an_evaluation_fetches_no_single_numbers(options: dict[str, Any]) -> Non
     rng = np.random.default_rng(0)
     content, style = (rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(2))
     recipe = impasto.resolve(size=32, precision="fp32", device="cpu", **options)
-    session = Session(recipe, content, [style])
+    session = Session(recipe, Sources(content, [style]))
     evaluate, x = session.evaluate(), torch.rand(1, 3, 32, 32)
     evaluate(x)
     with _Waits() as waits:

@@ -71,11 +71,12 @@ def test_a_picture_repeats_itself(pictures: tuple[Path, Path], tmp_path: Path, s
 
 
 def test_the_loss_is_that_of_the_saved_picture(pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    from impasto.transfer.pictures import Sources
     from impasto.transfer.session import Session
 
     result = impasto.stylize(*pictures, **OPTIONS)
     saved = images.read(result.save(tmp_path / "out.png")).pixels
-    session = Session(result.recipe, pictures[0], [pictures[1]])
+    session = Session(result.recipe, Sources(pictures[0], [pictures[1]]))
     assert session.evaluate()(saved).loss == pytest.approx(result.loss, rel=1e-6)
 
 

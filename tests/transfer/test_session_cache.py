@@ -16,6 +16,7 @@ from impasto.errors import ImageError
 from impasto.recipes.presets import resolve
 from impasto.swatches import paint
 from impasto.transfer import strength
+from impasto.transfer.pictures import Sources
 from impasto.transfer.session import Session
 from impasto.transfer.session_cache import SessionCache
 from tests.apps.conftest import thin  # noqa: F401
@@ -34,7 +35,7 @@ def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 
 def _painted(options: dict[str, Any], content: Path, style: Path, shared: SessionCache | None) -> Any:
-    session = Session(resolve(**OPTIONS | options), content, [style], shared=shared)
+    session = Session(resolve(**OPTIONS | options), Sources(content, [style]), shared=shared)
     return session.result(list(session)[-1])
 
 

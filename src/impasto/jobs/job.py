@@ -18,29 +18,25 @@ from impasto.runs.readers import read_recipe, read_summary, status
 from impasto.runs.recording import Recording, SaveEvery
 from impasto.runs.resume import resume
 from impasto.transfer.driver import Driver
+from impasto.transfer.pictures import Sources
 from impasto.transfer.planner import Plan
+from impasto.transfer.session import Limits as SessionLimits
 from impasto.transfer.session import Session
 from impasto.transfer.session_cache import SessionCache
-
-MAX_PIXELS = 100_000_000
 
 State = Literal["new", "begun", "done"]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What runs may use, and keep.
+class Limits(SessionLimits):
+    """What runs may use, each process for itself, and keep.
 
     Attributes:
-        max_pixels: larger pictures are refused.
-        memory: bytes for each process; None takes what the machine has free.
         save_every: iterations between two pictures kept.
         threads: of each process; None takes torch's own number.
         tensorboard: also write what TensorBoard shows of each run.
     """
 
-    max_pixels: int = MAX_PIXELS
-    memory: int | None = None
     save_every: SaveEvery = 0
     threads: int | None = None
     tensorboard: bool = False
@@ -171,10 +167,8 @@ def _session(
 ) -> Session:
     return Session(
         variant.recipe,
-        variant.content,
-        [variant.style],
-        max_pixels=limits.max_pixels,
-        memory=limits.memory,
+        Sources(variant.content, [variant.style]),
+        limits=limits,
         shared=shared,
         progress=download,
     )

@@ -23,8 +23,9 @@ from impasto.runs.recording import (
     write_undo,
 )
 from impasto.transfer.painting import UNDO_BYTES
+from impasto.transfer.pictures import Sources
 from impasto.transfer.result import Result
-from impasto.transfer.session import Session
+from impasto.transfer.session import Limits, Session
 
 
 def resume(
@@ -64,10 +65,9 @@ def resume(
     try:
         session = Session(
             recipe,
-            recipe.content.path,
-            [style.path for style in recipe.styles],
+            Sources(recipe.content.path, [style.path for style in recipe.styles]),
+            limits=Limits(max_pixels),
             asked=(),
-            max_pixels=max_pixels,
             keep_plan=True,
             **options,
         )

@@ -22,7 +22,7 @@ from impasto.assembly.networks import Progress
 from impasto.errors import OutputError, ParameterError
 from impasto.figures.contact_sheet import contact_sheet, fitted
 from impasto.files import replacing
-from impasto.jobs.job import MAX_PIXELS, Event, Job, Limits, check_job, is_done, run_job
+from impasto.jobs.job import Event, Job, Limits, check_job, is_done, run_job
 from impasto.jobs.workers import run_jobs
 from impasto.recipes.fields import Input
 from impasto.recipes.grid import Variant, check_grid, shown, variants
@@ -221,7 +221,7 @@ def paint(
     given = dict(options)
     memory = given.pop("memory", None)
     limits = Limits(
-        max_pixels=given.pop("max_pixels", MAX_PIXELS),
+        max_pixels=given.pop("max_pixels", Limits.max_pixels),
         memory=None if memory is None else parse_memory(memory),
         save_every=save_every,
         tensorboard=tensorboard,

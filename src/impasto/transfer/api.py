@@ -16,9 +16,10 @@ from impasto.recipes.recipe import Recipe
 from impasto.transfer.driver import Driver
 from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
+from impasto.transfer.pictures import Sources
 from impasto.transfer.planner import Plan
 from impasto.transfer.result import Result
-from impasto.transfer.session import Session
+from impasto.transfer.session import Limits, Session
 
 
 def iterate(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Painting:
@@ -113,13 +114,9 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
     styles = style if isinstance(style, list | tuple) else [style]
     return Session(
         recipe,
-        content,
-        cast(Sequence[Source], styles),
-        init=init,
-        palette=palette,
+        Sources(content, cast(Sequence[Source], styles), init, palette),
+        limits=Limits(max_pixels, None if memory is None else parse_memory(memory)),
         encoder=encoder,
         asked=asked,
-        max_pixels=max_pixels,
-        memory=None if memory is None else parse_memory(memory),
         progress=progress,
     )

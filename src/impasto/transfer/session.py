@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from impasto import images
-from impasto.assembly.colors import recolored
 from impasto.assembly.device import at_home, choose_device, choose_precision, peak_memory
 from impasto.assembly.guided_filter import recolored_photo
 from impasto.assembly.masks import Masks, read_masks
 from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
 from impasto.assembly.objective import build_evaluation, build_objective, least_side
-from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin, turned
+from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin
 from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import optimize as engine
 from impasto.engine.cache import LRUCache
@@ -30,13 +28,12 @@ from impasto.engine.solvers.state import State
 from impasto.engine.steering import Course, Steering
 from impasto.errors import ParameterError
 from impasto.geometry import Size, resize, size_of
-from impasto.images import Source
-from impasto.images.reading import in_few_bytes
 from impasto.losses.objective import Objective, draws
-from impasto.recipes.fields import CHANGEABLE, STARTS, Input, RegionOf
+from impasto.recipes.fields import CHANGEABLE, RegionOf
 from impasto.recipes.presets import change
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.painting import Painting
+from impasto.transfer.pictures import Sources, read_pictures
 from impasto.transfer.planner import Plan, draw_up
 from impasto.transfer.result import Result
 from impasto.transfer.session_cache import SessionCache
@@ -46,6 +43,27 @@ KEPT_BYTES = 60_000_000
 """Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a session may take.
+
+    Attributes:
+        max_pixels: larger pictures are refused from their header.
+        memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
+            made smaller to fit.
+
+    Raises:
+        ParameterError: a limit that lets nothing through.
+    """
+
+    max_pixels: int = 100_000_000
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_pixels, int) or self.max_pixels < 1:
+            raise ParameterError(f"max_pixels: expected 1 or more, got {self.max_pixels!r}")
+
+
 class Session:
     """One picture being painted: everything checked and planned, ready to iterate.
 
@@ -53,15 +71,11 @@ class Session:
 
     Args:
         recipe: the settings.
-        content, styles: the pictures.
-        init: the first image, instead of what the recipe names.
-        palette: the picture whose colours are taken, instead of the one that the recipe names.
+        sources: the pictures.
+        limits: what it may take.
         encoder: a network of the caller's own, when the recipe's is "custom".
         asked: which of the settings were given here and now; None: all. The others were written down, perhaps on
             another machine, and what this one does not have gives way to what it has.
-        max_pixels: larger pictures are refused from their header.
-        memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
-            made smaller to fit.
         keep_plan: take the recipe's tiles, history and weights as they are: what is resumed must go on as it began.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
         shared: what other sessions have read and computed before; the picture is the same without.
@@ -76,102 +90,68 @@ class Session:
     def __init__(
         self,
         recipe: Recipe,
-        content: Source,
-        styles: Sequence[Source],
+        sources: Sources,
         *,
-        init: Source | None = None,
-        palette: Source | None = None,
+        limits: Limits | None = None,
         encoder: Encoder | None = None,
         asked: Collection[str] | None = None,
-        max_pixels: int = 100_000_000,
-        memory: int | None = None,
         keep_plan: bool = False,
         progress: Progress | None = None,
         shared: SessionCache | None = None,
     ) -> None:
-        self._started = time.perf_counter()
-        if not isinstance(max_pixels, int) or max_pixels < 1:
-            raise ParameterError(f"max_pixels: expected 1 or more, got {max_pixels!r}")
-        if not styles:
-            raise ParameterError("style: expected at least one picture, got none")
-        recipe.check_styles(len(styles))
-        if encoder is None and recipe.encoder == "custom":
-            raise ParameterError(
-                "encoder: the recipe was made with a network that is not in it; pass it as encoder="
-            )
-        check_layers(recipe, encoder.layers if encoder else ENCODERS[recipe.encoder].layers())
+        self._started, limits = time.perf_counter(), limits or Limits()
+        self._given, self._progress, self._shared = encoder, progress, shared
+        self._check(recipe, sources)
         self.objective = build_objective(recipe)
         replaced: tuple[str, ...] = ()
         if asked is not None:
             recipe, replaced = at_home(recipe, asked=asked)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
-        read = images.read if shared is None else shared.read
-        pictures = [read(source, max_pixels=max_pixels) for source in (content, *styles)]
-        start = None
-        if init is not None or recipe.init not in STARTS:
-            start = read(recipe.init if init is None else init, max_pixels=max_pixels)
-        if palette is None and recipe.palette is not None:
-            palette = recipe.palette.path
-        colors = None if palette is None else read(palette, max_pixels=max_pixels)
-        every = [*pictures, *(each for each in (start, colors) if each is not None)]
-        of_pictures = (f"{picture.name}: {note}" for picture in every for note in picture.notes)
-        self.notes = tuple(dict.fromkeys((*replaced, *of_pictures)))
-        self.recipe = recipe.model_copy(
-            update={
-                "init": recipe.init if init is None or start is None else start.name,
-                "content": _input(content, pictures[0]),
-                "styles": tuple(
-                    _input(source, picture) for source, picture in zip(styles, pictures[1:], strict=True)
-                ),
-                "palette": None if palette is None or colors is None else _input(palette, colors),
-            }
-        )
-        photo, *paintings = (in_few_bytes(picture.pixels).to(self.device) for picture in pictures)
-        paintings = turned(recipe, paintings)
-        aim = None if colors is None else colors.pixels.to(self.device)
-        self.content, self.styles, self._colored = recolored(recipe, photo, paintings, aim)
-        self._photo = photo
+        read = partial(images.read if shared is None else shared.read, max_pixels=limits.max_pixels)
+        self._pictures = read_pictures(recipe, sources, read, self.device)
+        self.content, self.styles = self._pictures.content, self._pictures.styles
+        self.recipe = self._pictures.recipe
+        self.notes = tuple(dict.fromkeys((*replaced, *self._pictures.notes)))
         self._masks: dict[tuple[RegionOf, ...], Masks] = {}
         self._read_masks = partial(
             read_masks,
-            content=size_of(photo),
-            read=partial(read, max_pixels=max_pixels),
+            content=size_of(self._pictures.photo),
+            read=read,
             device=self.device,
-            cutout=pictures[0].alpha,
-            style_cutouts=turned(recipe, [picture.alpha for picture in pictures[1:]]),
+            cutout=self._pictures.cutout,
+            style_cutouts=self._pictures.style_cutouts,
         )
-        self.recipe = self.recipe.model_copy(
-            update={
-                "regions": self._take_masks(self.recipe),
-                "changes": tuple(
-                    each.model_copy(update={"regions": self._take_masks(self.recipe.after(each.at))})
-                    if each.regions is not None
-                    else each
-                    for each in self.recipe.changes
-                ),
-            }
-        )
-        self._init = None if start is None else start.pixels.to(self.device)
+        self._take_all_masks()
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels = self._levels(1 if encoder else self._smallest_side(recipe))
         self.margin = margin(recipe, self.levels)
-        self._check_pixels("size: a result", self.levels[-1].size, max_pixels)
+        self._check_pixels("size: a result", self.levels[-1].size, limits.max_pixels)
         self._check_changes()
-        self.plan = self._plan(memory) if encoder is None and not keep_plan else None
+        self.plan = self._plan(limits.memory) if encoder is None and not keep_plan else None
         if self.plan is None:  # no other limit
             for size in self.levels[-1].styles:
-                self._check_pixels("style_size, style_scale: a style", size, max_pixels)
-        if self.plan is not None:
+                self._check_pixels("style_size, style_scale: a style", size, limits.max_pixels)
+        else:
             self.recipe = self.plan.recipe
             self.notes += self.plan.notes
-        self._given, self._progress, self._shared = encoder, progress, shared
         self._courses: dict[str, Course] = {}
         self._kept = LRUCache(KEPT_BYTES)
         # What is resumed has its weights, and they may not change in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self.encoder: Encoder | None = None
         self.seconds = {"read": time.perf_counter() - self._started}
+
+    def _check(self, recipe: Recipe, sources: Sources) -> None:
+        """Refuse what can be refused before a picture is read."""
+        if not sources.styles:
+            raise ParameterError("style: expected at least one picture, got none")
+        recipe.check_styles(len(sources.styles))
+        if self._given is None and recipe.encoder == "custom":
+            raise ParameterError(
+                "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+            )
+        check_layers(recipe, self._given.layers if self._given else ENCODERS[recipe.encoder].layers())
 
     def load(self) -> Encoder:
         """The network, ready; loaded once. With it the recipe's strength becomes a style weight.
@@ -256,7 +236,7 @@ class Session:
             size_of(self.content),
             [size_of(style) for style in self.styles],
             # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
-            final_only=self._init is not None and not self.recipe.faithful,
+            final_only=self._pictures.start is not None and not self.recipe.faithful,
             least=least,
         )
 
@@ -284,7 +264,9 @@ class Session:
                 styles=self.styles,
                 prepare=first.prepare,
                 levels=self.levels,
-                start=build_start(self.recipe, self.levels[0].size, self.content, self.styles, self._init),
+                start=build_start(
+                    self.recipe, self.levels[0].size, self.content, self.styles, self._pictures.start
+                ),
                 solver=build_solver(self.recipe),
                 white_level=float(self.recipe.white_level),
                 detail=self.recipe.detail,
@@ -304,10 +286,10 @@ class Session:
     @property
     def _starts_well(self) -> bool:
         """Whether it begins with a picture, which may be better than what is painted, and not with noise."""
-        return not self.recipe.faithful and (self._init is not None or self.recipe.init != "noise")
+        return not self.recipe.faithful and (self._pictures.start is not None or self.recipe.init != "noise")
 
     def _start_at(self, size: Size) -> Tensor:
-        return build_start(self.recipe, size, self.content, self.styles, self._init)
+        return build_start(self.recipe, size, self.content, self.styles, self._pictures.start)
 
     def evaluate(self, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
@@ -334,7 +316,7 @@ class Session:
         rate = learning_rate(settings)
         if key not in self._courses:
             objective = build_objective(settings)
-            put_back, colored = self._masks_of(settings).finish(self._photo), self._colored
+            put_back, colored = self._masks_of(settings).finish(self._pictures.photo), self._pictures.colored
             content, photo_finish = self.content, settings.photo_finish  # not self, which keeps the function
             self._courses[key] = Course(
                 self._prepared(
@@ -403,6 +385,17 @@ class Session:
                     f"the picture is {width}x{height} by then"
                 )
 
+    def _take_all_masks(self) -> None:
+        """Read the masks of the recipe and of its changes; it has their hashes then."""
+        changes = tuple(
+            each
+            if each.regions is None
+            else each.model_copy(update={"regions": self._take_masks(self.recipe.after(each.at))})
+            for each in self.recipe.changes
+        )
+        regions = self._take_masks(self.recipe)
+        self.recipe = self.recipe.model_copy(update={"regions": regions, "changes": changes})
+
     def _take_masks(self, settings: Recipe) -> tuple[RegionOf, ...]:
         """The regions with the hashes of their masks, which are read."""
         masks = self._read_masks(settings)
@@ -468,8 +461,3 @@ class Session:
             notes=(*self.notes, *notes),
             stopped=not finished,
         )
-
-
-def _input(source: Source, picture: images.Picture) -> Input:
-    path = os.fspath(source) if isinstance(source, str | os.PathLike) else picture.name
-    return Input(path=path, sha256=picture.sha256)

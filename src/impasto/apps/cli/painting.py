@@ -44,7 +44,8 @@ def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Optio
     from impasto.runs.readers import check_new
     from impasto.runs.recording import Recording
     from impasto.runs.tensorboard import require
-    from impasto.transfer.session import Session
+    from impasto.transfer.pictures import Sources
+    from impasto.transfer.session import Limits, Session
 
     if output.path is not None:
         images.check_output(output.path, bits=output.bits)
@@ -58,11 +59,9 @@ def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Optio
     with reporter(quiet=output.quiet or output.as_json) as report, ExitStack() as held:
         session = Session(
             settings,
-            content,
-            styles,
+            Sources(content, styles),
+            limits=Limits(options.max_pixels, memory),
             asked=options.asked(),
-            max_pixels=options.max_pixels,
-            memory=memory,
             progress=None if output.as_json else report.download,
         )
         recording = None

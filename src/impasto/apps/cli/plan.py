@@ -40,11 +40,15 @@ def plan(
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
+    from impasto.transfer.pictures import Sources
     from impasto.transfer.planner import show
-    from impasto.transfer.session import Session
+    from impasto.transfer.session import Limits, Session
 
     session = Session(
-        settings, content, styles, asked=options.asked(), max_pixels=options.max_pixels, memory=memory
+        settings,
+        Sources(content, styles),
+        limits=Limits(options.max_pixels, memory),
+        asked=options.asked(),
     )
     found = session.plan
     if found is None:
