@@ -3,13 +3,17 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
 
-.PHONY: demo test test-processors check docs bench bench-full clean
+.PHONY: demo test test-full test-processors check docs bench bench-full clean
 
 demo: .venv/demo
 	.venv/bin/impasto demo
 
 test: .venv/test
 	.venv/bin/python -m pytest -n $(WORKERS)
+
+# And the long forms of tests that have a short one, such as every moment at which a run can be killed.
+test-full: test
+	.venv/bin/python -m pytest -n $(WORKERS) -m exhaustive
 
 # What depends on the processor, as on one of 2013 and on one of 2008. What cannot be imitated the tests inject
 # (impasto.processor.acting_as). On ARM these limits say nothing.

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions, load
+from impasto.kernels import fastest
 from impasto.processor import processor
 from impasto.recipes.fields import Input
 from impasto.recipes.recipe import Recipe
@@ -176,3 +177,13 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)
     PIL.Image.fromarray(paint("glass", size=56)).save(style)
     return content, style
+
+
+@pytest.fixture
+def same_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Always the same: which is the fastest is measured, and its last bits and its size differ from another's."""
+
+    def first(channels: tuple[int, ...], dtype: torch.dtype, device: torch.device, side: int) -> str:
+        return next(iter(fastest.ways(torch.empty(*channels, 3, 3, dtype=dtype, device="meta"), device)))
+
+    monkeypatch.setattr(fastest, "fastest", first)

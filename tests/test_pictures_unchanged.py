@@ -24,7 +24,6 @@ import impasto
 from impasto.assembly import networks
 from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.inspection.reconstruct import reconstruct
-from impasto.kernels import fastest
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
 from impasto.processor import processor
 from impasto.recipes.grid import check_grid, variants
@@ -179,12 +178,11 @@ def test_pictures_are_unchanged(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    same_kernels: None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(networks, "load", thin)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
-    # Which kernel is the fastest differs from time to time, and its last bits with it.
-    monkeypatch.setattr(fastest, "fastest", lambda channels, dtype, device, side: "winograd-4")
     for path, kind, size in (
         ("content.png", "mosaic", 72),
         ("style.png", "strokes", 80),

@@ -1,7 +1,7 @@
 """A painting process that is killed, or whose disk fails, at a chosen moment; run by test_record.py.
 
     python -m tests.runs.killing FOLDER times COUNT SEED     killed after random times, COUNT times in all
-    python -m tests.runs.killing FOLDER writes KIND          at each write of a short run: "kill", "full" or "broken"
+    python -m tests.runs.killing FOLDER writes KIND EVERY    at one of EVERY writes: "kill", "full" or "broken"
     python -m tests.runs.killing FOLDER locked               in a folder that may only be read, or that another has
 
 Painting happens in forked children, since a new process would spend a second on importing torch; no operation of
@@ -212,20 +212,21 @@ def short(run: str) -> list[str]:
     return [*begin(run, SHORT), "--save-every", "2", "-o", f"{run}.png"]
 
 
-def failing_writes(kind: str) -> list[dict[str, Any]]:
+def failing_writes(kind: str, every: int) -> list[dict[str, Any]]:
+    """What a run leaves whose first call that changes a file fails, and so on with every so manieth."""
     assert child(short("whole")) == 0, Path("log.txt").read_text()
     wanted = (Path("whole") / "result.png").read_bytes()
     old = Path("content.png").read_bytes()
     found: list[dict[str, Any]] = []
     while True:
-        number = len(found) + 1
+        number = every * len(found) + 1
         run = f"run-{number}"
         trap = Trap(number, kind)
         Path("calls").unlink(missing_ok=True)
         status = child(short(run), before=trap.set, after=trap.tell)
         said = Path("log.txt").read_text()
         if status == 0 and len(calls := Path("calls").read_text().split()) < number:
-            return [{**each, "call": call} for each, call in zip(found, calls, strict=True)]
+            return [{**each, "call": calls[each["number"] - 1]} for each in found]
         earlier = Path(f"{run}.png").read_bytes() in (old, wanted)
         parts = sorted(
             path.name for path in (*Path(run).glob("*"), *Path().glob("*")) if path.suffix == ".part"
@@ -284,7 +285,7 @@ if __name__ == "__main__":
         case "times":
             report = killed_at_random(int(sys.argv[3]), int(sys.argv[4]))
         case "writes":
-            report = failing_writes(sys.argv[3])
+            report = failing_writes(sys.argv[3], int(sys.argv[4]))
         case _:
             report = locked()
     sys.stdout.write(json.dumps(report))

@@ -218,7 +218,7 @@ def test_a_picture_to_go_on_from_is_not_shrunk(pictures: tuple[Path, Path]) -> N
     assert first.loss == pytest.approx(painted.loss, rel=0.05)  # the loss of what was painted, all of it
 
 
-def test_tiles_paint_the_same_picture(pictures: tuple[Path, Path]) -> None:
+def test_tiles_paint_the_same_picture(pictures: tuple[Path, Path], same_kernels: None) -> None:
     options: dict[str, Any] = {**OPTIONS, "size": 160, "steps": 3, "precision": "fp32"}
     one, many = (impasto.stylize(*pictures, tile=tile, **options) for tile in (0, 64))
     # float64 proves them equal (tests/engine/tiling); three steps of L-BFGS enlarge what float32 rounds,

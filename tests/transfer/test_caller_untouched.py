@@ -14,12 +14,17 @@ import pytest
 import torch
 
 import impasto
+from impasto.assembly import networks
 from impasto.inspection.reconstruct import reconstruct
 from impasto.swatches import paint
+from tests.thin import thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 3, "device": "cpu", "precision": "fp32"}
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+
+@pytest.fixture(autouse=True)
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "load", thin)
 
 
 def everything() -> dict[str, Any]:

@@ -14,7 +14,6 @@ from impasto.engine.pyramid import Level
 from impasto.engine.tiling.tiles import cut
 from impasto.errors import ParameterError
 from impasto.geometry import Size
-from impasto.kernels import fastest
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
@@ -27,11 +26,7 @@ CPU = torch.device("cpu")
 CONTENT, STYLE = (3464, 5176), (768, 970)
 
 
-@pytest.fixture(autouse=True)
-def same_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which is the fastest is measured, and differs from time to time; how large its kernel is, a plan counts."""
-    names = {torch.float32: "winograd-4", torch.bfloat16: "products"}
-    monkeypatch.setattr(fastest, "fastest", lambda channels, dtype, device, side: names[dtype])
+pytestmark = pytest.mark.usefixtures("same_kernels")
 
 
 def _levels(recipe: Recipe, content: Size = CONTENT, style: Size = STYLE) -> list[Level]:

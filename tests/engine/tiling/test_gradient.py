@@ -113,7 +113,7 @@ def test_strips_equal_the_whole(thin: Convolutions, size: tuple[int, int], strip
 
 
 @pytest.mark.parametrize("size", [(200, 260), (211, 333), (97, 400)])
-@pytest.mark.parametrize("tile", [16, 64, 100])
+@pytest.mark.parametrize("tile", [pytest.param(16, marks=pytest.mark.exhaustive), 64, 100])
 def test_tiles_equal_the_whole(thin: Convolutions, size: tuple[int, int], tile: int) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     _same(network, network, _objective(), size, tile=tile)
