@@ -33,8 +33,12 @@ def test_what_lies_free_between_blocks_in_use_is_given_back() -> None:
 
 
 def test_without_such_a_c_library_nothing_is_done(monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    asked: list[str | None] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: asked.append(name) or object())
     heap.release_free_memory()
+    heap.release_free_memory()
+    assert len(asked) <= 1
+    assert heap._trim() is None
 
 
 def test_tiles_come_in_order_and_memory_is_given_back_after_each_of_several(

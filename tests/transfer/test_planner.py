@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+from typing import Any
 
 import pytest
 import torch
@@ -180,3 +184,24 @@ def test_photorealism_takes_memory(given: dict[str, float]) -> None:
     assert plain + picture * ("photo_weight" in given) <= photo < plain + 1.2 * picture
     small = {"size": 64, "steps": 10}
     assert _plan(10**12, **small, **given).memory > _plan(10**12, **small).memory
+
+
+_PLANNED_AND_MEASURED = """
+import json, resource, sys, impasto
+from impasto.swatches import paint
+options = json.loads(sys.argv[1])
+pictures = paint("mosaic", size=400), paint("strokes", size=400)
+planned = impasto.plan(*pictures, **options).memory
+impasto.stylize(*pictures, **options)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([planned, peak * (1 if sys.platform == "darwin" else 1024)]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system says a process's peak elsewhere")
+@pytest.mark.parametrize("options", [{"size": 256}, {"size": 384, "tile": 128}], ids=str)
+def test_a_plan_is_near_what_is_measured(options: dict[str, Any]) -> None:
+    given = json.dumps({"steps": 5, "precision": "fp32", "device": "cpu", **options})
+    command = [sys.executable, "-c", _PLANNED_AND_MEASURED, given]
+    planned, measured = json.loads(subprocess.check_output(command, text=True))
+    assert 0.85 * measured < planned < 1.5 * measured

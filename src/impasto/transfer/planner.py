@@ -34,7 +34,7 @@ from impasto.recipes.recipe import Recipe
 
 # What the process takes with the network's weights read and nothing painted. By bytes of the network's numbers, as
 # the next three.
-_PROCESS = {2: 440e6, 4: 230e6}
+_PROCESS = {2: 440e6, 4: 370e6}
 # Memory that was freed and not given back yet: so much, and a share of what the network took at all levels, up to a
 # limit, since it is given back after each tile and level (engine/memory.py).
 _HOLES, _HOLES_SHARE, _HOLES_MOST = 100e6, 1.6, {2: 800e6, 4: 1100e6}
