@@ -147,9 +147,7 @@ class _Painting:
     x: Tensor
     solver: Solver
     watchdog: Watchdog
-    white_level: (
-        float  # what white is in x; 1 while going up a level, so that Ctrl-C then leaves a picture too
-    )
+    white_level: float  # 1 while going up a level, so that Ctrl-C then leaves a picture too
     position: tuple[int, int, int]  # level, iterations done at it, iterations done
     course: Course
     evaluate: EvaluateAtTurn
@@ -254,7 +252,7 @@ def iterate(
         resume = None  # it may be as large as all that is painted with
     painting.course = _course_until(painting, steering, first)
     while True:
-        if steering.leaves(painting.position[-1]):
+        if steering.must_rewind(painting.position[-1]):
             _go_back(painting, steering, start, solver)
             painting.course = _course_until(painting, steering, first)
         number, done_here, done = painting.position
@@ -269,7 +267,7 @@ def iterate(
         if painting.taken:
             raise RuntimeError("the next step: expected none after the picture has been taken")
         course = steering.course(done, first)
-        steering.passing(done, painting.state, turning=course != painting.course)
+        steering.snapshot_if_due(done, painting.state, turning=course != painting.course)
         painting.steer(course)
         if painting.evaluate is _unprepared:
             painting.evaluate = course.prepare(
@@ -300,7 +298,7 @@ def iterate(
         )
         # Not a moment before it is handed out: whoever is interrupted has the step before until then.
         painting.position = position
-        if steering.arrived(done):
+        if not steering.is_replaying(done):
             yield step
 
 
@@ -317,7 +315,7 @@ def _go_back(painting: _Painting, steering: Steering, start: Tensor, solver: Sol
     """The painting as it was when the newest state was kept, or in the beginning."""
     painting.evaluate, painting.taken = _unprepared, False
     painting.returns += 1
-    state = steering.newest()
+    state = steering.latest_snapshot()
     if state is not None:
         painting.restore(state, solver)
         return

@@ -82,23 +82,28 @@ class Steering:
         begun = [at for at in self._courses if at <= done]
         return self._courses[max(begun)] if begun else first
 
-    def leaves(self, done: int) -> bool:
-        """Whether what is wanted is not on the way from ``done`` iterations, or not the shortest."""
+    def must_rewind(self, done: int) -> bool:
+        """Whether the step to go back to is not ahead of ``done`` iterations, or a snapshot is nearer to it."""
         newest = max(self._states, default=0)
         return self._wanted is not None and not newest <= done <= self._wanted
 
-    def newest(self) -> State | None:
-        """The newest state kept; None for the start."""
+    def latest_snapshot(self) -> State | None:
+        """The newest snapshot; None for the start."""
         return next(reversed(self._states.values()), None)
 
-    def arrived(self, done: int) -> bool:
-        """Whether steps are to be seen again, after ``done`` iterations."""
+    def is_replaying(self, done: int) -> bool:
+        """Whether the step after which ``done`` iterations are done is only recomputed, and not shown."""
         if self._wanted is not None and done > self._wanted:
             self._wanted = None
-        return self._wanted is None
+        return self._wanted is not None
 
-    def passing(self, done: int, now: Callable[[], State], *, turning: bool) -> None:
-        """Keep the state after ``done`` iterations, if it is one to keep; the oldest make room."""
+    def snapshot_if_due(self, done: int, now: Callable[[], State], *, turning: bool) -> None:
+        """Take a snapshot after ``done`` iterations where one is due; the oldest make room.
+
+        Args:
+            now: gives the state.
+            turning: whether the course changes here.
+        """
         if not (self._limit and done and (turning or done % self._every == 0)):
             return
         state = now()
