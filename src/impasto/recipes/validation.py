@@ -30,6 +30,9 @@ def complaint(error: ValidationError, name: str, *, whole: bool = False) -> str:
         return f"{name}: {message}" if name else message
     if first["type"] == "extra_forbidden":
         return f"{where}: no such setting"
+    if first["type"] == "missing" and isinstance(first["input"], list | tuple):
+        given = ", ".join(map(str, first["input"]))
+        return f"{where.rpartition('.')[0]}: expected more values than {len(first['input'])}, got {given}"
     expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
     return f"{where}: expected {expected}, got {first['input']!r}"
 
