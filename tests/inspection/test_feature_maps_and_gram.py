@@ -168,8 +168,8 @@ def test_a_sheet_of_two_pictures_has_their_difference() -> None:
 
 def test_distances_are_the_style_losses(loaded_once: None) -> None:
     one, other, layers = picture(1), picture(2), ("relu1_1", "relu3_1")
-    viewer = FeatureExtractor(layers)
-    features = [viewer.features(viewer.read(each, 0)) for each in (one, other)]
+    extractor = FeatureExtractor(layers)
+    features = [extractor.features(extractor.read(each, 0)) for each in (one, other)]
     for style_loss, field in (("gram", "mean"), ("gram-share", "share")):
         options = {"style_layers": dict.fromkeys(layers, 1.0), "content_weight": 0.0, "style_weight": 1.0}
         judged = Judge(one, other, style_loss=style_loss, **options)(one)
@@ -178,7 +178,7 @@ def test_distances_are_the_style_losses(loaded_once: None) -> None:
             assert getattr(found, field) == pytest.approx(term.value, rel=1e-4)
 
 
-# --- the viewer ---------------------------------------------------------------------------------------------
+# --- the feature extractor ----------------------------------------------------------------------------------
 
 
 def test_a_network_of_ones_own() -> None:
@@ -186,8 +186,8 @@ def test_a_network_of_ones_own() -> None:
         def to(self, **options: object) -> Network:
             return self
 
-    viewer = FeatureExtractor(["relu2", "relu1"], encoder=Network())
-    features = viewer.features(viewer.read(picture(1), 24))
+    extractor = FeatureExtractor(["relu2", "relu1"], encoder=Network())
+    features = extractor.features(extractor.read(picture(1), 24))
     assert {layer: tuple(maps_.shape) for layer, maps_ in features.items()} == {
         "relu2": (5, 9, 12),
         "relu1": (4, 18, 24),
@@ -197,9 +197,9 @@ def test_a_network_of_ones_own() -> None:
 
 def test_what_was_done_to_a_picture_is_noted(tmp_path: Path) -> None:
     PIL.Image.new("RGBA", (20, 20), (255, 0, 0, 100)).save(tmp_path / "clear.png")
-    viewer = FeatureExtractor(["relu1_1"])
-    viewer.read(tmp_path / "clear.png", 0)
-    assert any(note.startswith("clear.png: ") for note in viewer.notes)
+    extractor = FeatureExtractor(["relu1_1"])
+    extractor.read(tmp_path / "clear.png", 0)
+    assert any(note.startswith("clear.png: ") for note in extractor.notes)
 
 
 def test_what_is_refused() -> None:
@@ -213,12 +213,12 @@ def test_what_is_refused() -> None:
         FeatureExtractor(["relu1_1"], pooling="min")
     with pytest.raises(ParameterError, match="channels: expected 1 or more, got 0"):
         feature_grid(random_features(), count=0)
-    viewer = FeatureExtractor(["relu5_1"], max_pixels=3000)
+    extractor = FeatureExtractor(["relu5_1"], max_pixels=3000)
     with pytest.raises(ParameterError, match="at least 16 pixels on each side, got <tensor> at 20x15"):
-        viewer.read(picture(1), 20)
+        extractor.read(picture(1), 20)
     with pytest.raises(ParameterError, match="expected 0 or more pixels, got -1"):
-        viewer.read(picture(1), -1)
+        extractor.read(picture(1), -1)
     with pytest.raises(ParameterError, match="at 100x75 has 7500 pixels, the limit is 3000"):
-        viewer.read(picture(1), 100)
+        extractor.read(picture(1), 100)
     with pytest.raises(ImageError, match="limit"):
-        viewer.read(picture(1, (60, 80)), 40)
+        extractor.read(picture(1, (60, 80)), 40)

@@ -37,8 +37,8 @@ def test_losses_are_those_of_the_picture_as_it_is_saved(what: str) -> None:
     original, layers = picture(1), ("relu1_1", "relu2_1")
     *_, last = reconstruct(what, original, layers, size=0, steps=8, precision="fp32")  # type: ignore[arg-type]
     assert torch.equal((last.image * 255).round() / 255, last.image)
-    viewer = FeatureExtractor(layers)
-    found, wanted = (viewer.features(viewer.read(each, 0)) for each in (last.image, original))
+    extractor = FeatureExtractor(layers)
+    found, wanted = (extractor.features(extractor.read(each, 0)) for each in (last.image, original))
     for layer in last.layers:
         share = gram_distance(layer, found[layer], wanted[layer]).share
         if what == "content":

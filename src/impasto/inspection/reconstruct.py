@@ -119,26 +119,26 @@ def reconstruct(
         raise ParameterError(f"steps: expected 1 or more, got {steps}")
     if not 0 <= seed < 2**63:
         raise ParameterError(f"seed: expected 0 or more, below 2^63, got {seed}")
-    viewer = FeatureExtractor(layers or LAYERS[what], exact=False, **network)
-    original = viewer.read(image, size)
-    jobs: list[tuple[str, ...]] = [(name,) for name in viewer.layers]
+    extractor = FeatureExtractor(layers or LAYERS[what], exact=False, **network)
+    original = extractor.read(image, size)
+    jobs: list[tuple[str, ...]] = [(name,) for name in extractor.layers]
     if what == "style":
-        jobs = [viewer.layers[:count] for count in range(1, len(viewer.layers) + 1)]
+        jobs = [extractor.layers[:count] for count in range(1, len(extractor.layers) + 1)]
     strides = {
-        name: original.shape[-1] / found.shape[-1] for name, found in viewer.features(original).items()
+        name: original.shape[-1] / found.shape[-1] for name, found in extractor.features(original).items()
     }
 
     generator = torch.Generator().manual_seed(seed)
     deviation = _DEVIATION[what] / 255.0
     start = noise(size_of(original), centre=_CENTRE, deviation=deviation, generator=generator)
-    start = start.clamp_(0.0, 1.0).to(viewer.device)
+    start = start.clamp_(0.0, 1.0).to(extractor.device)
 
     def made() -> Iterator[Reconstruction]:
         for number, job in enumerate(jobs):
             started = time.perf_counter()
             stride = max(strides[layer] for layer in job)
             grain = _GRAIN[what] * (stride**2 if what == "content" else stride)
-            for step in _steps(viewer, original, start, _objective(what, job, grain), steps):
+            for step in _steps(extractor, original, start, _objective(what, job, grain), steps):
                 if on_step is not None:
                     on_step(number, step)
             yield _finished(job, step, time.perf_counter() - started)
@@ -175,14 +175,19 @@ def sheet(
 
 
 def _steps(
-    viewer: FeatureExtractor, original: Tensor, start: Tensor, objective: Objective, steps: int
+    extractor: FeatureExtractor, original: Tensor, start: Tensor, objective: Objective, steps: int
 ) -> Iterator[Step]:
     size = size_of(original)
     return engine.iterate(
         content=original,
         styles=[original],
         prepare=build_evaluation(
-            viewer.load(), objective, (1.0,), white_level=255.0, tile=_TILE, tf32=viewer.precision == "tf32"
+            extractor.load(),
+            objective,
+            (1.0,),
+            white_level=255.0,
+            tile=_TILE,
+            tf32=extractor.precision == "tf32",
         ),
         # One size: what a coarser one showed would be known from elsewhere than these layers.
         levels=[Level(size, (size,), steps)],

@@ -71,7 +71,7 @@ def write(path: Path, runs: Sequence[Path], *, title: str = "Runs", progress: Pr
         raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
 
 
-def _page(exhibits: Sequence[RunView], title: str, progress: Progress) -> str:
+def _page(run_views: Sequence[RunView], title: str, progress: Progress) -> str:
     folder = importlib.resources.files("impasto.reports")
     template, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
@@ -90,7 +90,7 @@ def _page(exhibits: Sequence[RunView], title: str, progress: Progress) -> str:
         style=style,
         script=script,
         body="\n".join(
-            ET.tostring(each, encoding="unicode", method="html") for each in _body(exhibits, title, progress)
+            ET.tostring(each, encoding="unicode", method="html") for each in _body(run_views, title, progress)
         ),
     )
 
@@ -127,12 +127,12 @@ class _Album:
     inputs: dict[tuple[str, str], ET.Element] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, exhibits: Sequence[RunView]) -> _Album:
-        inputs = {key for each in exhibits for key in _inputs(each)}
+    def of(cls, run_views: Sequence[RunView]) -> _Album:
+        inputs = {key for each in run_views for key in _inputs(each)}
         shares = [_SHARES[kind] for kind, _ in inputs]
-        shares += [_SHARES["result"] for each in exhibits if each.result]
-        shares += [_SHARES["step"] for each in exhibits for _ in _chosen(each, len(exhibits))]
-        largest = max((max(each.summary.size) for each in exhibits if each.summary), default=0)
+        shares += [_SHARES["result"] for each in run_views if each.result]
+        shares += [_SHARES["step"] for each in run_views for _ in _chosen(each, len(run_views))]
+        largest = max((max(each.summary.size) for each in run_views if each.summary), default=0)
         return cls(BUDGET / max(1.0, sum(shares)), largest or _SIDES["content"])
 
     def show(self, source: Path | None, kind: str, **attributes: Any) -> ET.Element:
@@ -143,16 +143,16 @@ class _Album:
         side = min(_SIDES[kind], self.side) if kind == "content" else _SIDES[kind]
         return _image(found, side=side, limit=self.unit * _SHARES[kind], **attributes)
 
-    def content_of(self, exhibit: RunView) -> str | None:
+    def content_of(self, run_view: RunView) -> str | None:
         """The id of the ``img`` of a run's content, where there is one."""
-        for key in _inputs(exhibit):
+        for key in _inputs(run_view):
             if key[0] == "content" and self.inputs[key][0].tag == "img":
                 return self.inputs[key][0].get("id")
         return None
 
-    def take_in(self, exhibit: RunView) -> None:
+    def take_in(self, run_view: RunView) -> None:
         """The pictures that went into a run."""
-        for (kind, key), source in _inputs(exhibit).items():
+        for (kind, key), source in _inputs(run_view).items():
             if (kind, key) in self.inputs:
                 continue
             name = Path(source.path).name
@@ -169,16 +169,16 @@ class _Album:
             )
 
 
-def _inputs(exhibit: RunView) -> Mapping[tuple[str, str], Input]:
+def _inputs(run_view: RunView) -> Mapping[tuple[str, str], Input]:
     """(kind, what tells it from others) -> the picture."""
-    inputs = exhibit.recipe.inputs if exhibit.recipe else ()
+    inputs = run_view.recipe.inputs if run_view.recipe else ()
     return {(kind, each.sha256 or each.path): each for kind, each in inputs}
 
 
-def _chosen(exhibit: RunView, runs: int) -> dict[int, Path]:
+def _chosen(run_view: RunView, runs: int) -> dict[int, Path]:
     """The steps to show: all of them or, where they are many, some from first to last."""
     count = max(2, min(_STEPS_OF_A_RUN, _STEPS // runs))
-    steps = [pair for pair in exhibit.steps.items() if pair[1] != exhibit.result]
+    steps = [pair for pair in run_view.steps.items() if pair[1] != run_view.result]
     if len(steps) > count:
         steps = [steps[round(at * (len(steps) - 1) / (count - 1))] for at in range(count)]
     return dict(steps)
@@ -201,24 +201,24 @@ def _image(picture: PIL.Image.Image, *, side: int, limit: float, **attributes: A
 # --- the page ---------------------------------------------------------------------------------------------------
 
 
-def _body(exhibits: Sequence[RunView], title: str, progress: Progress) -> list[ET.Element]:
-    album = _Album.of(exhibits)
-    names = varying(exhibits)
+def _body(run_views: Sequence[RunView], title: str, progress: Progress) -> list[ET.Element]:
+    album = _Album.of(run_views)
+    names = varying(run_views)
     cards = []
-    for number, exhibit in enumerate(exhibits, start=1):
-        album.take_in(exhibit)
-        cards.append(_card(number, exhibit, names, album, len(exhibits)))
-        progress(number, len(exhibits))
-    counts = {each.status: 0 for each in exhibits}
-    for each in exhibits:
+    for number, run_view in enumerate(run_views, start=1):
+        album.take_in(run_view)
+        cards.append(_card(number, run_view, names, album, len(run_views)))
+        progress(number, len(run_views))
+    counts = {each.status: 0 for each in run_views}
+    for each in run_views:
         counts[each.status] += 1
     said = ", ".join(f"{count} {status}" for status, count in counts.items())
     main = _element(
         "main",
         _element("h2", "Runs", id="runs"),
         _tools(),
-        _table(exhibits, names),
-        _element("div", _two() if len(exhibits) > 1 else None, _losses(exhibits), class_="pair"),
+        _table(run_views, names),
+        _element("div", _two() if len(run_views) > 1 else None, _losses(run_views), class_="pair"),
         _element("h2", "Pictures"),
         _element("div", *cards, class_="grid"),
     )
@@ -230,7 +230,7 @@ def _body(exhibits: Sequence[RunView], title: str, progress: Progress) -> list[E
         _element(
             "header",
             _element("h1", title),
-            _element("p", f"{len(exhibits)} run{'s' * (len(exhibits) > 1)}: {said}", class_="faint"),
+            _element("p", f"{len(run_views)} run{'s' * (len(run_views) > 1)}: {said}", class_="faint"),
         ),
         main,
     ]
@@ -265,10 +265,10 @@ def _two() -> ET.Element:
     )
 
 
-def _losses(exhibits: Sequence[RunView]) -> ET.Element | None:
+def _losses(run_views: Sequence[RunView]) -> ET.Element | None:
     charts = []
     for over, across in {"done": "iterations", "seconds": "seconds"}.items():
-        totals = [each.total(over=over, key=f"run-{at}") for at, each in enumerate(exhibits, start=1)]
+        totals = [each.total(over=over, key=f"run-{at}") for at, each in enumerate(run_views, start=1)]
         chart = Chart(totals, f"Loss of each run over {across}, both axes logarithmic", across=across)
         charts += [] if chart.is_empty else [chart]
     if not charts:
@@ -284,12 +284,12 @@ def _losses(exhibits: Sequence[RunView]) -> ET.Element | None:
     )
 
 
-def _table(exhibits: Sequence[RunView], names: Sequence[str]) -> ET.Element:
+def _table(run_views: Sequence[RunView], names: Sequence[str]) -> ET.Element:
     numbers = ("iterations", "loss", "seconds")
     head = [_element("th", name, scope="col") for name in ("run", "status", *names)]
     head += [_element("th", name, scope="col", class_="number") for name in numbers]
     rows = []
-    for number, each in enumerate(exhibits, start=1):
+    for number, each in enumerate(run_views, start=1):
         summary = each.summary
         rows.append(
             _element(
@@ -314,8 +314,8 @@ def _table(exhibits: Sequence[RunView], names: Sequence[str]) -> ET.Element:
     )
 
 
-def _status(exhibit: RunView) -> ET.Element:
-    return _element("span", exhibit.status, class_=f"status {exhibit.status}")
+def _status(run_view: RunView) -> ET.Element:
+    return _element("span", run_view.status, class_=f"status {run_view.status}")
 
 
 def _setting(recipe: Recipe | None, name: str) -> ET.Element:
@@ -332,25 +332,25 @@ def _number(value: float | None, text: str | None = None) -> ET.Element:
     return _element("td", shown, class_="number", data_value="" if value is None else repr(value))
 
 
-def _card(number: int, exhibit: RunView, names: Sequence[str], album: _Album, runs: int) -> ET.Element:
-    alt = f"{exhibit.name}: {exhibit.pictures or 'a painting'}"
-    image = album.show(exhibit.result, "result", alt=alt, data_title=exhibit.name)
+def _card(number: int, run_view: RunView, names: Sequence[str], album: _Album, runs: int) -> ET.Element:
+    alt = f"{run_view.name}: {run_view.pictures or 'a painting'}"
+    image = album.show(run_view.result, "result", alt=alt, data_title=run_view.name)
     figure = _element(
         "figure",
         image,
-        data_before=album.content_of(exhibit) if image.tag == "img" else None,
-        data_name=exhibit.name,
+        data_before=album.content_of(run_view) if image.tag == "img" else None,
+        data_name=run_view.name,
     )
-    settings = [(name, setting(exhibit.recipe, name)) for name in names] if exhibit.recipe else []
+    settings = [(name, setting(run_view.recipe, name)) for name in names] if run_view.recipe else []
     facts, more = settings[:_FACTS], settings[_FACTS:]
-    if exhibit.summary and exhibit.summary.loss is not None:
-        facts.append(("loss", f"{exhibit.summary.loss:.5g}"))
+    if run_view.summary and run_view.summary.loss is not None:
+        facts.append(("loss", f"{run_view.summary.loss:.5g}"))
     return _element(
         "article",
-        _element("header", _element("h3", exhibit.name), _status(exhibit)),
+        _element("header", _element("h3", run_view.name), _status(run_view)),
         figure,
-        _element("div", _facts(facts), *(_element("p", note, class_="note") for note in exhibit.notes)),
-        _details(exhibit, more, album, runs),
+        _element("div", _facts(facts), *(_element("p", note, class_="note") for note in run_view.notes)),
+        _details(run_view, more, album, runs),
         id=f"run-{number}",
     )
 
@@ -363,12 +363,12 @@ def _facts(facts: Sequence[tuple[str, str]]) -> ET.Element | None:
     )
 
 
-def _details(exhibit: RunView, more: Sequence[tuple[str, str]], album: _Album, runs: int) -> ET.Element:
+def _details(run_view: RunView, more: Sequence[tuple[str, str]], album: _Album, runs: int) -> ET.Element:
     parts: list[ET.Element | None] = [_element("summary", "Curves, steps, recipe")]
-    if exhibit.pictures:
-        parts.append(_element("p", exhibit.pictures))
-    parts += [_element("p", str(exhibit.path), class_="faint"), _facts(more)]
-    if (summary := exhibit.summary) is not None:
+    if run_view.pictures:
+        parts.append(_element("p", run_view.pictures))
+    parts += [_element("p", str(run_view.path), class_="faint"), _facts(more)]
+    if (summary := run_view.summary) is not None:
         width, height = summary.size
         facts = [
             ("size", f"{width}x{height}"),
@@ -379,7 +379,7 @@ def _details(exhibit: RunView, more: Sequence[tuple[str, str]], album: _Album, r
             *((name, f"{value:.5g}") for name, value in summary.losses.items()),
         ]
         parts.append(_facts(facts))
-    steps = _chosen(exhibit, runs)
+    steps = _chosen(run_view, runs)
     if steps:
         figures = [
             _element(
@@ -392,13 +392,13 @@ def _details(exhibit: RunView, more: Sequence[tuple[str, str]], album: _Album, r
         strip = [figure for figure in figures if figure[0].tag == "img"]
         parts += [_element("h4", "Steps"), _element("div", *strip, class_="steps")] if strip else []
     chart = Chart(
-        exhibit.terms(), f"Terms of the loss of {exhibit.name} over iterations", marks=exhibit.levels()
+        run_view.terms(), f"Terms of the loss of {run_view.name} over iterations", marks=run_view.levels()
     )
     if not chart.is_empty:
         legend = [_element("li", curve.name, class_=style_of(at)) for at, curve in enumerate(chart.curves)]
         parts += [_element("h4", "Loss"), svg(chart), _element("ul", *legend, class_="legend")]
-    if exhibit.recipe is not None:
-        parts += [_element("h4", "Recipe"), _recipe(exhibit.name, exhibit.recipe)]
+    if run_view.recipe is not None:
+        parts += [_element("h4", "Recipe"), _recipe(run_view.name, run_view.recipe)]
     return _element("details", *parts)
 
 

@@ -149,9 +149,9 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def varying(exhibits: Sequence[RunView]) -> list[str]:
+def varying(run_views: Sequence[RunView]) -> list[str]:
     """The settings in which runs differ, in the recipe's order."""
-    recipes = [each.recipe for each in exhibits if each.recipe is not None]
+    recipes = [each.recipe for each in run_views if each.recipe is not None]
     changed = {name for each in recipes[1:] for name in differences(recipes[0], each)}
     return [name for name in Recipe.model_fields if name in changed]
 

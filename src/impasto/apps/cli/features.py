@@ -75,15 +75,15 @@ def features(
     from impasto.inspection.gram import gram_sheet
 
     with reporter(quiet=quiet or as_json) as report:
-        viewer = FeatureExtractor(where, progress=None if as_json else report.download, **network)
+        extractor = FeatureExtractor(where, progress=None if as_json else report.download, **network)
         check_count(channels)
-        shown = [(path.name, viewer.read(path, size)) for path in (image, compare) if path is not None]
+        shown = [(path.name, extractor.read(path, size)) for path in (image, compare) if path is not None]
         found: list[tuple[str, dict[str, Tensor]]] = []
         for done, (name, picture) in enumerate(shown):
             report.count(f"looking at {name}", done, len(shown))
-            found.append((name, viewer.features(picture)))
+            found.append((name, extractor.features(picture)))
     if not as_json:
-        for note in viewer.notes:
+        for note in extractor.notes:
             sys.stderr.write(f"note: {note}\n")
     if output is not None:
         if gram or compare is not None:
