@@ -291,3 +291,18 @@ def test_a_polite_stop_loses_nothing(
     assert impasto("resume", "run").code == 0
     with Image.open("whole.png") as whole, Image.open("run/result.png") as resumed:
         assert np.array_equal(np.asarray(whole), np.asarray(resumed))
+
+
+def test_a_stop_during_the_last_iteration_is_none(
+    impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = RunFolder.append
+
+    def interrupted(self: RunFolder, event: Mapping[str, Any]) -> None:
+        append(self, event)
+        if event["done"] == event["planned"]:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(RunFolder, "append", interrupted)
+    assert impasto(*QUICK, "--run", "run").code == 0
+    assert status(Path("run")) == "done"

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.relaxed_transport import RelaxedTransport, grid
+from impasto.losses.relaxed_transport import RelaxedTransport
+from impasto.losses.sampling import grid
 from tests.losses.features import features, shuffled
 
 

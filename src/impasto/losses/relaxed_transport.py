@@ -19,6 +19,7 @@ from impasto.losses.cost import Cost
 from impasto.losses.masking import within
 from impasto.losses.moments import Moments
 from impasto.losses.nearest import SEARCHING, nearest
+from impasto.losses.sampling import grid, sample
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class RelaxedTransport:
         """(N,)."""
         features = within(features, guide)
         wide = torch.promote_types(features.dtype, torch.float32)
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + sample_index) % 2**63)
+        generator = sample(self.seed, sample_index)
         points, (targets,) = (grid(each, self.most, generator) for each in (features, kept))
         values = []
         for own in points:
@@ -71,16 +72,6 @@ class RelaxedTransport:
         )
         products = channels * own * theirs + channels**2 * (2 * pixels + others)
         return Cost(4.0 * channels * others, work, products)
-
-
-def grid(features: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """(N, C, H, W) as (N, P, C) at no more than ``most`` pixels: every so many, from a random one on."""
-    height, width = features.shape[-2:]
-    stride = 1
-    while -(-height // stride) * -(-width // stride) > most:
-        stride += 1
-    top, left = (int(start) for start in torch.randint(stride, (2,), generator=generator))
-    return features[..., min(top, height - 1) :: stride, min(left, width - 1) :: stride].flatten(2).mT
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.losses.cost import Cost
 from impasto.losses.masking import within
-from impasto.losses.relaxed_transport import grid
+from impasto.losses.sampling import grid, sample
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,8 @@ class SelfSimilarity:
     ) -> Tensor:
         """(N,)."""
         features = within(features, guide)
-        seed = (self.seed * 1_000_003 + sample_index) % 2**63
         # The same pixels of both.
-        own, wanted = (
-            grid(each, self.most, torch.Generator().manual_seed(seed)) for each in (features, kept)
-        )
+        own, wanted = (grid(each, self.most, sample(self.seed, sample_index)) for each in (features, kept))
         off = _distances(own) - _distances(wanted)
         points = off.shape[-1]
         least = self.smooth / points

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from impasto.losses.cost import Cost
 from impasto.losses.masking import within
+from impasto.losses.sampling import sample
 from impasto.losses.transport_1d import SORTING, squared_distance
 
 
@@ -55,7 +56,7 @@ class SlicedWasserstein:
     def _directions(self, channels: int, pixels: int, sample_index: int) -> Tensor:
         """(C, K), each of length 1, evenly distributed over the sphere."""
         count = self._count(channels, pixels)
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + sample_index) % 2**63)
+        generator = sample(self.seed, sample_index)
         found = torch.randn(channels, count, dtype=torch.float64, generator=generator)
         return found / found.square().sum(0).sqrt()
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import CHANGEABLE, Input, StyleLossName
 from impasto.recipes.settings import Settings
+
+T = TypeVar("T")
 
 _WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
 
@@ -80,10 +82,23 @@ def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
     Raises:
         ParameterError: not of that form.
     """
+    return _numbers(text, float, f"{option}: expected numbers")
+
+
+def parse_integers(text: str, *, option: str) -> tuple[int, ...]:
+    """``0,90`` as whole numbers.
+
+    Raises:
+        ParameterError: not of that form.
+    """
+    return _numbers(text, int, f"{option}: expected whole numbers")
+
+
+def _numbers(text: str, kind: Callable[[str], T], expected: str) -> tuple[T, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        return tuple(kind(part) for part in text.split(","))
     except ValueError:
-        raise ParameterError(f"{option}: expected numbers between commas, got {text!r}") from None
+        raise ParameterError(f"{expected} between commas, got {text!r}") from None
 
 
 def parse_regions(
@@ -175,18 +190,6 @@ def element_of(kind: Any) -> type:
     while get_origin(first) is Annotated:
         first = get_args(first)[0]
     return type(get_args(first)[0]) if get_origin(first) is Literal else first
-
-
-def parse_integers(text: str, *, option: str) -> tuple[int, ...]:
-    """``0,90`` as whole numbers.
-
-    Raises:
-        ParameterError: not of that form.
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ParameterError(f"{option}: expected whole numbers between commas, got {text!r}") from None
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:

@@ -307,6 +307,7 @@ def failing(recording: Recording | None) -> Iterator[None]:
 
 
 def paint_all(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:
+    """Paint a run to its end, and write its result."""
     for step in Driver(recording):
         if on_step is not None:
             on_step(step)

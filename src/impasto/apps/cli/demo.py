@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.resources
 import importlib.util
 from pathlib import Path
 from typing import Annotated

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def stopping(driver: Driver) -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
         driver.stop()
-        sys.stderr.write("impasto: stopping after this iteration; once more, and it stops at once\n")
+        _say("stopping after this iteration; once more, and it stops at once")
 
     with handling({signal.SIGINT: stop, signal.SIGTERM: stop}):
         yield
@@ -45,10 +45,16 @@ def undisturbed() -> Iterator[None]:
     """A second Ctrl-C, out of impatience, does not lose what the first one saves."""
 
     def ignore(number: int, frame: object) -> None:
-        sys.stderr.write("impasto: saving the picture, one moment\n")
+        _say("saving the picture, one moment")
 
     with handling({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
         yield
+
+
+def _say(text: str) -> None:
+    # The signal may have come while standard error was written to, which allows no second writer; or it is closed.
+    with suppress(RuntimeError, OSError, ValueError, AttributeError):
+        sys.stderr.write(f"impasto: {text}\n")
 
 
 @contextmanager

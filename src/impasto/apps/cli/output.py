@@ -18,8 +18,6 @@ from impasto.errors import OutputError, ParameterError
 if TYPE_CHECKING:
     import PIL.Image
 
-
-if TYPE_CHECKING:
     from impasto.runs.recording import SaveEvery
 
 

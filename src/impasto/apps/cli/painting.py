@@ -151,7 +151,7 @@ def _iterate(
                     images.write(path, step.image, bits=bits, metadata=session.recipe.to_toml())
         except KeyboardInterrupt:
             return True
-    return driver.stopped
+    return driver.stopped and driver.newest.done < driver.newest.planned  # not where all was done by then
 
 
 def _say_done(result: Result, session: Session, target: Path, *, as_json: bool) -> None:
