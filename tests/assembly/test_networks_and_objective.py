@@ -27,7 +27,7 @@ from impasto.runs.resume import go_on
 from impasto.swatches import paint
 from impasto.transfer import strength
 from impasto.transfer.api import make_session
-from impasto.transfer.planner import peak
+from impasto.transfer.peak_memory import peak
 from impasto.transfer.session import Session
 from tests.thin import thin
 
@@ -275,8 +275,11 @@ def test_whole_maps_cost_memory() -> None:
     def bytes_of(**given: Any) -> float:
         recipe = resolve(size=2048, **given)
         levels = build_levels(recipe, (1536, 2048), [(1536, 2048)], least=16)
+        cost = networks.ENCODERS[recipe.encoder].cost
+        assert cost is not None
         return peak(
             recipe,
+            cost(recipe),
             content=(1536, 2048),
             styles=[(1536, 2048)],
             levels=levels,

@@ -152,7 +152,7 @@ def test_a_gpu_keeps_what_its_memory_has_room_for() -> None:
     for device in ("cpu", "cuda"):
         solver = build_solver(with_history_for(impasto.resolve(), torch.device(device), 140 * 10**9))
         assert isinstance(solver, LBFGS)
-        found[device] = solver.keeps(x)[1]
+        found[device] = solver.keeps(x.nbytes)[1]
     assert found == {"cpu": "file", "cuda": "full"}
     given = impasto.resolve(history_memory=500)
     assert with_history_for(given, torch.device("cuda"), 140 * 10**9) == given

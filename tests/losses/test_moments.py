@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from impasto.losses.gram import Gram
-from impasto.losses.moments import Moments, blend
+from impasto.losses.moments import Moments
+from impasto.losses.summary import added, blend
 
 pytestmark = pytest.mark.processor
 
@@ -29,7 +30,7 @@ def _close(a: Moments, b: Moments) -> None:
 def test_two_pieces_add_up_to_the_whole(height: int, width: int, data: st.DataObject) -> None:
     f = _features(2, 3, height, width)
     row = data.draw(st.integers(1, height - 1))
-    _close(Moments.of(f[:, :, :row]).plus(Moments.of(f[:, :, row:])), Moments.of(f))
+    _close(added(Moments.of(f[:, :, :row]), Moments.of(f[:, :, row:])), Moments.of(f))
 
 
 def test_mean_and_covariance() -> None:

@@ -14,6 +14,7 @@ import torch
 
 from impasto.assembly.schedule import build_levels
 from impasto.encoders.vgg import POOLINGS, VGG, Pooling
+from impasto.encoders.vgg_cost import MARGINS, VGGCost
 from impasto.encoders.weights import Convolutions
 from impasto.engine.pyramid import Level
 from impasto.engine.tiling.tiles import cut
@@ -22,7 +23,8 @@ from impasto.geometry import Size
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.planner import MARGINS, Plan, draw_up, peak
+from impasto.transfer.peak_memory import peak
+from impasto.transfer.planner import Plan, draw_up
 from tests.engine.tiling.test_gradient import thin
 
 __all__ = ["thin"]
@@ -38,10 +40,15 @@ def _levels(recipe: Recipe, content: Size = CONTENT, style: Size = STYLE) -> lis
     return build_levels(recipe, content, [style], least=16)
 
 
+def _cost(recipe: Recipe) -> VGGCost:
+    return VGGCost(recipe.encoder, recipe.pooling, recipe.padding)
+
+
 def _plan(memory: int | None, **given: object) -> Plan:
     recipe = resolve(**given)
     return draw_up(
         recipe,
+        _cost(recipe),
         content=CONTENT,
         styles=[STYLE],
         levels=_levels(recipe),
@@ -53,7 +60,15 @@ def _plan(memory: int | None, **given: object) -> Plan:
 
 def _peak(recipe: Recipe, itemsize: int = 2) -> float:
     levels = _levels(recipe)
-    return peak(recipe, content=CONTENT, styles=[STYLE], levels=levels, device=CPU, itemsize=itemsize)
+    return peak(
+        recipe,
+        _cost(recipe),
+        content=CONTENT,
+        styles=[STYLE],
+        levels=levels,
+        device=CPU,
+        itemsize=itemsize,
+    )
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.vgg import VGG, layer_names, smallest_side
+from impasto.encoders.vgg_cost import VGGCost
 from impasto.encoders.weights import ARCHITECTURES, load
 from impasto.errors import unknown_name
+from impasto.geometry import Size
 from impasto.recipes.recipe import Recipe
 
 Progress = Callable[[int, int | None], None]
@@ -30,6 +32,26 @@ class Encoder(Protocol):
     ) -> Encoder: ...
 
 
+class NetworkCost(Protocol):
+    """What a network takes, known without loading it (:class:`impasto.encoders.vgg_cost.VGGCost`)."""
+
+    def channels(self, layer: str) -> int: ...
+
+    def stride(self, layer: str) -> int: ...
+
+    def process_bytes(self, itemsize: int) -> float: ...
+
+    def weight_bytes(self, itemsize: int) -> float: ...
+
+    def kernel_bytes(self, side: float, device: torch.device, itemsize: int) -> float: ...
+
+    def work_bytes(self, size: Size, *, tile: int, seamless: bool, itemsize: int) -> float: ...
+
+    def arithmetic(
+        self, size: Size, *, tile: int, seamless: bool, dtype: torch.dtype, device: torch.device
+    ) -> float: ...
+
+
 @dataclass(frozen=True)
 class Network:
     """A network that recipes can name.
@@ -38,11 +60,13 @@ class Network:
         layers: its layers, known without loading it.
         smallest_side: pixels a picture needs on each side for the layers given.
         build: loads it.
+        cost: what it takes with the recipe's settings; None where nobody knows.
     """
 
     layers: Callable[[], tuple[str, ...]]
     smallest_side: Callable[[Collection[str]], int]
     build: Callable[[Recipe, Progress | None], Encoder]
+    cost: Callable[[Recipe], NetworkCost] | None = None
 
 
 def _vgg(name: str) -> Network:
@@ -60,6 +84,7 @@ def _vgg(name: str) -> Network:
         layers=lambda: names,
         smallest_side=lambda layers: smallest_side(names, layers),
         build=build,
+        cost=lambda recipe: VGGCost(name, recipe.pooling, recipe.padding),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a loss of whole maps takes, for who plans a picture before anything is computed."""
+"""What a loss takes: memory and arithmetic, from which a picture is planned before anything is computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """For one evaluation at one layer against one picture.
+    """What a loss takes for one evaluation at one layer against one picture.
 
     Attributes:
         kept: bytes of what is kept of the other picture.
@@ -16,7 +16,7 @@ class Cost:
         ordered: numbers that are brought into order.
     """
 
-    kept: float
-    work: float
+    kept: float = 0.0
+    work: float = 0.0
     products: float = 0.0
     ordered: float = 0.0

@@ -19,6 +19,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
 
 
@@ -45,6 +46,10 @@ class Gram:
             return summary.second
         channels = summary.second.shape[-1] if self.divide == "elements" else 1
         return summary.second / (channels * summary.count)
+
+    def cost(self, channels: int) -> Cost:
+        """Nothing beside the moments: sums over C × C numbers."""
+        return Cost()
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,): (G − A)², reduced over the entries."""

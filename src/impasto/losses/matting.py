@@ -26,6 +26,11 @@ from torch import Tensor
 from impasto.exact import exact_type
 from impasto.geometry import Size, size_of
 
+BAND_BYTES = 50e6
+"""Memory of a band's sums over windows, in float64."""
+PIXEL_SECONDS = 0.5e-6
+"""Time of one evaluation, for each pixel of the picture."""
+
 
 @dataclass(frozen=True)
 class Matting:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
 
 _LEAST = 1e-7
@@ -25,6 +26,10 @@ class MeanDeviation:
     def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
         """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
         return Moments.of(features, weight, exact=True)  # a variance is a small difference of large sums
+
+    def cost(self, channels: int) -> Cost:
+        """Nothing beside the moments: sums over C × C numbers."""
+        return Cost()
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,)."""

@@ -1,7 +1,4 @@
-"""The summary that style losses share: sums over pixels, so that summaries of two pieces add up to the whole's.
-
-From this follow several styles blended, regions, and the exact gradient tile by tile.
-"""
+"""The summary that most style losses share: the first and the second moments of feature maps."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.exact import exact_type
-from impasto.kernels.moments import moments
+from impasto.kernels.moments import add_products, moments
 
 
 class _Sums(torch.autograd.Function):
@@ -99,9 +96,20 @@ class Moments:
         first, second = _Sums.apply(points)  # type: ignore[no-untyped-call]
         return cls(float(h * w), first, second)
 
-    def plus(self, other: Moments) -> Moments:
-        """The moments of both pieces together."""
-        return Moments(self.count + other.count, self.first + other.first, self.second + other.second)
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self.first.shape[-1]
+
+    @property
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """The first and the second moment."""
+        return self.first, self.second
+
+    def with_sums(self, sums: tuple[Tensor, ...], count: float) -> Moments:
+        """Moments with those sums."""
+        first, second = sums
+        return Moments(count, first, second)
 
     @property
     def mean(self) -> Tensor:
@@ -114,15 +122,30 @@ class Moments:
         mean = self.mean
         return self.second / self.count - mean.unsqueeze(-1) * mean.unsqueeze(-2)
 
-
-def blend(summaries: Sequence[Moments], weights: Sequence[float]) -> Moments:
-    """Moments of a picture that is a share ``weights[i]`` of each style, whatever the styles' sizes.
-
-    For a quadratic loss and weights that sum to 1, the gradient towards the blend equals the weighted sum of the
-    gradients towards each style; only a constant differs.
-    """
-    count = sum(w * s.count for s, w in zip(summaries, weights, strict=True))
-    shares = [count * w / s.count for s, w in zip(summaries, weights, strict=True)]
-    first = torch.stack([s.first * share for s, share in zip(summaries, shares, strict=True)]).sum(0)
-    second = torch.stack([s.second * share for s, share in zip(summaries, shares, strict=True)]).sum(0)
-    return Moments(count, first, second)
+    @staticmethod
+    def add_gradient(
+        features: Tensor, by_sums: Sequence[Tensor | None], gradient: Tensor | None, weight: Tensor | None
+    ) -> Tensor:
+        """d/df of a function of Σ w f and Σ w f fᵀ (:meth:`impasto.losses.summary.Summary.add_gradient`)."""
+        by_first, by_second = by_sums
+        n, c, h, w = features.shape
+        points = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        if weight is not None:
+            weight = weight.to(features.dtype).reshape(1, h * w, 1)
+            points = points * weight
+        result = (
+            torch.zeros_like(points)
+            if gradient is None
+            else gradient.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        )
+        if by_second is not None:
+            factors = (by_second + by_second.mT).to(features.dtype)
+            if add_products(result, points, factors):
+                if by_first is None and gradient is not None and result.data_ptr() == gradient.data_ptr():
+                    return gradient  # it was added in place
+            else:
+                result = torch.baddbmm(result, points, factors)
+        if by_first is not None:
+            more = by_first.to(features.dtype).unsqueeze(1)
+            result = result + (more if weight is None else more * weight)
+        return result.view(n, h, w, c).permute(0, 3, 1, 2)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
 
 _STEPS = 12
@@ -83,6 +84,10 @@ class NewtonSchulzWasserstein:
         """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
         # Newton-Schulz diverges where a covariance has an eigenvalue clearly below zero.
         return Moments.of(features, weight, exact=True)
+
+    def cost(self, channels: int) -> Cost:
+        """Three products of C × C matrices a step, and twice as many on the way back."""
+        return Cost(products=_STEPS * 3 * 3 * channels**3)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,): W₂² / C."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,19 +17,27 @@ from impasto.geometry import Size
 from impasto.losses.content import SquaredError
 from impasto.losses.cost import Cost
 from impasto.losses.matting import Matting
-from impasto.losses.moments import Moments, blend
 from impasto.losses.smoothness import Edges, TotalVariation
+from impasto.losses.summary import Summary, blend
 
 Features = Mapping[str, Tensor]
 
 
 @runtime_checkable
 class StyleLoss(Protocol):
-    """A loss between summaries of feature maps; summaries of two pieces add up to the whole's."""
+    """A loss between summaries of feature maps, of a kind that the loss chooses."""
 
-    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments: ...
+    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Summary:
+        """The summary of (N, C, H, W), each pixel weighted by (1, 1, H, W)."""
+        ...
 
-    def distance(self, summary: Moments, target: Moments) -> Tensor: ...
+    def distance(self, summary: Any, target: Any) -> Tensor:
+        """(N,), at least float32, between two of its own summaries."""
+        ...
+
+    def cost(self, channels: int) -> Cost:
+        """What :meth:`distance` and its derivative take, for feature maps of that many channels."""
+        ...
 
 
 class FeatureMapLoss(Protocol):
@@ -102,13 +110,13 @@ class StyleTerm:
     def name(self) -> str:
         return " ".join(part for part in ("style", self.layer, self.label, self.region) if part)
 
-    def value(self, summary: Moments, target: Moments, pixels: int) -> Tensor:
+    def value(self, summary: Summary, target: Summary, pixels: int) -> Tensor:
         """(N,), weighted. A region counts by the share of the layer's ``pixels`` that it covers.
 
         Raises:
             ParameterError: the target layer has another number of channels.
         """
-        check_channels(self, summary.first.shape[-1], target.first.shape[-1])
+        check_channels(self, summary.channels, target.channels)
         weight = self.weight * summary.count / pixels if self.region else self.weight
         return weight * self.loss.distance(summary, target)
 
@@ -219,7 +227,7 @@ PictureTerm = SmoothnessTerm | PhotoTerm
 """Terms on the picture itself, of which a band of rows knows its part."""
 Term = ContentTerm | StyleTerm | FeatureMapTerm | PictureTerm
 Objective = tuple[Term, ...]
-Targets = tuple[Tensor | Moments | FeatureMapTarget | None, ...]
+Targets = tuple[Tensor | Summary | FeatureMapTarget | None, ...]
 """What each term of an objective is compared with, in the same order."""
 Guides = Mapping[str, Tensor]
 """By term name, (1, 1, H, W): how much each feature counts. Terms that are not there count all alike."""
@@ -275,7 +283,7 @@ def targets(
         guides: for each style picture, how much its features count.
     """
 
-    def target(term: Term) -> Tensor | Moments | FeatureMapTarget | None:
+    def target(term: Term) -> Tensor | Summary | FeatureMapTarget | None:
         match term:
             case ContentTerm():
                 return content[term.layer]
@@ -328,7 +336,7 @@ def evaluate(
         match term, target:
             case ContentTerm(), Tensor():
                 value = term.weight * term.loss(features[term.layer], target)
-            case StyleTerm(), Moments():
+            case StyleTerm(), Summary():
                 seen = features[term.layer]
                 summary = term.loss.summarise(seen, guides.get(term.name))
                 value = term.value(summary, target, seen.shape[2] * seen.shape[3])

@@ -18,7 +18,11 @@ import torch
 from torch import Tensor
 
 from impasto.exact import exact
+from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
+
+_EIGENVALUES = 60
+"""Products of C × C matrices that take as long as the eigenvalues in float64."""
 
 
 class _TraceOfRoot(torch.autograd.Function):
@@ -64,6 +68,10 @@ class Gaussian:
     def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
         """Moments of (N, C, H, W) feature maps, each pixel weighted by (1, 1, H, W)."""
         return Moments.of(features, weight, exact=True)
+
+    def cost(self, channels: int) -> Cost:
+        """The eigenvalues."""
+        return Cost(products=_EIGENVALUES * channels**3)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,)."""

@@ -35,7 +35,7 @@ from impasto.runs.layout import RECIPE, RESULT
 from impasto.runs.readers import is_held, read_summary, status
 from impasto.runs.recording import SaveEvery
 from impasto.runs.tensorboard import require
-from impasto.transfer.planner import available
+from impasto.transfer.peak_memory import available
 from impasto.transfer.session_cache import SessionCache, network
 
 SHEET, REPORT = "sheet.png", "report.html"

@@ -17,7 +17,6 @@ from impasto.assembly.masks import Masks, read_masks
 from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
 from impasto.assembly.objective import build_evaluation, build_objective, least_side
 from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin
-from impasto.encoders.weights import ARCHITECTURES
 from impasto.engine import optimize as engine
 from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import Evaluate, Evaluation, EvaluatorFactory
@@ -203,7 +202,8 @@ class Session:
             )
 
     def _plan(self, memory: int | None) -> Plan | None:
-        if self.recipe.encoder not in ARCHITECTURES:
+        cost = ENCODERS[self.recipe.encoder].cost
+        if cost is None:
             return None
         plans: list[Plan] = []
         fits: dict[str, Any] = {}
@@ -211,6 +211,7 @@ class Session:
         for settings in (self.recipe, *(self.recipe.after(each.at) for each in self.recipe.changes)):
             plan = draw_up(
                 settings.model_copy(update=fits),
+                cost(self.recipe),
                 content=size_of(self.content),
                 styles=[size_of(style) for style in self.styles],
                 levels=self.levels,

@@ -94,6 +94,9 @@ class Adam:
         share = 1.0 - self.averaging
         self._average = (total.lerp_(x, share), weight + share * (1.0 - weight))
 
+    def bytes(self, size: Size, iterations: int) -> float:
+        return (2 + bool(self.averaging)) * 12 * math.prod(size)
+
     def state(self) -> dict[str, Tensor | Chunked]:
         state: dict[str, Tensor | Chunked] = {"steps": torch.tensor(self._steps)}
         if self._moments is not None:

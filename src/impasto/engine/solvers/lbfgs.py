@@ -22,6 +22,7 @@ from impasto.engine.solvers.state import Chunked, State, clone
 from impasto.exact import exact_type
 from impasto.geometry import Size
 
+_FILE_BYTES = 30e6  # that a history in a file takes of the memory
 _QUARTERS = 8  # how often a first step is shortened
 
 
@@ -96,15 +97,24 @@ class LBFGS:
     def best(self, x: Tensor) -> Tensor:
         return x
 
-    def keeps(self, x: Tensor) -> tuple[int, Storage]:
-        """How many pairs are kept at the size of ``x``, and how."""
-        pair = 2 * x.numel() * x.element_size()
+    def keeps(self, picture: int) -> tuple[int, Storage]:
+        """How many pairs are kept for a picture of so many bytes, and how."""
+        pair = 2 * picture
         if not self.history_bytes or self.history * pair <= self.history_bytes:
             return self.history, "full"
         fit = 2 * self.history_bytes // pair
         if fit < min(3, self.history):
             return min(5, self.history), "file"
         return min(self.history, fit), "half"
+
+    def bytes(self, size: Size, iterations: int) -> float:
+        picture = 12 * math.prod(size)
+        pairs, storage = self.keeps(picture)
+        if storage == "file":
+            return _FILE_BYTES
+        rows = 1 + 2 * min(pairs + 1, iterations)
+        # Trial points and their gradients.
+        return picture * (rows * (0.5 if storage == "half" else 1.0) + (3 if self.line_search else 0))
 
     def step(self, x: Tensor, evaluate: Evaluate) -> Update:
         at = self._known or evaluate(x)
@@ -149,7 +159,7 @@ class LBFGS:
         return Update(x, at.loss, at.terms, ended, moved)
 
     def _begin(self, x: Tensor) -> None:
-        pairs, storage = self.keeps(x)
+        pairs, storage = self.keeps(x.nbytes)
         self._vectors = HistoryBuffer(1 + 2 * (pairs + 1), x, storage=storage)
         height, width = x.shape[-2:]
         if self.spectral_exponent and height * width <= LARGEST:

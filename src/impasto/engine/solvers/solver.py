@@ -65,6 +65,10 @@ class Solver(Protocol):
         """Go on at another (height, width); called before the picture is there, so that memory is free for it."""
         ...
 
+    def bytes(self, size: Size, iterations: int) -> float:
+        """Memory for what it remembers after so many iterations at a size, beside the picture and the gradient."""
+        ...
+
     def state(self) -> dict[str, Tensor | Chunked]:
         """All there is to it: the tensors themselves, good until the next step."""
         ...

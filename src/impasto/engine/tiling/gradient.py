@@ -29,9 +29,7 @@ from impasto.engine.tiling.streamed import Pieces, Streaming, fitting
 from impasto.engine.tiling.targets import Sums, adder, once, style_targets
 from impasto.engine.tiling.tiles import Tile, cut
 from impasto.geometry import size_of
-from impasto.kernels.moments import add_products
 from impasto.losses.content import energy
-from impasto.losses.moments import Moments
 from impasto.losses.objective import (
     ContentTerm,
     FeatureMapTarget,
@@ -43,6 +41,7 @@ from impasto.losses.objective import (
     StyleTerm,
     layers,
 )
+from impasto.losses.summary import Summary
 
 # Pixels that terms on the picture itself look at at a time: as many as fit a processor's cache; a GPU is better off
 # with few launches.
@@ -51,8 +50,19 @@ _BAND_ELSEWHERE = 1 << 22
 CONTENT_BYTES = 1_000_000_000
 
 
-Slopes = tuple[Tensor | None, Tensor | None, Tensor | None]
-"""The derivatives by the first and the second moment, None where a loss does not use it, and a region's guide."""
+@dataclass(frozen=True)
+class _Slope:
+    """A style term's derivative.
+
+    Attributes:
+        summary: the kind of summary.
+        by_sums: the derivative by each of its sums; None where the loss does not depend on one.
+        guide: of the term's region.
+    """
+
+    summary: type[Summary]
+    by_sums: Sequence[Tensor | None]
+    guide: Tensor | None
 
 
 def tiled(
@@ -132,7 +142,7 @@ class _Tiled:
         encoder: Streaming,
         objective: Objective,
         content: Tensor,
-        style_targets: Mapping[str, Moments | FeatureMapTarget],
+        style_targets: Mapping[str, Summary | FeatureMapTarget],
         guides: Guides,
         white_level: float,
         tile: int,
@@ -344,18 +354,18 @@ class _Tiled:
         values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
         return difference.mul_(scale.view(-1, 1, 1, 1))
 
-    def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[Slopes]]:
-        """Layer -> the derivatives by first and second moment of each term there; fills in the terms' values."""
-        slopes: dict[str, list[Slopes]] = {}
+    def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[_Slope]]:
+        """Layer -> the derivative of each term there by its summary; fills in the terms' values."""
+        slopes: dict[str, list[_Slope]] = {}
         for name, (term, layer) in self._style.items():
             at, target = sums[name], self._targets[name]
-            assert isinstance(target, Moments)
+            assert not isinstance(target, FeatureMapTarget)
             with torch.enable_grad():
-                first, second = at.first.detach().requires_grad_(), at.second.detach().requires_grad_()
-                value = term.value(Moments(at.count, first, second), target, self._pixels(layer))
-                by_first, by_second = torch.autograd.grad(value.sum(), (first, second), allow_unused=True)
+                leaves = tuple(each.detach().requires_grad_() for each in at.sums)
+                value = term.value(at.with_sums(leaves, at.count), target, self._pixels(layer))
+                by_sums = torch.autograd.grad(value.sum(), leaves, allow_unused=True)
             values[name] = value.detach()
-            slopes.setdefault(layer, []).append((by_first, by_second, self._guides.get(name)))
+            slopes.setdefault(layer, []).append(_Slope(type(at), by_sums, self._guides.get(name)))
         return slopes
 
     def _pixels(self, layer: str) -> int:
@@ -391,7 +401,7 @@ class _Tiled:
         self,
         stream: Pieces,
         piece: Tile,
-        slopes: Mapping[str, list[Slopes]],
+        slopes: Mapping[str, list[_Slope]],
         beside: Mapping[str, Tensor],
         values: dict[str, Tensor],
     ) -> Callable[[str, Tensor, int, Tensor | None], Tensor]:
@@ -415,9 +425,9 @@ class _Tiled:
 
         def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:
             core, rows = piece.core.at(stream.stride(layer)), slice(row, row + features.shape[2])
-            for by_first, by_second, guide in slopes.get(layer, ()):
-                weight = None if guide is None else core.of(guide)[:, :, rows]
-                gradient = _moments_gradient(features, by_first, by_second, gradient, weight)
+            for slope in slopes.get(layer, ()):
+                weight = None if slope.guide is None else core.of(slope.guide)[:, :, rows]
+                gradient = slope.summary.add_gradient(features, slope.by_sums, gradient, weight)
             if layer in beside:
                 more = core.of(beside[layer])[:, :, rows]
                 gradient = more if gradient is None else gradient + more
@@ -452,32 +462,3 @@ class _Tiled:
                         gradient[:, :, own].add_(more, alpha=1.0 / self._white_level)
                 value = value.detach()
                 values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
-
-
-def _moments_gradient(
-    features: Tensor,
-    by_first: Tensor | None,
-    by_second: Tensor | None,
-    gradient: Tensor | None,
-    weight: Tensor | None,
-) -> Tensor:
-    """d/df of a function of Σ w f and Σ w f fᵀ, added to ``gradient``: (N, C, H, W), channels last."""
-    n, c, h, w = features.shape
-    points = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    if weight is not None:
-        weight = weight.to(features.dtype).reshape(1, h * w, 1)
-        points = points * weight
-    result = (
-        torch.zeros_like(points) if gradient is None else gradient.permute(0, 2, 3, 1).reshape(n, h * w, c)
-    )
-    if by_second is not None:
-        factors = (by_second + by_second.mT).to(features.dtype)
-        if add_products(result, points, factors):
-            if by_first is None and gradient is not None and result.data_ptr() == gradient.data_ptr():
-                return gradient  # it was added in place
-        else:
-            result = torch.baddbmm(result, points, factors)
-    if by_first is not None:
-        more = by_first.to(features.dtype).unsqueeze(1)
-        result = result + (more if weight is None else more * weight)
-    return result.view(n, h, w, c).permute(0, 3, 1, 2)

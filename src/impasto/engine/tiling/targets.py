@@ -15,7 +15,6 @@ from impasto.engine.tiling.feature_maps import Maps
 from impasto.engine.tiling.streamed import Pieces, Result, Streaming, fitting
 from impasto.engine.tiling.tiles import Tile, cut
 from impasto.geometry import size_of
-from impasto.losses.moments import Moments, blend
 from impasto.losses.objective import (
     FeatureMapTarget,
     FeatureMapTerm,
@@ -24,8 +23,9 @@ from impasto.losses.objective import (
     StyleTerm,
     style_layers,
 )
+from impasto.losses.summary import Summary, added, blend
 
-Sums = dict[str, Moments]
+Sums = dict[str, Summary]
 """Term name -> what has been added up for it."""
 
 
@@ -37,7 +37,7 @@ def style_targets(
     tile: int,
     kept: LRUCache | None,
     regions: Regions,
-) -> dict[str, Moments | FeatureMapTarget]:
+) -> dict[str, Summary | FeatureMapTarget]:
     """Term name -> what the term compares with."""
     needed = style_layers(objective)
     if not needed:
@@ -102,7 +102,7 @@ class _Style:
 
     def bytes(self) -> int:
         kept = [picture for each in self.compared.values() for picture in each.pictures]
-        sums = [moment for each in self.sums.values() for moment in (each.first, each.second)]
+        sums = [tensor for each in self.sums.values() for tensor in each.sums]
         return sum(tensor.nbytes for tensor in (*kept, *sums))
 
 
@@ -142,6 +142,6 @@ def adder(
             if at == layer:
                 guide = piece.core.at(stride).of(guides[name])[:, :, rows] if name in guides else None
                 summary = term.loss.summarise(own, guide)
-                sums[name] = sums[name].plus(summary) if name in sums else summary
+                sums[name] = added(sums[name], summary) if name in sums else summary
 
     return observe
