@@ -35,6 +35,8 @@ from impasto.assembly.objective import build_objective
 from impasto.assembly.schedule import build_levels, build_solver, build_start
 from impasto.engine import optimize as engine
 from impasto.engine.evaluation import Evaluate, whole
+from impasto.engine.pyramid import Pyramid
+from impasto.engine.steering import Course
 from impasto.geometry import Size, resize
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
@@ -67,15 +69,16 @@ def textbook(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
 def own_schedule(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
     """The tool's sizes, iterations and Adam with carried moments (tested against its own code), by autograd."""
     levels = build_levels(recipe, _size(content), [_size(style)], least=16)
+    solver = build_solver(recipe)
     yield from (
         (lambda step=step: step.image)
         for step in engine.iterate(
             content=content,
             styles=[style],
-            prepare=whole(build_encoder(recipe), build_objective(recipe), [1.0]),
-            levels=levels,
+            pyramid=Pyramid(levels),
+            course=Course(whole(build_encoder(recipe), build_objective(recipe), [1.0]), solver.learning_rate),
             start=build_start(recipe, levels[0].size, content, [style], None),
-            solver=build_solver(recipe),
+            solver=solver,
         )
     )
 

@@ -30,6 +30,7 @@ from torch import Tensor
 
 import impasto
 from gpu_checks import BARS, Bench, Pixels, cases, check, compare_painted, precision
+from impasto.assembly.objective import build_objective
 from impasto.exact import float32_products
 from impasto.swatches import paint
 from machine import machine
@@ -217,16 +218,24 @@ def peak_rate(bound: Bound) -> dict[str, float]:
     return found
 
 
+def _network(session: Any) -> Any:
+    """The session's, loaded."""
+    session.load()
+    return session.engine.encoder
+
+
 def flops(session: Any, height: int, width: int) -> float:
     """Of the convolutions of one evaluation: once forward and once at the gradient of each input."""
     found, side = 0.0, 1
-    objective = session.objective
-    deepest = max(session.encoder.layers.index(term.layer) for term in objective if hasattr(term, "layer"))
-    for layer in session.encoder.layers[: deepest + 1]:
+    objective = build_objective(session.recipe)
+    deepest = max(
+        session.engine.encoder.layers.index(term.layer) for term in objective if hasattr(term, "layer")
+    )
+    for layer in session.engine.encoder.layers[: deepest + 1]:
         if layer.startswith("pool"):
             side *= 2
         elif layer.startswith("conv"):
-            out, into = session.encoder._kernels[layer].shape[:2]
+            out, into = session.engine.encoder._kernels[layer].shape[:2]
             found += 2 * 2.0 * 9 * out * into * (height // side) * (width // side)
     return found
 
@@ -330,7 +339,7 @@ def batch(bound: Bound, bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for size in (64,) if bound.small else (256, 512, 1024):
         session = bench.session({"size": size}, bound.device, "bf16")
-        network: Any = session.load()
+        network = _network(session)
         layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
         stream = network.stream(layers)
 
@@ -382,7 +391,7 @@ def graphs(bound: Bound, bench: Bench) -> dict[str, Any]:
 
 
 def _graph(bound: Bound, bench: Bench, size: int) -> dict[str, Any]:
-    network: Any = bench.session({"size": size}, "cuda", "bf16").load()
+    network = _network(bench.session({"size": size}, "cuda", "bf16"))
     stream = network.stream(("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1"))
     x = torch.rand(1, 3, size, size, device="cuda")
 
@@ -421,7 +430,7 @@ def compiled(bound: Bound) -> Any:
 def compile_only(bound: Bound, size: int) -> None:
     """For :func:`compiled`: eager and compiled, the plain network by autograd."""
     bench = Bench(paint("waves", size=size), paint("strokes", size=size), bound.device)
-    network: Any = bench.session({"size": size}, bound.device, "bf16").load()
+    network = _network(bench.session({"size": size}, bound.device, "bf16"))
     layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1")
 
     def loss(x: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.engine.evaluation import Evaluation
 from impasto.geometry import resize
 from impasto.transfer.pictures import Sources
+from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Session
-from impasto.transfer.session_cache import SessionCache
 from impasto.transfer.texture import settings as texture_settings
 
 Pixels = NDArray[np.uint8]
@@ -79,7 +79,7 @@ class Bench:
     def session(self, options: Mapping[str, Any], device: str, precision: str) -> Session:
         recipe = impasto.resolve(**{**options, "device": device, "precision": precision})
         shared = self._shared.setdefault((device, precision), SessionCache())
-        return Session(recipe, Sources(self.content, [self.style]), shared=shared)
+        return Session(recipe, Sources(self.content, [self.style]), resources=shared)
 
     def evaluated(self, options: Mapping[str, Any], device: str, precision: str) -> Evaluation:
         """The losses and the gradient at the content with noise on it, the same everywhere."""

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions, load
 from impasto.kernels import fastest
 from impasto.processor import processor
@@ -24,6 +23,7 @@ from impasto.recipes.recipe import Recipe
 from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RESULT, Summary
 from impasto.swatches import paint
+from tests.thin import load_with
 
 # Threads that wait for each other make pictures this small up to 30 times slower where others use the processor.
 torch.set_num_threads(1)
@@ -166,7 +166,7 @@ def make(tmp_path: Path) -> Make:
 @pytest.fixture
 def loaded_once(convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch) -> None:
     """The packaged network is not read again for each picture."""
-    monkeypatch.setattr(networks, "load", lambda *given, **named: convolutions)
+    load_with(monkeypatch, lambda *given, **named: convolutions)
 
 
 @pytest.fixture(scope="session")

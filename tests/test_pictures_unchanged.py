@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.assembly import networks
 from impasto.assembly.objective import CONTENT_LOSSES, STYLE_LOSSES
 from impasto.inspection.reconstruct import reconstruct
 from impasto.losses.smoothness import SMOOTHNESS_LOSSES
@@ -34,7 +33,7 @@ from impasto.runs.resume import go_on
 from impasto.swatches import paint
 from impasto.sweeps.sweep import Sweep
 from impasto.transfer.texture import texture
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 DIGESTS = Path(__file__).with_suffix(".json")
 OPTIONS: dict[str, Any] = {"size": 72, "smallest": 36, "steps": 6, "device": "cpu", "precision": "fp32"}
@@ -181,7 +180,7 @@ def test_pictures_are_unchanged(
     same_kernels: None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     for path, kind, size in (
         ("content.png", "mosaic", 72),

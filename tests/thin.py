@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import pytest
 import torch
 
+from impasto.assembly import networks
 from impasto.encoders.weights import ARCHITECTURES, Architecture, Convolutions
 
 
@@ -26,3 +29,9 @@ def thin(network: str = "vgg19", *_: object, **__: object) -> Convolutions:
         source="thin",
         licence="none",
     )
+
+
+def load_with(monkeypatch: pytest.MonkeyPatch, load: Callable[..., Convolutions]) -> None:
+    """Recipes that name a VGG get the weights that ``load`` gives."""
+    for name in ("vgg19", "vgg16"):
+        monkeypatch.setitem(networks.ENCODERS, name, networks.vgg(name, load))

@@ -15,7 +15,7 @@ from impasto._version import __version__
 
 if TYPE_CHECKING:
     from impasto.encoders import VGG, from_module
-    from impasto.engine.optimize import Step
+    from impasto.engine.step import Step
     from impasto.errors import (
         DivergedError,
         ImageError,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "VGG": "impasto.encoders",
     "from_module": "impasto.encoders",
-    "Step": "impasto.engine.optimize",
+    "Step": "impasto.engine.step",
     "DivergedError": "impasto.errors",
     "ImageError": "impasto.errors",
     "ImpastoError": "impasto.errors",

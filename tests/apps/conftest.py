@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from impasto.apps.cli.__main__ import main
-from impasto.assembly import networks
+from tests.thin import load_with
 from tests.thin import thin as thin_weights
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes that name a VGG get a thin one."""
-    monkeypatch.setattr(networks, "load", thin_weights)
+    load_with(monkeypatch, thin_weights)
 
 
 class Run:

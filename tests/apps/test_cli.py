@@ -19,7 +19,6 @@ from PIL import Image
 from impasto import images
 from impasto.apps.cli.__main__ import app
 from impasto.apps.cli.doctor import _of_bfloat16
-from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.processor import processor
 from impasto.recipes.fields import ContentLossName, StyleLossName
@@ -27,6 +26,7 @@ from impasto.recipes.presets import PRESETS, resolve
 from impasto.recipes.recipe import Recipe
 from impasto.swatches import SWATCHES
 from tests.apps.conftest import Command
+from tests.thin import load_with
 
 PAIR = ("stylize", "content.png", "style.png")
 QUICK = (*PAIR, "--size", "32", "--steps", "2", "--device", "cpu", "--precision", "fp32")
@@ -60,7 +60,7 @@ def test_paints(impasto: Command, folder: Path, thin: None) -> None:
 def test_paints_with_the_real_network(
     impasto: Command, folder: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "load", lambda *given, **named: convolutions)
+    load_with(monkeypatch, lambda *given, **named: convolutions)
     assert impasto(*QUICK, "--init", "noise", "--json", "-o", "out.png").code == 0
     assert float(_pixels("out.png").std()) > 10
 
@@ -232,7 +232,7 @@ def test_a_picture_repeats_itself(impasto: Command, folder: Path, thin: None) ->
 
 @pytest.mark.processor
 def test_plan(impasto: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "load", None)  # planning needs no network
+    load_with(monkeypatch, lambda *given, **named: pytest.fail("planning needs no network"))
     before = _names(folder)
     run = impasto("plan", "content.png", "style.png", "--size", 1000, "--steps", 12)
     assert (run.code, run.err) == (0, "")
@@ -351,7 +351,7 @@ def test_demo(impasto: Command, folder: Path, thin: None) -> None:
 def test_doctor(
     impasto: Command, folder: Path, convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "load", lambda *given, **named: convolutions)
+    load_with(monkeypatch, lambda *given, **named: convolutions)
     run = impasto("doctor")
     assert run.code == 0
     assert run.out.rstrip().endswith("works")
@@ -457,7 +457,7 @@ def test_interrupted_before_anything_was_painted(
     def interrupt(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(networks, "load", interrupt)
+    load_with(monkeypatch, interrupt)
     run = impasto(*QUICK, "-o", "out.png")
     assert run.code == 1
     assert run.complaint() == "interrupted; nothing had been painted yet"

@@ -13,14 +13,13 @@ from torch import Tensor
 import impasto
 from impasto import images
 from impasto.assembly import guided_filter as photo
-from impasto.assembly import networks
 from impasto.assembly.guided_filter import recolored_photo
 from impasto.geometry import resize
 from impasto.transfer.api import make_session
 from impasto.transfer.pictures import Sources
 from impasto.transfer.session import Session
 from impasto.transfer.texture import texture
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 6, "device": "cpu", "precision": "fp32"}
 THIN = thin("vgg19")
@@ -29,7 +28,7 @@ THIN = thin("vgg19")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network with a sixteenth of the channels."""
-    monkeypatch.setattr(networks, "load", lambda *given, **named: THIN)
+    load_with(monkeypatch, lambda *given, **named: THIN)
 
 
 def _picture(height: int, width: int, seed: int) -> Tensor:

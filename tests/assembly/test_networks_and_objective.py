@@ -29,7 +29,7 @@ from impasto.transfer import strength
 from impasto.transfer.api import make_session
 from impasto.transfer.peak_memory import peak
 from impasto.transfer.session import Session
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 OPTIONS: dict[str, Any] = {"size": 48, "steps": 3, "device": "cpu", "precision": "fp32"}
 THIN = thin("vgg19")
@@ -39,7 +39,7 @@ DRAWING = ("sliced-wasserstein", "relaxed-transport")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network with a sixteenth of the channels; strength is measured at few pixels."""
-    monkeypatch.setattr(networks, "load", lambda *given, **named: THIN)
+    load_with(monkeypatch, lambda *given, **named: THIN)
     monkeypatch.setattr(strength, "SIDE", 32)
 
 
@@ -129,8 +129,9 @@ def test_the_session_evaluates_as_autograd_does(pictures: tuple[Path, Path], nam
     session = make_session(*pictures, options)
     x = torch.rand(1, 3, *session.size, generator=torch.Generator().manual_seed(0))
     level = session.levels[-1]
-    encoder = session.load()
-    plain = whole(encoder, session.objective, [1.0])(
+    session.load()
+    encoder = session.engine.encoder
+    plain = whole(encoder, build_objective(session.recipe), [1.0])(
         lambda: impasto.geometry.resize(session.content, level.size),
         [lambda: impasto.geometry.resize(session.styles[0], level.styles[0])],
     )(x)
@@ -209,7 +210,7 @@ def test_the_seed_is_the_samples() -> None:
 @pytest.mark.parametrize("what", ["content", "style"])
 def test_a_picture_too_small_is_refused_before_work(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patches of relu5_1 need 48 pixels; a result below is refused, a small style is enlarged."""
-    monkeypatch.setattr(networks, "load", lambda *given, **named: pytest.fail("loaded"))
+    load_with(monkeypatch, lambda *given, **named: pytest.fail("loaded"))
     small, large = paint("points", size=40), paint("points", size=64)
     options = {**OPTIONS, "style_loss": "patches"}
     if what == "content":

@@ -15,8 +15,9 @@ from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.module import from_module
 from impasto.engine.evaluation import whole
 from impasto.engine.optimize import iterate
-from impasto.engine.pyramid import Level
+from impasto.engine.pyramid import Level, Pyramid
 from impasto.engine.solvers.lbfgs import LBFGS
+from impasto.engine.steering import Course
 from impasto.errors import MissingExtraError, ParameterError, WeightsError
 from impasto.losses.content import mean
 from impasto.losses.gram import Gram
@@ -308,16 +309,15 @@ def test_paints_twice_in_a_row() -> None:
     encoder = from_module(network(), layers=["1", "4"], mean=(0.5,) * 3, std=(0.25,) * 3)
     generator = torch.Generator().manual_seed(3)
     content, style, start = (torch.rand(1, 3, 16, 18, generator=generator) for _ in range(3))
+    objective = (ContentTerm("4", mean, 1.0), StyleTerm("1", Gram(), 1.0, "1"))
 
     def paint() -> tuple[list[float], Tensor]:
         steps = list(
             iterate(
                 content=content,
                 styles=[style],
-                prepare=whole(
-                    encoder, (ContentTerm("4", mean, 1.0), StyleTerm("1", Gram(), 1.0, "1")), [1.0]
-                ),
-                levels=[Level(size=(16, 18), styles=((16, 18),), iterations=6)],
+                pyramid=Pyramid([Level(size=(16, 18), styles=((16, 18),), iterations=6)]),
+                course=Course(whole(encoder, objective, [1.0]), learning_rate=1.0),
                 start=start,
                 solver=LBFGS(initial_step_rms=0.02, bounds=(0.0, 1.0)),
             )

@@ -13,16 +13,17 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from impasto.engine import optimize as stylize
 from impasto.engine import pyramid
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.optimize import Progress, Step, iterate
-from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
+from impasto.engine.optimize import iterate
+from impasto.engine.pyramid import Level, Pyramid, carry_up, resize_wide, trimmed, widened
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.solver import Solver, Update
 from impasto.engine.solvers.state import clone
 from impasto.engine.start import noise
+from impasto.engine.steering import Course
+from impasto.engine.step import Progress, Step
 from impasto.engine.watchdog import QuantizedImage, Watchdog
 from impasto.errors import DivergedError
 from impasto.geometry import cover, resize
@@ -62,11 +63,14 @@ def _iterate(
     **options: Any,
 ) -> Iterator[Step]:
     content = _picture(20, 28, 1)
+    prepare = whole(network, objective, [1.0], options.get("white_level", 1.0))
     return iterate(
         content=content,
         styles=[_picture(16, 16, 2)],
-        prepare=whole(network, objective, [1.0], options.get("white_level", 1.0)),
-        levels=levels,
+        pyramid=Pyramid(
+            levels, **{name: options.pop(name) for name in ("detail", "margin") if name in options}
+        ),
+        course=Course(prepare, solver.learning_rate, options.pop("resample_every", 0)),
         start=resize(content, levels[0].size),
         solver=solver,
         **options,
@@ -131,14 +135,14 @@ def test_a_margin_is_a_larger_picture_cut(network: TinyNetwork, name: str) -> No
 
     def painted(content: Tensor, margin: int) -> Tensor:
         height, width = content.shape[-2:]
+        solver = MAKERS[name]()
         steps = iterate(
             content=content,
             styles=[style],
-            prepare=whole(network, OBJECTIVE, [1.0]),
-            levels=(Level((height, width), ((16, 16),), 6),),
+            pyramid=Pyramid((Level((height, width), ((16, 16),), 6),), margin=margin),
+            course=Course(whole(network, OBJECTIVE, [1.0]), solver.learning_rate),
             start=content,
-            solver=MAKERS[name](),
-            margin=margin,
+            solver=solver,
         )
         return list(steps)[-1].image
 
@@ -192,12 +196,11 @@ def test_another_sample_is_drawn_every_so_often(network: TinyNetwork) -> None:
 
     picture = _picture(8, 8, 0)
     levels = (Level((8, 8), ((8, 8),), 7), Level((16, 16), ((16, 16),), 5))
-    options: dict[str, Any] = {"content": picture, "styles": [picture], "prepare": prepare}
+    options: dict[str, Any] = {"content": picture, "styles": [picture], "pyramid": Pyramid(levels)}
     for resample_every, wanted in ((0, [0] * 12), (3, [0, 0, 0, 1, 1, 1, 2, 0, 0, 0, 1, 1])):
         turns.clear()
-        steps = iterate(
-            levels=levels, start=picture, solver=MAKERS["adam"](), resample_every=resample_every, **options
-        )
+        course = Course(prepare, 0.02, resample_every)
+        steps = iterate(course=course, start=picture, solver=MAKERS["adam"](), **options)
         last = list(steps)[-1]
         assert turns == wanted
     last.judge(_picture(16, 16, 0), white=1.0)
@@ -265,7 +268,7 @@ def test_a_live_state_is_the_state_until_the_next_step(network: TinyNetwork, nam
     live, state = step.live_state(), step.state()
     assert live.keys() == state.keys()
     assert all(torch.equal(clone(live[key]), state[key]) for key in state)
-    assert live["x"].data_ptr() == step._painting.x.data_ptr()
+    assert live["x"].data_ptr() == step._canvas.x.data_ptr()
     next(steps)
     assert not torch.equal(clone(live["x"]), state["x"])
     with pytest.raises(RuntimeError, match="before the next step"):
@@ -321,10 +324,13 @@ def test_interrupted_while_going_up_the_picture_is_there(
         shrink(size)
         raise KeyboardInterrupt
 
-    if moment == "solver":
-        monkeypatch.setattr(solver, "resize", emptied)
-    else:
-        monkeypatch.setattr(stylize if moment == "prepare" else pyramid, "resize", interrupted)
+    match moment:
+        case "solver":
+            monkeypatch.setattr(solver, "resize", emptied)
+        case "prepare":
+            monkeypatch.setattr(Pyramid, "styles", interrupted)
+        case _:
+            monkeypatch.setattr(pyramid, "resize", interrupted)
     with pytest.raises(KeyboardInterrupt):
         next(steps)
     assert torch.allclose(

@@ -11,11 +11,12 @@ import torch
 
 from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import Evaluation, whole
-from impasto.engine.optimize import Step, iterate
-from impasto.engine.pyramid import Level
+from impasto.engine.optimize import iterate
+from impasto.engine.pyramid import Level, Pyramid
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.steering import Course, Steering
+from impasto.engine.step import Step
 from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import mean, share
 from impasto.losses.gram import Gram
@@ -114,10 +115,10 @@ def test_a_learning_rate_is_set_without_forgetting(network: TinyNetwork) -> None
         return iterate(
             content=content,
             styles=[_picture(16, 16, 2)],
-            prepare=prepare,
-            levels=(Level((20, 28), ((16, 16),), 8),),
+            pyramid=Pyramid((Level((20, 28), ((16, 16),), 8),)),
+            course=Course(prepare, (solver := make()).learning_rate),
             start=content,
-            solver=make(),
+            solver=solver,
             steering=steering,
         )
 

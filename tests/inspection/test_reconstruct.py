@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.inspection.feature_extractor import FeatureExtractor
 from impasto.inspection.gram import gram_distance

@@ -65,7 +65,7 @@ def _become(arguments: list[str], before: Any = None, after: Any = None) -> NoRe
         os.dup2(log, 1)
         os.dup2(log, 2)
         torch.set_num_threads(1)
-        networks.load = thin  # type: ignore[assignment]
+        networks.ENCODERS["vgg19"] = networks.vgg("vgg19", thin)
         plan.duration = lambda *given, **named: 0.0  # it tries how fast the machine is
         recording.CHECKPOINT_SECONDS = 0.0
         if before is not None:

@@ -21,7 +21,6 @@ from safetensors import safe_open
 
 import impasto
 from impasto import images
-from impasto.assembly import networks
 from impasto.errors import OutputError, ParameterError
 from impasto.recipes.differences import differences
 from impasto.runs import recording
@@ -43,6 +42,7 @@ from impasto.runs.resume import go_on
 from impasto.swatches import paint
 from impasto.transfer import planner as plan
 from tests.runs.killing import thin
+from tests.thin import load_with
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,7 +140,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
     monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     content, style = tmp_path / "content.png", tmp_path / "style.png"

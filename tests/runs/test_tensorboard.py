@@ -11,7 +11,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from impasto.assembly import networks
 from impasto.errors import MissingExtraError, OutputError
 from impasto.runs import recording
 from impasto.runs.create import stylize
@@ -19,7 +18,7 @@ from impasto.runs.readers import read_events
 from impasto.runs.resume import go_on
 from impasto.runs.tensorboard import FOLDER
 from tests.conftest import pattern
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -32,7 +31,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     pattern(1).save(tmp_path / "content.png")
     pattern(2).save(tmp_path / "style.png")

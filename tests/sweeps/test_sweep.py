@@ -15,19 +15,20 @@ import torch
 
 import impasto
 from impasto import images
-from impasto.assembly import networks
-from impasto.encoders.weights import Convolutions
+from impasto.assembly.networks import Encoder, build_encoder
 from impasto.engine.tiling import targets
 from impasto.errors import DivergedError, OutputError, ParameterError
 from impasto.jobs.job import Event, Limits
 from impasto.recipes.grid import check_grid, variants
 from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Recipe
 from impasto.runs.folder import RunFolder
 from impasto.runs.readers import find, read_events, read_summary, status
 from impasto.swatches import paint as swatch
 from impasto.sweeps import sweep
 from impasto.sweeps.sweep import Sweep, paint
 from impasto.transfer import strength
+from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Session
 from tests.apps.conftest import thin  # noqa: F401
 
@@ -49,7 +50,13 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pictures:
 
 
 def _sweep(
-    pictures: Pictures, grid: dict[str, Any], *, folder: str = "out", jobs: int = 1, **options: Any
+    pictures: Pictures,
+    grid: dict[str, Any],
+    *,
+    folder: str = "out",
+    jobs: int = 1,
+    shared: SessionCache | None = None,
+    **options: Any,
 ) -> Sweep:
     given = {**OPTIONS, **options}
     found = variants(
@@ -58,7 +65,7 @@ def _sweep(
         styles=pictures[1:],
         grid=check_grid(grid),
     )
-    return Sweep(Path(folder), found, jobs=jobs)
+    return Sweep(Path(folder), found, jobs=jobs, shared=shared)
 
 
 def _pixels(path: Path) -> np.ndarray[Any, Any]:
@@ -105,24 +112,23 @@ def test_work_is_done_once(
     loaded: list[str] = []
     read: list[str] = []
     summed: list[tuple[int, ...]] = []
-    load, original, sums = networks.load, images.read, targets._style
+    sums = targets._style
 
-    def counted_load(name: str, *given: Any, **named: Any) -> Convolutions:
-        loaded.append(name)
-        return load(name, *given, **named)
+    def counted_load(recipe: Recipe, *, progress: Any) -> Encoder:
+        loaded.append(recipe.encoder)
+        return build_encoder(recipe, progress=progress)
 
-    def counted_read(source: Any, **options: Any) -> images.Picture:
+    def counted_read(source: Any, *, max_pixels: int) -> images.Picture:
         read.append(str(Path(source).name))
-        return original(source, **options)
+        return images.read(source, max_pixels=max_pixels)
 
     def counted_sums(stream: Any, terms: Any, wholes: Any, picture: Any, *rest: Any) -> Any:
         summed.append(tuple(picture.shape[-2:]))
         return sums(stream, terms, wholes, picture, *rest)
 
-    monkeypatch.setattr(networks, "load", counted_load)
-    monkeypatch.setattr(images, "read", counted_read)
     monkeypatch.setattr(targets, "_style", counted_sums)
-    made = _sweep(pictures[:2], {**GRID, "pooling": ["average", "max"]})
+    shared = SessionCache(read=counted_read, load=counted_load)
+    made = _sweep(pictures[:2], {**GRID, "pooling": ["average", "max"]}, shared=shared)
     assert list(made.paint())[-1].status == "done"
     assert loaded == ["vgg19"] * 2
     assert sorted(read) == ["glass.png", "photo.png"]

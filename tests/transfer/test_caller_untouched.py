@@ -14,17 +14,16 @@ import pytest
 import torch
 
 import impasto
-from impasto.assembly import networks
 from impasto.inspection.reconstruct import reconstruct
 from impasto.swatches import paint
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 3, "device": "cpu", "precision": "fp32"}
 
 
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
 
 
 def everything() -> dict[str, Any]:

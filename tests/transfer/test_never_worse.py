@@ -29,7 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def start_loss(content: Any, style: Any, **options: Any) -> float:
     session = make_session(content, style, options)
-    start = session._start_at(session.size)
+    start = session.engine._start_at(session.recipe, session.size)
     return session.evaluate()((start * 255.0).round_().div_(255.0), with_gradient=False).loss
 
 
@@ -71,4 +71,4 @@ def test_a_start_that_is_kept_is_said_and_returned() -> None:
     result = impasto.stylize(content, style, **options)
     assert any("start" in note for note in result.notes)
     session = make_session(content, style, options)
-    assert torch.equal(result.image, session._start_at(session.size).cpu())
+    assert torch.equal(result.image, session.engine._start_at(session.recipe, session.size).cpu())

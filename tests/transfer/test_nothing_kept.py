@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import impasto
-from impasto.assembly import networks
 from impasto.encoders import VGG
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.inspection.reconstruct import reconstruct
 from impasto.runs.create import stylize as stylize_into
 from impasto.swatches import paint
 from impasto.transfer.session import Session
 from impasto.transfer.texture import texture
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 OPTIONS: dict[str, Any] = {"size": 48, "smallest": 24, "steps": 4, "device": "cpu", "precision": "fp32"}
 
@@ -94,7 +93,7 @@ CALLS: dict[str, Call] = {
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is kept does not depend on its size."""
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import impasto
-from impasto.assembly import networks
 from impasto.errors import InputError, ParameterError
 from impasto.recipes.fields import Change
 from impasto.recipes.recipe import Recipe
@@ -23,7 +22,7 @@ from impasto.runs.recording import Recording
 from impasto.runs.resume import go_on, reopen
 from impasto.swatches import paint
 from impasto.transfer import planner as plan
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 12, "smallest": 20, "device": "cpu", "precision": "fp32"}
 HALVES: dict[str, Any] = {
@@ -51,7 +50,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Path]]:
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
     monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
     monkeypatch.setattr("impasto.runs.recording.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
@@ -330,7 +329,7 @@ def test_killed_while_undoing(
         assert not list(run.glob("step-00000[67].png"))
     recipe = read_recipe(run)
     monkeypatch.undo()
-    monkeypatch.setattr(networks, "load", thin)
+    load_with(monkeypatch, thin)
     go_on(run)
     again = stylize(tmp_path / "again", *pictures, recipe=recipe)
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())

@@ -12,11 +12,10 @@ import torch
 
 import impasto
 from impasto import images
-from impasto.assembly import networks
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
 from impasto.recipes.differences import differences
-from impasto.recipes.presets import change, load_written, resolve
+from impasto.recipes.presets import change, reopen, resolve
 from impasto.recipes.recipe import Recipe
 from impasto.recipes.settings import Settings
 from impasto.runs import recording
@@ -26,7 +25,7 @@ from impasto.runs.resume import go_on
 from impasto.swatches import paint
 from impasto.transfer import strength
 from impasto.transfer.api import make_session
-from tests.thin import thin
+from tests.thin import load_with, thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
 
@@ -37,7 +36,7 @@ THIN = thin("vgg19")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few pixels, by a network with a sixteenth of the channels."""
-    monkeypatch.setattr(networks, "load", lambda *given, **named: THIN)
+    load_with(monkeypatch, lambda *given, **named: THIN)
     monkeypatch.setattr(strength, "SIDE", 32)
 
 
@@ -68,7 +67,7 @@ def _weight(pictures: tuple[Path, Path], **options: Any) -> float:
 def test_more_strength_gives_up_more_of_the_content(
     pictures: tuple[Path, Path], convolutions: Convolutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "load", lambda *given, **named: convolutions)  # the real one
+    load_with(monkeypatch, lambda *given, **named: convolutions)  # the real one
     given_up, weights = [], []
     for value in (0.0, 0.5, 1.0):
         result = impasto.stylize(*pictures, strength=value, **{**OPTIONS, "steps": 20})
@@ -98,7 +97,7 @@ def test_every_preset_has_a_middle(pictures: tuple[Path, Path], preset: str) -> 
 
 def test_the_unit_of_a_loss_does_not_matter(pictures: tuple[Path, Path]) -> None:
     one = _weight(pictures, strength=0.5)
-    ten = load_written({"content_weight": 10.0, "style_weight": 3.0, "strength": 0.5}, OPTIONS)
+    ten = reopen({"content_weight": 10.0, "style_weight": 3.0, "strength": 0.5}, OPTIONS)
     session = make_session(*pictures, {"recipe": ten})
     session.load()
     assert session.recipe.style_weight == pytest.approx(10 * one, rel=0.02)
@@ -196,9 +195,9 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 
 def test_a_weight_ends_a_strength() -> None:
-    both = load_written({"strength": 0.5, "measured_for": "x", "style_weight": 12.0}, {})
+    both = reopen({"strength": 0.5, "measured_for": "x", "style_weight": 12.0}, {})
     assert (both.strength, both.style_weight) == (0.5, 12.0)
-    for changed in (change(both, {"style_weight": 3}), load_written(both.model_dump(), {"style_weight": 3})):
+    for changed in (change(both, {"style_weight": 3}), reopen(both.model_dump(), {"style_weight": 3})):
         assert (changed.strength, changed.measured_for, changed.style_weight) == (None, None, 3.0)
     assert change(both, {"content_weight": 2}).strength is None
     assert change(both, {"strength": 0.6, "style_weight": None}).strength == 0.6

@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.vgg import VGG, layer_names, smallest_side
 from impasto.encoders.vgg_cost import VGGCost
-from impasto.encoders.weights import ARCHITECTURES, load
+from impasto.encoders.weights import ARCHITECTURES, Convolutions, load
 from impasto.errors import unknown_name
 from impasto.geometry import Size
 from impasto.recipes.recipe import Recipe
@@ -69,7 +69,8 @@ class Network:
     cost: Callable[[Recipe], NetworkCost] | None = None
 
 
-def _vgg(name: str) -> Network:
+def vgg(name: str, load: Callable[..., Convolutions] = load) -> Network:
+    """A VGG of :data:`impasto.encoders.weights.ARCHITECTURES`, with the weights that ``load`` gives."""
     names = layer_names(ARCHITECTURES[name].convolutions)
 
     def build(recipe: Recipe, progress: Progress | None) -> Encoder:
@@ -89,14 +90,23 @@ def _vgg(name: str) -> Network:
 
 
 ENCODERS: dict[str, Network] = {
-    "vgg19": _vgg("vgg19"),
-    "vgg16": _vgg("vgg16"),
+    "vgg19": vgg("vgg19"),
+    "vgg16": vgg("vgg16"),
     "mobilenet-v2": Network(
         layers=lambda: tuple(f"features.{index}" for index in range(19)),
         smallest_side=lambda layers: 1,  # its convolutions pad, whatever their stride
         build=lambda recipe, progress: mobilenet_v2(recipe.weights, progress=progress),
     ),
 }
+
+
+def own_network(encoder: Encoder) -> Network:
+    """A network of the user's own, loaded."""
+    return Network(
+        layers=lambda: encoder.layers,
+        smallest_side=lambda layers: 1,
+        build=lambda recipe, progress: encoder,
+    )
 
 
 def check_layers(recipe: Recipe, known: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from impasto.assembly.networks import ENCODERS, Encoder
+from impasto.assembly.networks import Encoder, Network
 from impasto.encoders.vgg import VGG
 from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import EvaluatorFactory, rounded, whole
@@ -131,9 +131,8 @@ def _seeded(loss: FeatureMapLoss, seed: int) -> FeatureMapLoss:
     return replace(drawing, seed=seed) if loss.draws else loss
 
 
-def least_side(recipe: Recipe, objective: Objective) -> int:
+def least_side(network: Network, objective: Objective) -> int:
     """Pixels a picture needs on each side for the layers, and for the losses that need more than one pixel there."""
-    network = ENCODERS[recipe.encoder]
     needed = {*layers(objective), *style_layers(objective)}
     sides = [network.smallest_side(needed)] if needed else [1]
     for term in objective:

@@ -1,167 +1,179 @@
-"""The generator at the centre: paints a picture step by step, and lets whoever iterates watch, save and stop."""
+"""The generator at the centre: paints a picture step by step, coarse to fine, by minimising an objective."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation, EvaluatorFactory
+from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation
 from impasto.engine.memory import release_free_memory
-from impasto.engine.pyramid import Level, carry_up, resize_wide, trimmed, widened
+from impasto.engine.pyramid import Pyramid, carry_up, trimmed, widened
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.solver import Solver, Update
 from impasto.engine.solvers.state import State, clone
-from impasto.engine.steering import Course, Finish, Steering
+from impasto.engine.steering import Course, Steering
+from impasto.engine.step import Step
 from impasto.engine.watchdog import Watchdog
 from impasto.errors import DivergedError
-from impasto.geometry import Resample, Size, resize
+from impasto.geometry import Size
 
 RESAMPLE_EVERY = 10
 """Iterations between two random samples, for losses that look at one: enough for L-BFGS to learn from each."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """One iteration in numbers; it can be pickled, and holds nothing of the picture.
+def iterate(
+    *,
+    content: Tensor,
+    styles: Sequence[Tensor],
+    pyramid: Pyramid,
+    course: Course,
+    start: Tensor,
+    solver: Solver,
+    white_level: float = 1.0,
+    min_relative_decrease: float = 0.0,
+    resume: State | None = None,
+    steering: Steering | None = None,
+    start_at: Callable[[Size], Tensor] | None = None,
+) -> Iterator[Step]:
+    """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
 
-    Attributes:
-        level: number of the level, from 0.
-        levels: how many there are.
-        iteration: iterations done at this level, from 1.
-        iterations: how many are planned at this level.
-        done: iterations done at all levels.
-        planned: iterations planned at all levels; fewer are done where the loss stops falling.
-        loss: the total at the picture this iteration started from.
-        losses: its weighted terms by name.
-        notes: what the watchdog noticed and did, one line each.
+    Args:
+        content: (1, 3, H, W), RGB in [0, 1].
+        styles: one or more such pictures.
+        pyramid: the sizes to work at, and the iterations at each.
+        course: what to minimise, with the same ``white_level``, and how the picture is finished.
+        start: (1, 3, h, w) at the first level's size; may leave [0, 1].
+        solver: fresh; it works on the picture times ``white_level``.
+        white_level: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
+        min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never
+            stops early.
+        resume: what :meth:`impasto.engine.step.Step.state` gave; ``start`` is only what may be gone back to then.
+        steering: sets another course between two steps, or goes back.
+        start_at: the start at any size. A level begins with it where its loss is below that of what was carried up:
+            where little is to be painted, that has lost more on its way than it has gained.
+
+    Raises:
+        DivergedError: the loss is not finite, and neither restarting nor another solver helped.
     """
-
-    level: int
-    levels: int
-    iteration: int
-    iterations: int
-    done: int
-    planned: int
-    loss: float
-    losses: Mapping[str, float]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Step(Progress):
-    """One iteration, done: its numbers, and a view of the picture, which is painted in place."""
-
-    _painting: _Painting = field(repr=False)
-    _returns: int = field(repr=False)
-
-    @property
-    def progress(self) -> Progress:
-        """The numbers alone, for whoever keeps them: a step keeps the picture, the solver and the network alive."""
-        return Progress(**{each.name: getattr(self, each.name) for each in fields(Progress)})
-
-    @property
-    def image(self) -> Tensor:
-        """The picture after this iteration, finished: (1, 3, H, W), RGB in [0, 1].
-
-        Raises:
-            RuntimeError: the next step has been asked for; the picture is painted in place.
-        """
-        return self._painting.course.finish(self.painted)
-
-    @property
-    def painted(self) -> Tensor:
-        """The picture after this iteration as the losses see it.
-
-        Raises:
-            RuntimeError: the next step has been asked for.
-        """
-        painting = self._now()
-        best = trimmed(painting.solver.best(painting.x), painting.margin)
-        return (best / painting.white_level).clamp_(0.0, 1.0)
-
-    def take(self) -> Tensor:
-        """:attr:`painted`, without a copy of it being made: for who wants no further step, and cannot have one.
-
-        A picture with a margin cannot be judged by :meth:`judge` either then.
-
-        Raises:
-            RuntimeError: the next step has been asked for.
-        """
-        painting = self._now()
-        best = painting.solver.best(painting.x)
-        painting.solver.restart()
-        painting.watchdog.restart()
-        painting.taken = True
-        if painting.margin:
-            # What is taken is judged without its margin, by who prepares that and needs the room for it.
-            painting.evaluate = _unprepared
-        return trimmed(best.div_(painting.white_level).clamp_(0.0, 1.0), painting.margin)
-
-    def judge(self, picture: Tensor, *, white: float) -> Evaluation:
-        """The losses of any picture of this level's size, its margin included, (1, 3, H, W) in [0, white].
-
-        Raises:
-            RuntimeError: the next level has been begun.
-        """
-        painting = self._painting
-        if painting.position[0] != self.level:
-            raise RuntimeError("a step's losses: expected at its own level, came after it")
-        white_level = painting.white_level
-        return painting.evaluate(
-            picture if white == white_level else picture * (white_level / white), with_gradient=False
-        )
-
-    def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on from here, for ``resume``.
-
-        Raises:
-            RuntimeError: the next step has been asked for.
-        """
-        return {name: clone(tensor) for name, tensor in self.live_state().items()}
-
-    def live_state(self) -> State:
-        """The same without a copy of it being made: good until the next step is asked for.
-
-        Raises:
-            RuntimeError: it has been asked for.
-        """
-        return self._now().state()
-
-    def _now(self) -> _Painting:
-        painting = self._painting
-        if (painting.position[-1], painting.returns) != (self.done, self._returns):
-            raise RuntimeError("a step's picture and state: expected before the next step, came after it")
+    steering = steering or Steering()
+    painting = _Painting(
+        x=(widened(start, pyramid.margin) * white_level).contiguous(),
+        solver=solver,
+        watchdog=Watchdog(min_relative_decrease=min_relative_decrease),
+        white_level=white_level,
+        pyramid=pyramid,
+        course=course,
+    )
+    if resume is not None:
+        painting.restore(resume, solver)
+        resume = None  # it may be as large as all that is painted with
+    painting.course = _course_until(painting, steering, course)
+    while True:
+        if steering.must_rewind(painting.done):
+            painting.go_back(steering.latest_snapshot(), start, solver)
+            painting.course = _course_until(painting, steering, course)
+        if painting.level_is_over:
+            if painting.level + 1 == len(pyramid.levels):
+                return
+            painting.go_up(content)
+            continue
         if painting.taken:
-            raise RuntimeError("a step's picture and state: the picture has been taken")
-        return painting
+            raise RuntimeError("the next step: expected none after the picture has been taken")
+        now = steering.course(painting.done, course)
+        steering.snapshot_if_due(painting.done, painting.state, turning=now != painting.course)
+        painting.steer(now)
+        painting.prepare(content, styles, start_at)
+        step, position = painting.advance()
+        # Not a moment before it is handed out: whoever is interrupted has the step before until then.
+        painting.position = position
+        if not steering.is_replaying(step.done):
+            yield step
+
+
+def _course_until(painting: _Painting, steering: Steering, first: Course) -> Course:
+    """What the newest step went by; another course that begins here has not been taken yet."""
+    return steering.course(max(painting.done - 1, 0), first)
+
+
+def _unprepared(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
+    raise RuntimeError("the losses: expected a level that has begun")
 
 
 @dataclass
 class _Painting:
-    """The one picture that is painted, in place; every step refers to it."""
+    """The one picture that is painted, in place: a :class:`impasto.engine.step.Canvas`."""
 
     x: Tensor
     solver: Solver
     watchdog: Watchdog
     white_level: float  # 1 while going up a level, so that Ctrl-C then leaves a picture too
-    position: tuple[int, int, int]  # level, iterations done at it, iterations done
+    pyramid: Pyramid
     course: Course
-    evaluate: EvaluateAtTurn
-    margin: int  # of x, on every side, which nobody is shown
+    position: tuple[int, int, int] = (0, 0, 0)  # level, iterations done at it, iterations done
+    evaluate: EvaluateAtTurn = _unprepared
     taken: bool = False
     returns: int = 0  # how often it has gone back: there may be other steps as far as those of before
 
+    # --- what steps look at ---------------------------------------------------------------------------------
+
+    @property
+    def moment(self) -> tuple[int, int]:
+        return self.done, self.returns
+
+    @property
+    def level(self) -> int:
+        return self.position[0]
+
+    @property
+    def done(self) -> int:
+        """Iterations done."""
+        return self.position[-1]
+
+    def painted(self) -> Tensor:
+        self._check_not_taken()
+        best = trimmed(self.solver.best(self.x), self.pyramid.margin)
+        return (best / self.white_level).clamp_(0.0, 1.0)
+
+    def finish(self, picture: Tensor) -> Tensor:
+        return self.course.finish(picture)
+
+    def take(self) -> Tensor:
+        self._check_not_taken()
+        best = self.solver.best(self.x)
+        self.solver.restart()
+        self.watchdog.restart()
+        self.taken = True
+        if self.pyramid.margin:
+            # What is taken is judged without its margin, by what needs this room for that.
+            self.evaluate = _unprepared
+        return trimmed(best.div_(self.white_level).clamp_(0.0, 1.0), self.pyramid.margin)
+
+    def judge(self, picture: Tensor, *, white: float) -> Evaluation:
+        scale = self.white_level / white
+        return self.evaluate(picture if scale == 1.0 else picture * scale, with_gradient=False)
+
     def state(self) -> State:
-        """All that is needed to go on, good until the next step."""
+        self._check_not_taken()
         return (
             {"position": torch.tensor(self.position), "x": self.x}
             | {f"solver.{name}": tensor for name, tensor in self.solver.state().items()}
             | {f"watchdog.{name}": tensor for name, tensor in self.watchdog.state().items()}
         )
+
+    def _check_not_taken(self) -> None:
+        if self.taken:
+            raise RuntimeError("a step's picture and state: the picture has been taken")
+
+    # --- going on, and back ---------------------------------------------------------------------------------
+
+    @property
+    def level_is_over(self) -> bool:
+        number, done_here, _ = self.position
+        return done_here >= self.pyramid.levels[number].iterations
 
     def restore(self, state: State, solver: Solver) -> None:
         """Go on from ``state`` with that solver, or with the one that had taken over."""
@@ -171,6 +183,46 @@ class _Painting:
         self.solver = _fallback(self.white_level) if self.watchdog.switched else solver
         self.solver.restore(_part(state, "solver."), self.x)
         self.position = (level, done_here, done)
+
+    def go_back(self, state: State | None, start: Tensor, solver: Solver) -> None:
+        """Be as it was in ``state``, or in the beginning."""
+        self.evaluate, self.taken = _unprepared, False
+        self.returns += 1
+        if state is not None:
+            self.restore(state, solver)
+            return
+        solver.restart()
+        self.solver = solver
+        self.watchdog = Watchdog(min_relative_decrease=self.watchdog.min_relative_decrease)
+        self.x = (widened(start, self.pyramid.margin) * self.white_level).contiguous()
+        self.position = (0, 0, 0)
+
+    def go_up(self, content: Tensor) -> None:
+        """Begin the next level."""
+        number, _, done = self.position
+        pyramid, white_level, margin = self.pyramid, self.white_level, self.pyramid.margin
+        coarse, fine = (pyramid.levels[each].size for each in (number, number + 1))
+        # Nothing of this level is needed any more, and the next one's pictures are the largest things there are. A
+        # step that is kept does not keep the level before either.
+        self.evaluate = _unprepared
+        self.x, self.white_level = self.solver.best(self.x).div_(white_level).clamp_(0.0, 1.0), 1.0
+        self.watchdog.restart()
+        self.solver.resize((fine[0] + 2 * margin, fine[1] + 2 * margin))
+        own = trimmed(self.x, margin)
+        release_free_memory()
+        larger = carry_up(
+            own,
+            content,
+            (coarse, fine),
+            pyramid.detail,
+            resample=pyramid.resample,
+            seamless=pyramid.seamless,
+            margin=margin,
+        )
+        self.x, self.white_level = larger.mul_(white_level), white_level
+        self.position = (number + 1, 0, done)
+
+    # --- one step -------------------------------------------------------------------------------------------
 
     def steer(self, course: Course) -> None:
         """Go by ``course`` from here on."""
@@ -185,208 +237,75 @@ class _Painting:
         if not self.watchdog.switched:  # what takes over has its own
             self.solver.learning_rate = course.learning_rate
 
+    def prepare(
+        self, content: Tensor, styles: Sequence[Tensor], start_at: Callable[[Size], Tensor] | None
+    ) -> None:
+        """Make the evaluation of this level, where there is none yet."""
+        if self.evaluate is not _unprepared:
+            return
+        number, done_here, _ = self.position
+        self.evaluate = self.course.prepare(
+            self.pyramid.content(content, number), self.pyramid.styles(styles, number)
+        )
+        if start_at is not None and number and not done_here:
+            self._begin_lower(start_at(self.pyramid.levels[number].size))
 
-def iterate(
-    *,
-    content: Tensor,
-    styles: Sequence[Tensor],
-    prepare: EvaluatorFactory,
-    levels: Sequence[Level],
-    start: Tensor,
-    solver: Solver,
-    white_level: float = 1.0,
-    detail: float = 0.0,
-    min_relative_decrease: float = 0.0,
-    resample_every: int = 0,
-    resample: Resample = "bicubic",
-    resume: State | None = None,
-    finish: Finish = lambda picture: picture,
-    seamless: bool = False,
-    margin: int = 0,
-    steering: Steering | None = None,
-    start_at: Callable[[Size], Tensor] | None = None,
-) -> Iterator[Step]:
-    """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
+    def _begin_lower(self, start: Tensor) -> None:
+        """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower."""
+        start = (widened(start, self.pyramid.margin) * self.white_level).contiguous()
+        ours, carried = (self.evaluate(x, with_gradient=False).loss for x in (start, self.x))
+        if ours < carried:
+            self.x = start
 
-    Args:
-        content: (1, 3, H, W), RGB in [0, 1].
-        styles: one or more such pictures.
-        prepare: what to minimise: given the pictures at a level's size, how to evaluate, with the same
-            ``white_level``.
-        levels: sizes and iterations, coarse to fine.
-        start: (1, 3, h, w) at the first level's size; may leave [0, 1].
-        solver: fresh; it works on the picture times ``white_level``.
-        white_level: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
-        detail: share of the content's detail added when going up a level (see :func:`carry_up`).
-        min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never
-            stops early.
-        resample_every: iterations after which losses that look at a random sample look at another; 0 where none do.
-        resample: how content and styles are brought to a level's size.
-        resume: what :meth:`Step.state` gave; ``start`` is only what may be gone back to then.
-        finish: what becomes of a picture in [0, 1] when it is looked at.
-        seamless: the picture goes on at its other side.
-        margin: pixels painted beyond every edge, where the content is mirrored, and shown to nobody: what a network
-            that sees zeros beyond leaves at an edge, it leaves there.
-        steering: changes ``prepare``, ``resample_every``, ``finish`` and the solver's learning rate between two
-            steps.
-        start_at: the start at any size. A level begins with it where its loss is below that of what was carried up:
-            where little is to be painted, that has lost more on its way than it has gained.
-
-    Raises:
-        DivergedError: the loss is not finite, and neither restarting nor another solver helped.
-    """
-    steering = steering or Steering()
-    first = Course(prepare, solver.learning_rate, resample_every, finish)
-    painting = _Painting(
-        x=(widened(start, margin) * white_level).contiguous(),
-        solver=solver,
-        watchdog=Watchdog(min_relative_decrease=min_relative_decrease),
-        white_level=white_level,
-        position=(0, 0, 0),
-        course=first,
-        evaluate=_unprepared,
-        margin=margin,
-    )
-    if resume is not None:
-        painting.restore(resume, solver)
-        resume = None  # it may be as large as all that is painted with
-    painting.course = _course_until(painting, steering, first)
-    while True:
-        if steering.must_rewind(painting.position[-1]):
-            _go_back(painting, steering, start, solver)
-            painting.course = _course_until(painting, steering, first)
-        number, done_here, done = painting.position
-        level = levels[number]
-        if done_here >= level.iterations:
-            if number + 1 == len(levels):
-                return
-            painting.evaluate = _unprepared  # a step that is kept does not keep the level before
-            _go_up(painting, content, (level.size, levels[number + 1].size), detail, resample, seamless)
-            painting.position = (number + 1, 0, done)
-            continue
-        if painting.taken:
-            raise RuntimeError("the next step: expected none after the picture has been taken")
-        course = steering.course(done, first)
-        steering.snapshot_if_due(done, painting.state, turning=course != painting.course)
-        painting.steer(course)
-        if painting.evaluate is _unprepared:
-            painting.evaluate = course.prepare(
-                partial(resize_wide, content, level.size, resample, margin),
-                [
-                    partial(resize, style, size, resample)
-                    for style, size in zip(styles, level.styles, strict=True)
-                ],
-            )
-            if start_at is not None and number and not done_here:
-                _begin_lower(painting, start_at(level.size))
-        update, notes, over = _advance(painting)
+    def advance(self) -> tuple[Step, tuple[int, int, int]]:
+        """One iteration, and the position after it."""
+        number, done_here, done = self.position
+        level = self.pyramid.levels[number]
+        update, notes, over = self._update()
         iteration, done = done_here + 1, done + 1
         # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
         position = (number, level.iterations if over else iteration, done)
         step = Step(
             level=number,
-            levels=len(levels),
+            levels=len(self.pyramid.levels),
             iteration=iteration,
             iterations=level.iterations,
             done=done,
-            planned=done + sum(each.iterations for each in levels[number:]) - position[1],
+            planned=self.pyramid.planned(*position),
             loss=update.loss,
             losses=update.terms,
             notes=notes,
-            _painting=painting,
-            _returns=painting.returns,
+            _canvas=self,
+            _moment=(done, self.returns),
         )
-        # Not a moment before it is handed out: whoever is interrupted has the step before until then.
-        painting.position = position
-        if not steering.is_replaying(done):
-            yield step
+        return step, position
 
-
-def _unprepared(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
-    raise RuntimeError("the losses: expected a level that has begun")
-
-
-def _course_until(painting: _Painting, steering: Steering, first: Course) -> Course:
-    """What the newest step went by; another course that begins here has not been taken yet."""
-    return steering.course(max(painting.position[-1] - 1, 0), first)
-
-
-def _go_back(painting: _Painting, steering: Steering, start: Tensor, solver: Solver) -> None:
-    """The painting as it was when the newest state was kept, or in the beginning."""
-    painting.evaluate, painting.taken = _unprepared, False
-    painting.returns += 1
-    state = steering.latest_snapshot()
-    if state is not None:
-        painting.restore(state, solver)
-        return
-    solver.restart()
-    painting.solver, painting.watchdog = (
-        solver,
-        Watchdog(min_relative_decrease=painting.watchdog.min_relative_decrease),
-    )
-    painting.x = (widened(start, painting.margin) * painting.white_level).contiguous()
-    painting.position = (0, 0, 0)
-
-
-def _go_up(
-    painting: _Painting,
-    content: Tensor,
-    sizes: tuple[Size, Size],
-    detail: float,
-    resample: Resample,
-    seamless: bool,
-) -> None:
-    """The picture at the next level's size."""
-    # Nothing of this level is needed any more, and the next one's pictures are the largest things there are.
-    white_level = painting.white_level
-    painting.x, painting.white_level = (
-        painting.solver.best(painting.x).div_(white_level).clamp_(0.0, 1.0),
-        1.0,
-    )
-    painting.watchdog.restart()
-    margin = painting.margin
-    height, width = sizes[1]
-    painting.solver.resize((height + 2 * margin, width + 2 * margin))
-    own = trimmed(painting.x, margin)
-    release_free_memory()
-    larger = carry_up(own, content, sizes, detail, resample=resample, seamless=seamless, margin=margin)
-    painting.x, painting.white_level = larger.mul_(white_level), white_level
-
-
-def _begin_lower(painting: _Painting, start: Tensor) -> None:
-    """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower."""
-    start = (widened(start, painting.margin) * painting.white_level).contiguous()
-    ours, carried = (painting.evaluate(x, with_gradient=False).loss for x in (start, painting.x))
-    if ours < carried:
-        painting.x = start
-
-
-def _advance(painting: _Painting) -> tuple[Update, tuple[str, ...], bool]:
-    """One step, and what the watchdog makes of it: the update, notes, whether the level is over."""
-    evaluate: Evaluate = painting.evaluate
-    resample_every = painting.course.resample_every
-    if resample_every:
-        _, done_here, _ = painting.position
-        if done_here % resample_every == 0:
-            painting.solver.resampled()
-        evaluate = partial(painting.evaluate, sample_index=done_here // resample_every)
-    update = painting.solver.step(painting.x, painting.watchdog.watching(evaluate))
-    verdict = painting.watchdog.judge(update)
-    match verdict.remedy:
-        case "go on":
-            return update, (), False
-        case "next level":
-            return update, (f"{verdict.reason}: this size is done",), True
-        case "restart":
-            painting.solver.restart()
-            return update, (f"{verdict.reason}: restarted",), False
-        case "switch":
-            painting.solver = _fallback(painting.white_level)
-            return update, (f"{verdict.reason} again: Adam takes over",), False
-        case "give up":
-            raise DivergedError(
-                f"the optimisation cannot go on: {verdict.reason}, and restarting did not help"
-            )
+    def _update(self) -> tuple[Update, tuple[str, ...], bool]:
+        """The solver's step, and what the watchdog makes of it: notes, and whether the level is over."""
+        evaluate: Evaluate = self.evaluate
+        resample_every = self.course.resample_every
+        if resample_every:
+            _, done_here, _ = self.position
+            if done_here % resample_every == 0:
+                self.solver.resampled()
+            evaluate = partial(self.evaluate, sample_index=done_here // resample_every)
+        update = self.solver.step(self.x, self.watchdog.watching(evaluate))
+        verdict = self.watchdog.judge(update)
+        match verdict.remedy:
+            case "go on":
+                return update, (), False
+            case "next level":
+                return update, (f"{verdict.reason}: this size is done",), True
+            case "restart":
+                self.solver.restart()
+                return update, (f"{verdict.reason}: restarted",), False
+            case "switch":
+                self.solver = _fallback(self.white_level)
+                return update, (f"{verdict.reason} again: Adam takes over",), False
+            case "give up":
+                raise DivergedError(
+                    f"the optimisation cannot go on: {verdict.reason}, and restarting did not help"
+                )
 
 
 def _fallback(white_level: float) -> Adam:

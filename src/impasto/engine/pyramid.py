@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +27,42 @@ class Level:
     size: Size
     styles: tuple[Size, ...]
     iterations: int
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The sizes to work at, coarse to fine, and how pictures are brought to them.
+
+    Attributes:
+        levels: one or more.
+        resample: how content and styles are brought to a level's size.
+        detail: share of the content's detail that is added where the picture is enlarged (:func:`carry_up`).
+        seamless: the picture goes on at its other side.
+        margin: pixels painted beyond every edge, where the content is mirrored. They are cut off in what is shown:
+            a network that sees zeros beyond an edge leaves its marks there.
+    """
+
+    levels: Sequence[Level]
+    resample: Resample = "bicubic"
+    detail: float = 0.0
+    seamless: bool = False
+    margin: int = 0
+
+    def content(self, picture: Tensor, level: int) -> Callable[[], Tensor]:
+        """Makes the content picture of a level, with its margin."""
+        return partial(resize_wide, picture, self.levels[level].size, self.resample, self.margin)
+
+    def styles(self, pictures: Sequence[Tensor], level: int) -> list[Callable[[], Tensor]]:
+        """Make the style pictures of a level."""
+        sizes = self.levels[level].styles
+        return [
+            partial(resize, picture, size, self.resample)
+            for picture, size in zip(pictures, sizes, strict=True)
+        ]
+
+    def planned(self, level: int, iteration: int, done: int) -> int:
+        """Iterations at all levels, where ``done`` are done, of which ``iteration`` at this level."""
+        return done + sum(each.iterations for each in self.levels[level:]) - iteration
 
 
 def sizes(size: Size, *, smallest: int, ratio: float) -> list[Size]:

@@ -239,4 +239,4 @@ def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
             "encoder: the recipe was made with a network that is not in it; pass it as encoder="
         )
     check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
-    return 1 if own else least_side(recipe, build_objective(recipe))
+    return 1 if own else least_side(ENCODERS[recipe.encoder], build_objective(recipe))

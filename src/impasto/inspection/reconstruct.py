@@ -19,10 +19,11 @@ from torch import Tensor
 from impasto import images
 from impasto.assembly.objective import build_evaluation
 from impasto.engine import optimize as engine
-from impasto.engine.optimize import Step
-from impasto.engine.pyramid import Level
+from impasto.engine.pyramid import Level, Pyramid
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.start import noise
+from impasto.engine.steering import Course
+from impasto.engine.step import Step
 from impasto.errors import ParameterError, unknown_name
 from impasto.figures.contact_sheet import contact_sheet, labelled
 from impasto.geometry import resize, size_of
@@ -178,19 +179,20 @@ def _steps(
     extractor: FeatureExtractor, original: Tensor, start: Tensor, objective: Objective, steps: int
 ) -> Iterator[Step]:
     size = size_of(original)
+    prepare = build_evaluation(
+        extractor.load(),
+        objective,
+        (1.0,),
+        white_level=255.0,
+        tile=_TILE,
+        tf32=extractor.precision == "tf32",
+    )
     return engine.iterate(
         content=original,
         styles=[original],
-        prepare=build_evaluation(
-            extractor.load(),
-            objective,
-            (1.0,),
-            white_level=255.0,
-            tile=_TILE,
-            tf32=extractor.precision == "tf32",
-        ),
         # One size: what a coarser one showed would be known from elsewhere than these layers.
-        levels=[Level(size, (size,), steps)],
+        pyramid=Pyramid([Level(size, (size,), steps)]),
+        course=Course(prepare, learning_rate=1.0),
         start=start,
         solver=LBFGS(history=20, initial_step_rms=4.0, bounds=(0.0, 255.0), spectral_exponent=0.25),
         white_level=255.0,

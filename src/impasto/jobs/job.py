@@ -20,9 +20,9 @@ from impasto.runs.resume import resume
 from impasto.transfer.driver import Driver
 from impasto.transfer.pictures import Sources
 from impasto.transfer.planner import Plan
+from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Limits as SessionLimits
 from impasto.transfer.session import Session
-from impasto.transfer.session_cache import SessionCache
 
 State = Literal["new", "begun", "done"]
 
@@ -151,7 +151,7 @@ def run_job(
 
 def _begun(job: Job, limits: Limits, shared: SessionCache, download: Progress | None) -> Recording:
     if (job.path / RECIPE).exists():
-        session, folder = resume(job.path, max_pixels=limits.max_pixels, shared=shared, progress=download)
+        session, folder = resume(job.path, max_pixels=limits.max_pixels, resources=shared, progress=download)
     else:
         session = _session(job.variant, limits, shared, download)
         folder = RunFolder(job.path)
@@ -169,7 +169,7 @@ def _session(
         variant.recipe,
         Sources(variant.content, [variant.style]),
         limits=limits,
-        shared=shared,
+        resources=shared,
         progress=download,
     )
 

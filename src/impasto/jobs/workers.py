@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 
 from impasto.jobs.job import Event, Job, Limits, run_job
-from impasto.transfer.session_cache import SessionCache
+from impasto.transfer.resources import SessionCache
 
 
 def run_jobs(queue: Sequence[Job], *, jobs: int, limits: Limits) -> Generator[Event, None, None]:

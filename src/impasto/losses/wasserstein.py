@@ -22,7 +22,7 @@ from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
 
 _EIGENVALUES = 60
-"""Products of C × C matrices that take as long as the eigenvalues in float64."""
+"""Products of matrices that take as long as the eigenvalues in float64."""
 
 
 class _TraceOfRoot(torch.autograd.Function):

@@ -18,6 +18,7 @@ from impasto.recipes.fields import (
     ContentLossName,
     Device,
     EncoderName,
+    EngineName,
     Flip,
     Grey,
     Input,
@@ -253,7 +254,10 @@ class Settings(BaseModel):
     )
     detail: Share = setting(0.5, FINE, "Share of the content's detail that is added when going up a level.")
 
-    # How it is minimised.
+    # How it is painted.
+    engine: EngineName = setting(
+        "optimize", SOLVER, "What paints the picture: optimize minimises the losses, iteration by iteration."
+    )
     faithful: bool = setting(
         False, SOLVER, "Follow the preset's tool to the letter: its size, start, optimiser and iterations."
     )

@@ -47,7 +47,7 @@ class Checkpoint:
     """Where to go on.
 
     Attributes:
-        state: what :meth:`impasto.engine.optimize.Step.live_state` gave, or a file has.
+        state: what :meth:`impasto.engine.step.Step.live_state` gave, or a file has.
         done: iterations done.
         seconds: spent on them.
     """

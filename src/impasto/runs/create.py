@@ -11,7 +11,7 @@ from typing import Any
 import PIL.Image
 
 from impasto import images
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.images import Source
 from impasto.recipes.fields import STARTS, RegionOf

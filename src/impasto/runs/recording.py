@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from impasto import images
 from impasto._version import __version__
 from impasto.assembly.device import peak_memory
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.errors import OutputError
 from impasto.recipes.fields import Change
 from impasto.recipes.recipe import Recipe

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RECIPE

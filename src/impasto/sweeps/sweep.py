@@ -1,6 +1,6 @@
 """Many pictures of a grid, each a run in a folder of its own: checked together, painted one after another.
 
-What runs share is read and computed once (`impasto.transfer.session_cache`), and still each is, to the last bit, what
+What runs share is read and computed once (`impasto.transfer.resources`), and still each is, to the last bit, what
 `impasto stylize` paints alone. Begun again, a sweep skips what is done and goes on with what was interrupted.
 """
 
@@ -36,7 +36,7 @@ from impasto.runs.readers import is_held, read_summary, status
 from impasto.runs.recording import SaveEvery
 from impasto.runs.tensorboard import require
 from impasto.transfer.peak_memory import available
-from impasto.transfer.session_cache import SessionCache, network
+from impasto.transfer.resources import SessionCache, network
 
 SHEET, REPORT = "sheet.png", "report.html"
 
@@ -61,7 +61,13 @@ class Sweep:
     """
 
     def __init__(
-        self, folder: Path, grid: Sequence[Variant], *, jobs: int = 1, limits: Limits | None = None
+        self,
+        folder: Path,
+        grid: Sequence[Variant],
+        *,
+        jobs: int = 1,
+        limits: Limits | None = None,
+        shared: SessionCache | None = None,
     ) -> None:
         if jobs < 1:
             raise ParameterError(f"jobs: expected 1 or more, got {jobs}")
@@ -73,7 +79,7 @@ class Sweep:
             raise ParameterError(f"{folder}: expected a folder for many runs, found that of one")
         self.folder, self.jobs = folder, jobs
         self.limits = _divided(limits or Limits(), jobs, grid[0].recipe)
-        self._shared = SessionCache()  # what is read for the check is there for the painting
+        self._shared = shared or SessionCache()  # what is read for the check is there for the painting
         self.queue = tuple(
             check_job(variant, folder / variant.name, self.limits, self._shared) for variant in grid
         )

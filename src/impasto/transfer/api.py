@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack, cast
 
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.images import Source
 from impasto.recipes.fields import Input

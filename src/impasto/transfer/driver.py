@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.geometry import fit, resize, size_of
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ContentLossName,
         Device,
         EncoderName,
+        EngineName,
         Optimizer,
         Precision,
         Quality,
@@ -74,6 +75,7 @@ class Keywords(TypedDict, total=False):
     smallest: int | None
     ratio: float | None
     detail: float | None
+    engine: EngineName | None
     faithful: bool | None
     optimizer: Optimizer | None
     steps: int | None

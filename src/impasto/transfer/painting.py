@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from impasto.engine.optimize import Step
 from impasto.engine.solvers.state import State, clone
 from impasto.engine.steering import Course, Steering
+from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from impasto.assembly.device import choose_device, choose_precision
-from impasto.assembly.networks import build_encoder
+from impasto.assembly.networks import ENCODERS, build_encoder
 from impasto.assembly.objective import build_evaluation, build_objective, least_side
 from impasto.assembly.schedule import build_levels
 from impasto.geometry import Size
@@ -53,7 +53,10 @@ def picture_seconds(side: int, quality: Quality, evaluations: Mapping[int, float
     """
     recipe = resolve(quality=quality, size=side)
     levels = build_levels(
-        recipe, _size(side), [_size(side)], least=least_side(recipe, build_objective(recipe))
+        recipe,
+        _size(side),
+        [_size(side)],
+        least=least_side(ENCODERS[recipe.encoder], build_objective(recipe)),
     )
     return _START + math.fsum(level.iterations * _at(max(level.size), evaluations) for level in levels)
 

@@ -153,7 +153,17 @@ NOT_MEASURED = frozenset(
         *("style_size", "style_fit", "style_scale", "style_scales", "style_enlarge"),
         # How the picture is painted: the measurement has a way of its own.
         *("init", "noise", "init_noise", "smallest", "ratio", "detail", "margin", "photo_finish", "faithful"),
-        *("optimizer", "steps", "coarser", "first_level", "learning_rate", "betas", "averaging", "history"),
+        *(
+            "engine",
+            "optimizer",
+            "steps",
+            "coarser",
+            "first_level",
+            "learning_rate",
+            "betas",
+            "averaging",
+            "history",
+        ),
         *("history_memory", "initial_step_rms", "spectral_exponent", "bounded", "white_level"),
         *("min_relative_decrease", "changes", "seed", "device", "precision", "tile"),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from impasto import images
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.images import Source
 from impasto.transfer import api
 from impasto.transfer.result import Result

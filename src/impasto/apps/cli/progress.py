@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from impasto.assembly.device import peak_memory
-from impasto.engine.optimize import Step
+from impasto.engine.step import Step
 from impasto.jobs.job import Event
 from impasto.transfer.session import Session
 

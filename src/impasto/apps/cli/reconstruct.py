@@ -13,7 +13,7 @@ from impasto.apps.cli.output import writing_to
 from impasto.apps.cli.table import table
 
 if TYPE_CHECKING:
-    from impasto.engine.optimize import Step
+    from impasto.engine.step import Step
     from impasto.inspection.reconstruct import Reconstruction
 from impasto.apps.cli.output import check_picture, say_json, write_picture
 from impasto.recipes.parsing import parse_names

@@ -180,7 +180,7 @@ def _stoppable() -> Iterator[list[int]]:
 
 def _say_plans(planned: Sweep, *, as_json: bool) -> int:
     from impasto.transfer.planner import show
-    from impasto.transfer.session_cache import PICTURE_BYTES, TARGET_BYTES
+    from impasto.transfer.resources import PICTURE_BYTES, TARGET_BYTES
 
     left = [job for job in planned.queue if job.state != "done"]
     if as_json:

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from impasto import images
-from impasto.assembly import networks
-from impasto.encoders.weights import Convolutions
+from impasto.assembly.networks import Encoder, build_encoder
 from impasto.errors import ImageError
 from impasto.recipes.presets import resolve
+from impasto.recipes.recipe import Recipe
 from impasto.swatches import paint
 from impasto.transfer import strength
 from impasto.transfer.pictures import Sources
+from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Session
-from impasto.transfer.session_cache import SessionCache
 from tests.apps.conftest import thin  # noqa: F401
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "smallest": 20, "device": "cpu", "precision": "fp32"}
@@ -35,7 +35,7 @@ def pictures(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 
 def _painted(options: dict[str, Any], content: Path, style: Path, shared: SessionCache | None) -> Any:
-    session = Session(resolve(**OPTIONS | options), Sources(content, [style]), shared=shared)
+    session = Session(resolve(**OPTIONS | options), Sources(content, [style]), resources=shared)
     return session.result(list(session)[-1])
 
 
@@ -45,15 +45,13 @@ def test_equal_to_the_last_bit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded: list[str] = []
-    load = networks.load
 
-    def counted(name: str, *given: Any, **named: Any) -> Convolutions:
-        loaded.append(name)
-        return load(name, *given, **named)
+    def counted(recipe: Recipe, *, progress: Any) -> Encoder:
+        loaded.append(recipe.encoder)
+        return build_encoder(recipe, progress=progress)
 
-    monkeypatch.setattr(networks, "load", counted)
     content, style, deep = pictures
-    shared = SessionCache()
+    shared = SessionCache(load=counted)
     runs: list[tuple[dict[str, Any], Path, Path]] = [
         ({"style_weight": 5.0}, content, style),
         ({"style_weight": 50.0}, content, style),
@@ -85,7 +83,7 @@ def test_equal_to_the_last_bit(
         assert ours.notes == alone.notes
 
 
-def test_reads_a_file_once(pictures: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_a_file_once(pictures: tuple[Path, Path, Path]) -> None:
     read: list[object] = []
 
     def counted(source: Any, *, max_pixels: int) -> images.Picture:
@@ -93,8 +91,7 @@ def test_reads_a_file_once(pictures: tuple[Path, Path, Path], monkeypatch: pytes
         return original(source, max_pixels=max_pixels)
 
     original = images.read
-    monkeypatch.setattr(images, "read", counted)
-    shared = SessionCache()
+    shared = SessionCache(read=counted)
     once = [shared.read(path, max_pixels=10_000) for path in (*pictures, *pictures)]
     assert read == list(pictures)
     assert once[0].pixels.dtype == torch.uint8

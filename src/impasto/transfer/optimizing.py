@@ -1,0 +1,259 @@
+"""The engine that optimises: a recipe's objective, minimised coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from impasto.assembly.networks import ENCODERS, Encoder, Network, check_layers, own_network
+from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin
+from impasto.engine import optimize
+from impasto.engine.cache import LRUCache
+from impasto.engine.evaluation import Evaluate, Evaluation, EvaluatorFactory
+from impasto.engine.memory import release_free_memory
+from impasto.engine.pyramid import Level, Pyramid
+from impasto.engine.solvers.state import State
+from impasto.engine.steering import Course, Steering
+from impasto.engine.step import Step
+from impasto.errors import ParameterError
+from impasto.geometry import Size, resize, size_of
+from impasto.losses.objective import Objective, draws
+from impasto.recipes.fields import CHANGEABLE
+from impasto.recipes.recipe import Recipe
+from impasto.transfer.engine import Materials, Painted
+from impasto.transfer.planner import Plan, draw_up
+from impasto.transfer.strength import balanced
+
+KEPT_BYTES = 60_000_000
+"""Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
+
+
+class Optimizing:
+    """Paints by minimising the objective: an :class:`impasto.transfer.engine.Engine`.
+
+    Args:
+        recipe: the settings.
+        materials: what it paints with.
+
+    Attributes:
+        encoder: the network, once loaded.
+
+    Raises:
+        ParameterError: the result would be too small for the layers.
+    """
+
+    def __init__(self, recipe: Recipe, materials: Materials) -> None:
+        self._materials, self._pictures = materials, materials.pictures
+        self._network = _network(recipe, materials.encoder)
+        self.encoder: Encoder | None = None
+        self._courses: dict[str, Course] = {}
+        self._kept = LRUCache(KEPT_BYTES)
+        # Sizes are judged before the network is loaded: that may take a download.
+        self.levels: Sequence[Level] = build_levels(
+            recipe,
+            size_of(self._pictures.content),
+            self._style_sizes,
+            # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
+            final_only=self._pictures.start is not None and not recipe.faithful,
+            least=self._least_side(recipe),
+        )
+        self.margin = margin(recipe, self.levels)
+
+    @staticmethod
+    def check(recipe: Recipe, encoder: Encoder | None) -> None:
+        """Refuse what can be refused before a picture is read.
+
+        Raises:
+            ParameterError: the network does not have the recipe's layers, or is not there.
+        """
+        if encoder is None and recipe.encoder == "custom":
+            raise ParameterError(
+                "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+            )
+        check_layers(recipe, _network(recipe, encoder).layers())
+
+    def plan(self, recipe: Recipe, memory: int | None) -> Plan | None:
+        if self._network.cost is None:
+            return None
+        plans: list[Plan] = []
+        fits: dict[str, Any] = {}
+        # What has no weight in the beginning may get one, and take memory from there on.
+        for settings in (recipe, *(recipe.after(each.at) for each in recipe.changes)):
+            plan = draw_up(
+                settings.model_copy(update=fits),
+                self._network.cost(recipe),
+                content=size_of(self._pictures.content),
+                styles=self._style_sizes,
+                levels=self.levels,
+                device=self._materials.device,
+                dtype=self._materials.dtype,
+                memory=memory,
+            )
+            fits = {name: getattr(plan.recipe, name) for name in ("tile", "history_memory")}
+            plans.append(plan)
+        return replace(
+            plans[0],
+            recipe=recipe.model_copy(update=fits),
+            memory=max(plan.memory for plan in plans),
+            notes=tuple(note for plan in plans for note in plan.notes),
+        )
+
+    def check_changes(self, recipe: Recipe) -> None:
+        for each in recipe.changes:
+            left, least = each.at, self._least_side(recipe.after(each.at))
+            for level in self.levels:
+                if left < level.iterations:
+                    break
+                left -= level.iterations
+            if min(level.size) < least:
+                height, width = level.size
+                raise ParameterError(
+                    f"change after {each.at} iterations: the layers need at least {least} pixels on each side, "
+                    f"the picture is {width}x{height} by then"
+                )
+
+    def load(self, recipe: Recipe) -> None:
+        if self.encoder is not None:
+            return
+        given = self._materials
+        if given.encoder is not None:
+            self.encoder = given.encoder.to(device=given.device, dtype=given.dtype)
+        else:
+            self.encoder = given.resources.encoder(
+                recipe, device=given.device, dtype=given.dtype, progress=given.progress
+            )
+
+    def balanced(self, recipe: Recipe) -> Recipe:
+        if recipe.strength is None:
+            return recipe
+        own = self._materials.encoder is not None
+        if own:  # a digest cannot tell one network of the user's own from another
+            recipe = recipe.model_copy(update={"measured_for": None})
+        return balanced(
+            recipe,
+            content=self._pictures.content,
+            styles=self._pictures.styles,
+            size=self.levels[-1].size,
+            least=self._least_side(recipe),
+            prepare=partial(self._prepared, recipe, white_level=255.0, keep=bool(recipe.changes)),
+            kept=None if own else self._materials.resources.targets,
+        )
+
+    def course(self, recipe: Recipe, done: int) -> Course:
+        settings = recipe.after(done)
+        key = settings.model_dump_json(include={*CHANGEABLE} - {"learning_rate"})
+        rate = learning_rate(settings)
+        if key not in self._courses:
+            objective = build_objective(settings)
+            self._courses[key] = Course(
+                self._prepared(
+                    settings,
+                    objective,
+                    white_level=float(settings.white_level),
+                    keep=bool(recipe.changes),
+                    margin=self.margin,
+                ),
+                rate,
+                optimize.RESAMPLE_EVERY if draws(objective) else 0,
+                self._materials.finish(settings),
+            )
+        return replace(self._courses[key], learning_rate=rate)
+
+    def steps(self, recipe: Recipe, steering: Steering, resume: State | None) -> Iterator[Step]:
+        return optimize.iterate(
+            content=self._pictures.content,
+            styles=self._pictures.styles,
+            pyramid=Pyramid(
+                self.levels,
+                resample=recipe.resample,
+                detail=recipe.detail,
+                seamless=recipe.seamless,
+                margin=self.margin,
+            ),
+            course=self.course(recipe, -1),
+            start=self._start_at(recipe, self.levels[0].size),
+            solver=build_solver(recipe),
+            white_level=float(recipe.white_level),
+            min_relative_decrease=recipe.min_relative_decrease,
+            resume=resume,
+            steering=steering,
+            start_at=partial(self._start_at, recipe) if self._starts_well(recipe) else None,
+        )
+
+    def painted(self, recipe: Recipe, last: Step) -> Painted:
+        """The picture, or the start where that is judged better."""
+        image = resize(last.take() if last.done == last.planned else last.painted, self.levels[-1].size)
+        judge = self._judge(recipe, last)
+        judged = judge(image)
+        if self._starts_well(recipe):
+            start = self._start_at(recipe, self.levels[-1].size)
+            before = judge(start)
+            if before.loss < judged.loss:
+                note = "nothing that was painted is judged better than the start, which is kept"
+                return Painted(start, before, (note,))
+        return Painted(image, judged, ())
+
+    def evaluate(self, recipe: Recipe, done: int = 0) -> Evaluate:
+        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
+
+        A margin does not count: it is not in the picture that is saved.
+        """
+        settings, level = recipe.after(done), len(self.levels) - 1
+        plain = Pyramid(self.levels, resample=recipe.resample)
+        prepare = self._prepared(
+            settings, build_objective(settings), white_level=1.0, keep=bool(recipe.changes)
+        )
+        return prepare(
+            plain.content(self._pictures.content, level), plain.styles(self._pictures.styles, level)
+        )
+
+    def _judge(self, recipe: Recipe, last: Step) -> Callable[[Tensor], Evaluation]:
+        """Finds the losses of a picture in [0, 1] as it will be saved, in 8 bits and without a margin."""
+        if last.level == len(self.levels) - 1 and not self.margin:
+            return lambda image: last.judge((image * 255.0).round_(), white=255.0)
+        release_free_memory()
+        evaluate = self.evaluate(recipe, last.done - 1)  # before there is another picture beside the content
+        return lambda image: evaluate((image * 255.0).round_().div_(255.0), with_gradient=False)
+
+    @property
+    def _style_sizes(self) -> list[Size]:
+        return [size_of(style) for style in self._pictures.styles]
+
+    def _least_side(self, recipe: Recipe) -> int:
+        return least_side(self._network, build_objective(recipe))
+
+    def _starts_well(self, recipe: Recipe) -> bool:
+        """Whether it begins with a picture, which may be better than what is painted, and not with noise."""
+        return not recipe.faithful and (self._pictures.start is not None or recipe.init != "noise")
+
+    def _start_at(self, recipe: Recipe, size: Size) -> Tensor:
+        pictures = self._pictures
+        return build_start(recipe, size, pictures.content, pictures.styles, pictures.start)
+
+    def _prepared(
+        self, recipe: Recipe, objective: Objective, *, white_level: float, keep: bool, margin: int = 0
+    ) -> EvaluatorFactory:
+        """How an objective is evaluated; ``keep`` what pictures are compared with, for the next objective."""
+        assert self.encoder is not None
+        given = self._materials
+        shared = given.resources.targets  # which are new with a new network
+        return build_evaluation(
+            self.encoder,
+            objective,
+            recipe.style_shares,
+            white_level=white_level,
+            tile=recipe.tile and recipe.tile + 2 * margin,  # no sliver for the margin
+            kept=shared if shared is not None else self._kept if keep else None,
+            regions=partial(given.masks(recipe).regions, margin=margin),
+            seamless=recipe.seamless,
+            tf32=given.tf32,
+        )
+
+
+def _network(recipe: Recipe, encoder: Encoder | None) -> Network:
+    return ENCODERS[recipe.encoder] if encoder is None else own_network(encoder)

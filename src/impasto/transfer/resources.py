@@ -1,0 +1,137 @@
+"""Where a session's pictures and its network come from: read and loaded for it alone, or shared with others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from impasto import images
+from impasto.assembly.networks import Encoder, Progress, build_encoder
+from impasto.engine.cache import LRUCache
+from impasto.images.reading import in_few_bytes
+from impasto.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from impasto.images import Source
+
+TARGET_BYTES = 200_000_000
+PICTURE_BYTES = 300_000_000
+
+
+class Read(Protocol):
+    """Reads a picture (:func:`impasto.images.read`)."""
+
+    def __call__(self, source: Source, *, max_pixels: int) -> images.Picture: ...
+
+
+class Load(Protocol):
+    """Loads a recipe's network (:func:`impasto.assembly.networks.build_encoder`)."""
+
+    def __call__(self, recipe: Recipe, *, progress: Progress | None) -> Encoder: ...
+
+
+class Resources:
+    """Reads and loads for one session alone.
+
+    Args:
+        read, load: how.
+
+    Attributes:
+        targets: what networks have made of pictures, for the sessions that share it; None where none does.
+    """
+
+    targets: LRUCache | None = None
+
+    def __init__(self, *, read: Read = images.read, load: Load = build_encoder) -> None:
+        self._read, self._load = read, load
+
+    def read(self, source: Source, *, max_pixels: int) -> images.Picture:
+        """A picture.
+
+        Raises:
+            ImageError: it cannot be read, or has more pixels.
+        """
+        return self._read(source, max_pixels=max_pixels)
+
+    def encoder(
+        self,
+        recipe: Recipe,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        progress: Progress | None = None,
+    ) -> Encoder:
+        """The recipe's network, loaded, on that device and in that type.
+
+        Raises:
+            InputError: its weights cannot be used.
+        """
+        return self._load(recipe, progress=progress).to(device=device, dtype=dtype)
+
+
+class SessionCache(Resources):
+    """Reads and loads once for several sessions: the network, the pictures, their targets.
+
+    A session that is given one of these paints what it would paint without, bit-identical; it only starts sooner.
+    There is one network at a time: another one takes its place.
+
+    Args:
+        target_bytes, picture_bytes: memory for what is kept of each kind.
+        read, load: how.
+    """
+
+    targets: LRUCache
+
+    def __init__(
+        self,
+        *,
+        target_bytes: int = TARGET_BYTES,
+        picture_bytes: int = PICTURE_BYTES,
+        read: Read = images.read,
+        load: Load = build_encoder,
+    ) -> None:
+        super().__init__(read=read, load=load)
+        self._target_bytes = target_bytes
+        self._pictures = LRUCache(picture_bytes)
+        self._network: Hashable = None
+        self._encoder: Encoder | None = None
+        self.targets = LRUCache(target_bytes)
+
+    def read(self, source: Source, *, max_pixels: int) -> images.Picture:
+        """A picture, each file once; pixels in 8 bits where nothing is lost by it."""
+        make: Callable[[], images.Picture] = lambda: _small(self._read(source, max_pixels=max_pixels))  # noqa: E731
+        if not isinstance(source, str | os.PathLike):
+            return make()
+        return self._pictures.get(
+            (os.fspath(source), max_pixels), make, lambda picture: picture.pixels.nbytes
+        )
+
+    def encoder(
+        self,
+        recipe: Recipe,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        progress: Progress | None = None,
+    ) -> Encoder:
+        """The recipe's network, loaded once while recipes need the same."""
+        wanted = (*network(recipe), device, dtype)
+        if self._encoder is None or wanted != self._network:
+            # The old one goes first: two would take twice the memory.
+            self._encoder, self._network, self.targets = None, None, LRUCache(self._target_bytes)
+            encoder = super().encoder(recipe, device=device, dtype=dtype, progress=progress)
+            self._encoder, self._network = encoder, wanted
+        return self._encoder
+
+
+def network(recipe: Recipe) -> tuple[Hashable, ...]:
+    """The settings that say which network a recipe needs; runs that agree in them can share it."""
+    return recipe.encoder, recipe.weights, recipe.pooling, recipe.padding, recipe.mean_pixel
+
+
+def _small(picture: images.Picture) -> images.Picture:
+    return replace(picture, pixels=in_few_bytes(picture.pixels))
