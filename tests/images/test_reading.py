@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -310,7 +311,6 @@ def test_16_bit_transparent_colour(tmp_path: Path, channels: int) -> None:
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite", "rgb"])
 def test_16_bit_tiff_is_kept(tmp_path: Path, order: str, compression: str | None, photometric: str) -> None:
-    tifffile = pytest.importorskip("tifffile")
     if (order, photometric) == (">", "miniswhite"):
         pytest.skip("Pillow does not read it")
     path = tmp_path / "a.tif"
@@ -335,7 +335,6 @@ def test_16_bit_ppm_says_what_became_of_it(tmp_path: Path) -> None:
 
 
 def test_16_bit_with_another_profile_is_reduced(tmp_path: Path) -> None:
-    tifffile = pytest.importorskip("tifffile")
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, DEEP[:, :, :3], photometric="rgb", iccprofile=_gamma_profile(1.0))
     assert read(path).notes == ("colours converted to sRGB from test", "16-bit reduced to 8")
@@ -368,7 +367,6 @@ def test_the_limit_is_a_limit(tmp_path: Path) -> None:
 
 
 def test_tiff_with_huge_tiles_is_too_large(tmp_path: Path) -> None:
-    tifffile = pytest.importorskip("tifffile")
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, VALUES, photometric="rgb", tile=(16, 32))
     changed = path.read_bytes()
