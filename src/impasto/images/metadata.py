@@ -73,10 +73,10 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
     return found
 
 
-def _tiff_xmp(path: str | os.PathLike[str]) -> bytes | None:
-    """The XMP packet of a TIFF file of any size; neither its pixels nor the whole file are read."""
+def _tiff_xmp(path: str | os.PathLike[str]) -> bytes | str | None:
+    """The XMP packet of a TIFF file of any size, of which only the directory is read; None without one."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         packet = file.pages.first.tags.valueof(XMP_TAG)
-    return packet if isinstance(packet, bytes) else None
+    return packet if isinstance(packet, bytes | str) else None

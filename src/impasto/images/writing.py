@@ -36,8 +36,8 @@ _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31
 _BAND_BYTES = 1 << 20
 _TIFF_TILE = 256  # pixels a side
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
-"""Largest uncompressed picture in a TIFF with 32-bit offsets; the 32 MiB to 4 GiB are for the directory, and for
-tiles that deflate makes longer."""
+"""The largest picture, uncompressed, that is written with 32-bit offsets. The 32 MiB between this and 4 GiB are for
+the directory, and for tiles that deflate enlarges."""
 _Samples = npt.NDArray[np.uint8 | np.uint16]
 
 
@@ -80,7 +80,7 @@ class _Raster:
             yield self.samples(slice(top, top + rows))
 
     def tiles(self) -> Iterator[_Samples]:
-        """Squares, row by row of them; those at the right and lower edge may be cut short."""
+        """Squares, in rows from the top; those at the right and lower edges may be smaller."""
         width, height = self.size
         for top in range(0, height, _TIFF_TILE):
             for left in range(0, width, _TIFF_TILE):
@@ -284,12 +284,11 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
     import tifffile
 
     width, height = raster.size
-    pixel_bytes = width * height * raster.channels * raster.sample_bytes
-    xmp = None if metadata is None else to_xmp(metadata)
-    bigtiff = pixel_bytes + len(xmp or b"") > _CLASSIC_TIFF_BYTES
-    # tifffile splits the file's own name, and that of a file opened by its descriptor is a number.
+    xmp = b"" if metadata is None else to_xmp(metadata)
+    size = width * height * raster.channels * raster.sample_bytes + len(xmp)
+    # Without a name tifffile takes the file's own, which is a number where the file was opened by its descriptor.
     handle = tifffile.FileHandle(file, name="picture.tif", size=0)
-    with tifffile.TiffWriter(handle, bigtiff=bigtiff, byteorder="<") as tiff:
+    with tifffile.TiffWriter(handle, bigtiff=size > _CLASSIC_TIFF_BYTES, byteorder="<") as tiff:
         tiff.write(
             raster.tiles(),
             shape=(height, width, raster.channels),
@@ -300,7 +299,7 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
             compression="zlib",
             compressionargs={"level": 6},
             predictor=True,
-            extratags=() if xmp is None else ((XMP_TAG, "B", len(xmp), xmp, True),),
+            extratags=((XMP_TAG, "B", len(xmp), xmp, True),) if xmp else (),
             metadata=None,  # no description of the array's shape
             software=False,
             maxworkers=1,  # several would first collect half a gigabyte of tiles
