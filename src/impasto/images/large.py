@@ -24,6 +24,8 @@ LARGE_BYTES = 64_000_000
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, little and big endian
 _BAND_BYTES = 1 << 24
+# libvips caches tiled files by name: without revalidation, a replaced file would be read as it was before.
+_LOAD_OPTIONS = {"fail_on": "error", "revalidate": True}
 _DEPTHS: dict[str, type[np.uint8 | np.uint16]] = {"uchar": np.uint8, "ushort": np.uint16}
 
 
@@ -59,7 +61,7 @@ def read_tiff(
 
     notes: list[str] = []
     try:
-        image = pyvips.Image.tiffload(os.fspath(path), access="sequential", fail_on="error")
+        image = pyvips.Image.tiffload(os.fspath(path), access="sequential", **_LOAD_OPTIONS)
         check_size(name, image.width, image.height, max_pixels)
         if image.get_n_pages() > 1:
             notes.append(f"first of {image.get_n_pages()} frames used")
@@ -67,7 +69,7 @@ def read_tiff(
             return None
         if image.get_typeof("orientation") and image.get("orientation") != 1:
             # Rows are wanted in another order than they come: libvips keeps them in a temporary file.
-            image = pyvips.Image.tiffload(os.fspath(path), access="random", fail_on="error").autorot()
+            image = pyvips.Image.tiffload(os.fspath(path), access="random", **_LOAD_OPTIONS).autorot()
         planes, alpha = _planes(_to_srgb(image, notes), notes)
         with Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

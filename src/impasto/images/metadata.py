@@ -10,10 +10,13 @@ import os
 import re
 
 from impasto.errors import ImageError, ParameterError
+from impasto.images import large
 from impasto.images.opening import file_bytes, guarded, open_header
 from impasto.text import display_name
 
 KEY = "impasto"
+XMP_TAG = 700
+"""The TIFF tag whose value is an XMP packet."""
 
 # Characters no XML document may have; a carriage return may, but only escaped.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -57,10 +60,10 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
         ImageError: the file cannot be read, is not a picture, or carries no such text.
     """
     name = display_name(path)
-    data = file_bytes(path)
+    data = None if large.is_large_tiff(path) else file_bytes(path)
     # No limit: the pixels are never decoded.
     with guarded(name, max_pixels=2**62):
-        info = open_header(data, name).info
+        info = {"xmp": _tiff_xmp(path)} if data is None else open_header(data, name).info
     if isinstance(text := info.get(KEY), str):
         return str(text)
     packet = info.get("xmp")
@@ -68,3 +71,12 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
     if found is None:
         raise ImageError(f"{name}: expected a recipe inside the picture, came a picture without one")
     return found
+
+
+def _tiff_xmp(path: str | os.PathLike[str]) -> bytes | str | None:
+    """The XMP packet of a TIFF file of any size, of which only the directory is read; None without one."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        packet = file.pages.first.tags.valueof(XMP_TAG)
+    return packet if isinstance(packet, bytes | str) else None

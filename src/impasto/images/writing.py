@@ -1,8 +1,9 @@
 """A (1, 3, H, W) tensor into a file: wholly, or not at all.
 
-PNG and TIFF are written by hand, because Pillow cannot write 16 bits per channel in colour; both are a few
-records around zlib-compressed rows. JPEG and WebP go through Pillow. No colour profile is embedded: a file
-without one is sRGB by convention (PNG says so in its ``sRGB`` chunk), and reading it back changes nothing.
+Pillow cannot write 16 bits per channel in colour. PNG is therefore written here, as a few records around
+zlib-compressed rows, and TIFF by tifffile. JPEG and WebP go through Pillow. PNG and TIFF are encoded piece by piece,
+so that a large picture is never copied whole. No colour profile is embedded: a file without one is sRGB by
+convention (PNG says so in its ``sRGB`` chunk), and reading it back changes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from PIL import Image
 
 from impasto.errors import OutputError, ParameterError
 from impasto.files import replacing
-from impasto.images.metadata import KEY, check_text, to_xmp
+from impasto.images.metadata import KEY, XMP_TAG, check_text, to_xmp
 from impasto.text import display_name, one_line
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -33,7 +34,11 @@ WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".t
 _DEEP = ("PNG", "TIFF")
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31 - 1}
 _BAND_BYTES = 1 << 20
-_Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+_TIFF_TILE = 256  # pixels a side
+_CLASSIC_TIFF_BYTES = 2**32 - 2**25
+"""The largest picture, uncompressed, that is written with 32-bit offsets. The 32 MiB between this and 4 GiB are for
+the directory, and for tiles that deflate enlarges."""
+_Samples = npt.NDArray[np.uint8 | np.uint16]
 
 
 @dataclass(frozen=True)
@@ -57,17 +62,34 @@ class _Raster:
     def sample_bytes(self) -> int:
         return self.bits // 8
 
+    @property
+    def dtype(self) -> type[np.uint8] | type[np.uint16]:
+        """Of the samples in the file."""
+        return np.uint8 if self.bits == 8 else np.uint16
+
+    def samples(self, rows: slice, columns: slice = slice(None)) -> _Samples:
+        """A rectangle of the picture, rounded: (rows, columns, channels), C-contiguous."""
+        scaled = self.values[rows, columns].to(torch.float32).clamp(0, 1) * (2**self.bits - 1)
+        return np.ascontiguousarray(scaled.round().numpy().astype(self.dtype))
+
     def bands(self) -> Iterator[_Samples]:
-        """Some rows at a time, about a megabyte each, so that a large picture is never copied whole."""
-        rows = max(1, _BAND_BYTES // (self.channels * self.size[0] * self.sample_bytes))
-        for band in torch.split(self.values, rows):
-            scaled = (band.to(torch.float32).clamp(0, 1) * (2**self.bits - 1)).round().numpy()
-            yield np.ascontiguousarray(scaled.astype(np.uint8 if self.bits == 8 else np.uint16))
+        """Full rows, about a megabyte at a time."""
+        width, height = self.size
+        rows = max(1, _BAND_BYTES // (self.channels * width * self.sample_bytes))
+        for top in range(0, height, rows):
+            yield self.samples(slice(top, top + rows))
+
+    def tiles(self) -> Iterator[_Samples]:
+        """Squares, in rows from the top; those at the right and lower edges may be smaller."""
+        width, height = self.size
+        for top in range(0, height, _TIFF_TILE):
+            for left in range(0, width, _TIFF_TILE):
+                yield self.samples(slice(top, top + _TIFF_TILE), slice(left, left + _TIFF_TILE))
 
     def whole(self) -> _Samples:
         """All rows at once."""
         width, height = self.size
-        samples = np.empty((height, width, self.channels), np.uint8 if self.bits == 8 else np.uint16)
+        samples = np.empty((height, width, self.channels), self.dtype)
         first = 0
         for band in self.bands():
             samples[first : first + len(band)] = band
@@ -258,56 +280,27 @@ def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
 
 
 def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
-    """TIFF 6.0, section 2 (structure), 14 (predictor); compression 8 is Adobe's deflate supplement."""
+    """Deflated tiles with horizontal differencing; BigTIFF where the picture may not fit into 4 GiB."""
+    import tifffile
+
     width, height = raster.size
-    file.write(b"II*\0\0\0\0\0")  # little-endian; where the directory is, is filled in at the end
-    at = 8
-    offsets: list[int] = []
-    sizes: list[int] = []
-
-    def put(body: bytes) -> int:
-        """Appends ``body`` at an even offset, and says where."""
-        nonlocal at
-        start = at
-        padded = body + b"\0" * (len(body) % 2)
-        file.write(padded)
-        at += len(padded)
-        if at >= 2**32:
-            raise OutputError("the picture is too large for TIFF (4 GiB)")
-        return start
-
-    rows = 0
-    for band in raster.bands():
-        rows = rows or len(band)  # as tall as the first; only the last may be shorter
-        difference = band.astype("<u2" if raster.bits == 16 else np.uint8)
-        difference[:, 1:] -= band[:, :-1]  # predictor 2: from the pixel to the left, modulo the range
-        packed = zlib.compress(difference.tobytes(), 6)
-        offsets.append(put(packed))
-        sizes.append(len(packed))
-
-    short, long, byte = "H", "I", "B"
-    tags: list[tuple[int, str, list[int] | bytes]] = [
-        (256, long, [width]),
-        (257, long, [height]),
-        (258, short, [raster.bits] * raster.channels),  # bits per sample
-        (259, short, [8]),  # compression: deflate
-        (262, short, [2]),  # RGB
-        (273, long, offsets),
-        (277, short, [raster.channels]),  # samples per pixel
-        (278, long, [rows]),
-        (279, long, sizes),
-        (284, short, [1]),  # channels interleaved
-        (317, short, [2]),  # predictor: horizontal difference
-    ]
-    if raster.channels == 4:
-        tags.append((338, short, [2]))  # the extra sample is alpha, not multiplied in
-    if metadata is not None:
-        tags.append((700, byte, to_xmp(metadata)))
-    entries = b""
-    for tag, code, values in tags:
-        body = values if isinstance(values, bytes) else struct.pack(f"<{len(values)}{code}", *values)
-        field = body.ljust(4, b"\0") if len(body) <= 4 else struct.pack("<I", put(body))
-        entries += struct.pack("<HHI", tag, {byte: 1, short: 3, long: 4}[code], len(values)) + field
-    directory = put(struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0))
-    file.seek(4)
-    file.write(struct.pack("<I", directory))
+    xmp = b"" if metadata is None else to_xmp(metadata)
+    size = width * height * raster.channels * raster.sample_bytes + len(xmp)
+    # Without a name tifffile takes the file's own, which is a number where the file was opened by its descriptor.
+    handle = tifffile.FileHandle(file, name="picture.tif", size=0)
+    with tifffile.TiffWriter(handle, bigtiff=size > _CLASSIC_TIFF_BYTES, byteorder="<") as tiff:
+        tiff.write(
+            raster.tiles(),
+            shape=(height, width, raster.channels),
+            dtype=raster.dtype,
+            photometric="rgb",
+            extrasamples=("unassalpha",) if raster.channels == 4 else None,  # alpha, not multiplied in
+            tile=(_TIFF_TILE, _TIFF_TILE),
+            compression="zlib",
+            compressionargs={"level": 6},
+            predictor=True,
+            extratags=((XMP_TAG, "B", len(xmp), xmp, True),) if xmp else (),
+            metadata=None,  # no description of the array's shape
+            software=False,
+            maxworkers=1,  # several would first collect half a gigabyte of tiles
+        )

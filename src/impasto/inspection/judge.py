@@ -25,7 +25,7 @@ from impasto.engine.evaluation import Evaluate
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
-from impasto.images.reading import in_few_bytes
+from impasto.images.samples import in_few_bytes
 from impasto.recipes.fields import Input
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe

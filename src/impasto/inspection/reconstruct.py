@@ -122,23 +122,15 @@ def reconstruct(
         raise ParameterError(f"seed: expected 0 or more, below 2^63, got {seed}")
     extractor = FeatureExtractor(layers or LAYERS[what], exact=False, **network)
     original = extractor.read(image, size)
-    jobs: list[tuple[str, ...]] = [(name,) for name in extractor.layers]
-    if what == "style":
-        jobs = [extractor.layers[:count] for count in range(1, len(extractor.layers) + 1)]
     strides = {
         name: original.shape[-1] / found.shape[-1] for name, found in extractor.features(original).items()
     }
-
-    generator = torch.Generator().manual_seed(seed)
-    deviation = _DEVIATION[what] / 255.0
-    start = noise(size_of(original), centre=_CENTRE, deviation=deviation, generator=generator)
-    start = start.clamp_(0.0, 1.0).to(extractor.device)
+    start = _start(what, size_of(original), seed).to(extractor.device)
 
     def made() -> Iterator[Reconstruction]:
-        for number, job in enumerate(jobs):
+        for number, job in enumerate(_jobs(what, extractor.layers)):
             started = time.perf_counter()
-            stride = max(strides[layer] for layer in job)
-            grain = _GRAIN[what] * (stride**2 if what == "content" else stride)
+            grain = _grain(what, max(strides[layer] for layer in job))
             for step in _steps(extractor, original, start, _objective(what, job, grain), steps):
                 if on_step is not None:
                     on_step(number, step)
@@ -173,6 +165,25 @@ def sheet(
     ]
     rows = [cells[at : at + across] for at in range(0, len(cells), across)]
     return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
+
+
+def _jobs(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The layers that each picture is matched at: one for content, the first so many for style."""
+    if what == "content":
+        return [(layer,) for layer in layers]
+    return [layers[:count] for count in range(1, len(layers) + 1)]
+
+
+def _start(what: What, size: tuple[int, int], seed: int) -> Tensor:
+    """The noise that every picture starts from: (1, 3, H, W) in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    start = noise(size, centre=_CENTRE, deviation=_DEVIATION[what] / 255.0, generator=generator)
+    return start.clamp_(0.0, 1.0)
+
+
+def _grain(what: What, stride: float) -> float:
+    """The weight of the total variation, for layers of which the coarsest has this stride in pixels."""
+    return _GRAIN[what] * (stride**2 if what == "content" else stride)
 
 
 def _steps(

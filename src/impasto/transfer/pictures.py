@@ -13,7 +13,7 @@ from impasto import images
 from impasto.assembly.colors import recolored
 from impasto.assembly.schedule import turned
 from impasto.images import Source
-from impasto.images.reading import in_few_bytes
+from impasto.images.samples import in_few_bytes
 from impasto.recipes.fields import STARTS, Input
 from impasto.recipes.recipe import Recipe
 

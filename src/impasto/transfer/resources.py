@@ -12,7 +12,7 @@ import torch
 from impasto import images
 from impasto.assembly.networks import Encoder, Progress, build_encoder
 from impasto.engine.cache import LRUCache
-from impasto.images.reading import in_few_bytes
+from impasto.images.samples import in_few_bytes
 from impasto.recipes.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -57,7 +57,8 @@ def _health() -> int:
     import impasto
     from impasto.assembly import bfloat16
     from impasto.assembly.device import choose_device, choose_precision
-    from impasto.encoders.weights import SOURCES, load
+    from impasto.encoders.sources import SOURCES
+    from impasto.encoders.weights import load
     from impasto.files import cache_folder
     from impasto.processor import processor
     from impasto.swatches import paint

@@ -62,7 +62,7 @@ def encoders(name: str | None = None) -> int:
     """
     from impasto.assembly.networks import ENCODERS
     from impasto.encoders.mobilenet import MOBILENET_V2
-    from impasto.encoders.weights import DEFAULTS, SOURCES
+    from impasto.encoders.sources import DEFAULTS, SOURCES
     from impasto.errors import unknown_name
 
     if name is not None and name not in ENCODERS:

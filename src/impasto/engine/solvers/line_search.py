@@ -49,6 +49,28 @@ def _cubic_minimum(a: Trial, b: Trial, bounds: tuple[float, float] | None = None
     return min(max(t, low), high)
 
 
+@dataclass(frozen=True)
+class _Line:
+    """The function along a line from ``origin``, and the two strong Wolfe conditions on it."""
+
+    at: Callable[[float], Evaluation]
+    direction: Tensor
+    origin: Trial
+
+    def trial(self, t: float) -> Trial:
+        evaluation = self.at(t)
+        slope = float((evaluation.gradient * self.direction).sum())
+        return Trial(t, evaluation.loss, slope, evaluation)
+
+    def too_high(self, it: Trial) -> bool:
+        """Whether the trial violates the first condition, sufficient decrease (Armijo)."""
+        return it.value > self.origin.value + _SUFFICIENT_DECREASE * it.t * self.origin.slope
+
+    def flat_enough(self, it: Trial) -> bool:
+        """Whether the trial meets the second condition, on the curvature."""
+        return abs(it.slope) <= -_CURVATURE * self.origin.slope
+
+
 def strong_wolfe(
     at: Callable[[float], Evaluation], loss: float, slope: float, direction: Tensor, first_step: float
 ) -> Trial:
@@ -60,66 +82,80 @@ def strong_wolfe(
         direction: d, shaped as the gradient; a descent direction.
         first_step: the first step length tried.
     """
+    line = _Line(at, direction, Trial(0.0, loss, slope, None))
+    found, trials = _bracket(line, first_step)
+    return found if isinstance(found, Trial) else _zoom(line, found, trials)
 
-    def trial(t: float) -> Trial:
-        evaluation = at(t)
-        along = float((evaluation.gradient * direction).sum())
-        return Trial(t, evaluation.loss, along, evaluation)
 
-    reach = float(direction.abs().max())
-    origin = Trial(0.0, loss, slope, None)
+def _bracket(line: _Line, first_step: float) -> tuple[Trial | tuple[Trial, Trial], int]:
+    """Step out until a trial is acceptable, or two trials enclose an acceptable one (N&W algorithm 3.5).
 
-    def too_high(it: Trial) -> bool:
-        return it.value > origin.value + _SUFFICIENT_DECREASE * it.t * origin.slope
-
-    def flat_enough(it: Trial) -> bool:
-        return abs(it.slope) <= -_CURVATURE * origin.slope
-
-    # Bracket: step out until an interval surely holds an acceptable point.
-    previous, current = origin, trial(first_step)
+    Returns:
+        that trial, or those two; and how many trials were made, the first aside.
+    """
+    previous, current = line.origin, line.trial(first_step)
     trials = 0
     while True:
-        if too_high(current) or (trials > 1 and current.value >= previous.value):
-            bracket = [previous, current]
-            break
-        if flat_enough(current):
-            return current
+        if line.too_high(current) or (trials > 1 and current.value >= previous.value):
+            return (previous, current), trials
+        if line.flat_enough(current):
+            return current, trials
         if current.slope >= 0.0:
-            bracket = [previous, current]
-            break
+            return (previous, current), trials
         if trials >= _MOST_TRIALS:
-            bracket = [origin, current]
-            break
+            return (line.origin, current), trials
         nearest = current.t + 0.01 * (current.t - previous.t)
-        following = trial(_cubic_minimum(previous, current, (nearest, 10.0 * current.t)))
+        following = line.trial(_cubic_minimum(previous, current, (nearest, 10.0 * current.t)))
         previous, current = current, following
         trials += 1
 
-    # Zoom: shrink the bracket, its lower end always the best acceptable-so-far point.
-    bracket.sort(key=lambda it: it.value)
+
+def _zoom(line: _Line, ends: tuple[Trial, Trial], trials: int) -> Trial:
+    """Shrink the bracket until a trial in it is acceptable (N&W algorithm 3.6).
+
+    Args:
+        line: the function.
+        ends: of the bracket, in any order.
+        trials: how many have been made, the first aside.
+
+    Returns:
+        that trial; or the lower end, where the bracket gets too narrow or trials run out.
+    """
+    best, other = sorted(ends, key=lambda it: it.value)
+    reach = float(line.direction.abs().max())
     stalled = False
     while trials < _MOST_TRIALS:
-        best, other = bracket
-        low, high = min(best.t, other.t), max(best.t, other.t)
-        if (high - low) * reach < _NARROWEST:
+        width = max(best.t, other.t) - min(best.t, other.t)
+        if width * reach < _NARROWEST:
             break
-        t = _cubic_minimum(best, other)
-        # Twice in a row near an end means that interpolation makes no progress: take a tenth instead.
-        margin = 0.1 * (high - low)
-        if min(high - t, t - low) < margin:
-            if stalled or t >= high or t <= low:
-                t = high - margin if abs(t - high) < abs(t - low) else low + margin
-                stalled = False
-            else:
-                stalled = True
-        else:
-            stalled = False
-        current = trial(t)
+        t, stalled = _inside(best, other, stalled)
+        current = line.trial(t)
         trials += 1
-        if too_high(current) or current.value >= best.value:
-            bracket = sorted([best, current], key=lambda it: it.value)
+        if line.too_high(current) or current.value >= best.value:
+            best, other = sorted((best, current), key=lambda it: it.value)
         else:
-            if flat_enough(current):
+            if line.flat_enough(current):
                 return current
-            bracket = [current, best if current.slope * (other.t - best.t) >= 0.0 else other]
-    return bracket[0]
+            best, other = current, best if current.slope * (other.t - best.t) >= 0.0 else other
+    return best
+
+
+def _inside(best: Trial, other: Trial, stalled: bool) -> tuple[float, bool]:
+    """The next step length to try within a bracket, and whether it lies near an end, where it gains little.
+
+    Interpolation gives the step length. Where that is at an end, or near one twice in a row, a tenth of the bracket
+    is cut off instead.
+
+    Args:
+        best, other: the ends of the bracket.
+        stalled: whether the step before was near an end.
+    """
+    low, high = min(best.t, other.t), max(best.t, other.t)
+    t = _cubic_minimum(best, other)
+    margin = 0.1 * (high - low)
+    near_an_end = min(high - t, t - low) < margin
+    if not near_an_end:
+        return t, False
+    if stalled or t >= high or t <= low:
+        return (high - margin if abs(t - high) < abs(t - low) else low + margin), False
+    return t, True

@@ -1,0 +1,114 @@
+"""More than 8 bits a channel: found in the file, and kept where Pillow alone would drop them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from impasto.errors import ImageError
+from impasto.images.opening import open_header
+from impasto.images.samples import Array, Floats, check_unit_range, unit
+
+
+def bits_per_channel(image: Image.Image, data: bytes | None) -> int:
+    """How many bits the file has for each channel, where Pillow may decode fewer; 8 if unknown."""
+    if data is None:
+        return 8
+    if image.format == "PNG":
+        return data[24]
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(258, 8)
+        widths = [b for b in (bits if isinstance(bits, tuple) else (bits,)) if isinstance(b, int)]
+        return max(widths, default=8)
+    if image.format == "PPM":
+        arguments = image.tile[0].args if isinstance(image, ImageFile.ImageFile) and image.tile else None
+        largest = arguments[-1] if isinstance(arguments, tuple) else 255
+        return largest.bit_length() if isinstance(largest, int) else 8
+    if image.format == "JPEG2000":
+        start = data.find(b"\xff\x4f\xff\x51")  # SOC, SIZ; the first channel's depth is 38 bytes into SIZ
+        return (data[start + 42] & 0x7F) + 1 if 0 <= start < len(data) - 42 else 8
+    return 8
+
+
+def low_byte_tiles(image: Image.Image) -> list[Any] | None:
+    """Decoding instructions that yield the low bytes of 16-bit RGB(A), where Pillow yields the high ones.
+
+    Pillow has no mode for 16-bit colour and keeps the byte that its "raw mode" says is the high one.
+    Told the opposite byte order, it keeps the other one.
+    """
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode not in ("RGB", "RGBA"):
+        return None
+    other = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+    swapped = []
+    for tile in tiles:
+        rawmode = tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args
+        if not isinstance(rawmode, str) or not re.fullmatch(f"{image.mode};16[BLN]", rawmode):
+            return None
+        opposite = rawmode[:-1] + other[rawmode[-1]]
+        swapped.append(
+            tile._replace(args=(opposite, *tile.args[1:]) if isinstance(tile.args, tuple) else opposite)
+        )
+    return swapped
+
+
+def deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floats | None] | None:
+    """(H, W, 3) uint16 and alpha (H, W) of a 16-bit colour picture; None if its low bytes cannot be decoded.
+
+    Args:
+        image: decoded; it has the high bytes.
+        data: the bytes of its file.
+    """
+    try:
+        second = open_header(data, name)
+        second.tile = low_byte_tiles(second)  # type: ignore[attr-defined]  # an ImageFile, it came from bytes
+        second.load()
+        low = np.asarray(second)
+    except Exception:  # leaves the 8 bits that are there
+        return None
+    high = np.asarray(image)
+    if low.shape != high.shape:
+        return None
+    values = high.astype(np.uint16) << 8 | low
+    alpha = None
+    if values.shape[2] == 4:
+        alpha = unit(values[:, :, 3])
+    elif isinstance(key := image.info.get("transparency"), tuple) and len(key) == 3:
+        alpha = (values != np.array(key)).any(axis=2).astype(np.float32)
+    return values[:, :, :3], alpha
+
+
+def deep_grey(
+    image: Image.Image, grey: Image.Image, alpha: Floats | None, name: str, notes: list[str]
+) -> tuple[Floats, Floats | None]:
+    """(H, W) float32 in [0, 1] and alpha of a grey picture with 16-bit, 32-bit or float values.
+
+    Args:
+        image: as decoded, for its tags and its transparent value.
+        grey: the same without alpha.
+        alpha: (H, W) as split off; a transparent value replaces it.
+        notes: gets a line that names the bits kept.
+
+    Raises:
+        ImageError: floats outside [0, 1], or whole numbers outside 0 to 65535.
+    """
+    values = np.asarray(grey)
+    if grey.mode == "F":
+        check_unit_range(name, values)
+        return values.astype(np.float32), alpha
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ImageError(f"{name}: expected whole values in 0 to 65535, came {low} to {high}")
+    if isinstance(key := image.info.get("transparency"), int):
+        alpha = (values != key).astype(np.float32)
+    tags = getattr(image, "tag_v2", {})
+    full = 4095 if tags.get(258) == (12,) else 65535  # Pillow does not stretch a TIFF's 12 bits
+    scaled = (values.astype(np.float32) / np.float32(full)).clip(0, 1)
+    if tags.get(262) == 0 and grey.mode != "I":  # white is zero; Pillow inverts that for 8 bits only
+        scaled = 1 - scaled
+    notes.append("16-bit kept" if full == 65535 else "12-bit kept")
+    return scaled, alpha

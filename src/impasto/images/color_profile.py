@@ -1,0 +1,71 @@
+"""Embedded ICC profiles: the transform from a picture's colours to sRGB."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from impasto.images.samples import GREY_MODES
+from impasto.text import one_line
+
+# Colour space in a profile's header -> the Pillow mode its transform takes.
+_PROFILE_MODE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+
+
+def transform_to_srgb(
+    image: Image.Image, mode: str, notes: list[str]
+) -> tuple[str, ImageCms.ImageCmsTransform] | None:
+    """The transform from the picture's profile to sRGB, and the Pillow mode it takes; None if none is needed.
+
+    None is needed without a profile, with sRGB by whatever name, and with a profile that does not fit the picture.
+
+    Args:
+        image: as opened, with its profile.
+        mode: of the picture once alpha is split off.
+        notes: gets a line if the colours will be converted, or the profile is broken or does not fit.
+    """
+    profile = image.info.get("icc_profile")
+    if mode == "LAB":
+        profile = profile or ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    if not profile:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        wanted = _PROFILE_MODE[source.profile.xcolor_space.strip()]
+        transform = ImageCms.buildTransform(
+            source,
+            ImageCms.createProfile("sRGB"),
+            wanted,
+            "RGB",
+            renderingIntent=ImageCms.Intent.PERCEPTUAL,
+            # lcms's table for grey is too coarse near black: 10 of 255 off where a profile is linear.
+            flags=ImageCms.Flags.NOOPTIMIZE if wanted == "L" else ImageCms.Flags(0),
+        )
+    except Exception:  # lcms and Pillow report a broken profile in many ways
+        notes.append("colour profile is broken, ignored")
+        return None
+    grey_in_colour = mode in GREY_MODES and wanted == "RGB"  # scanners write this
+    kind = "L" if mode in GREY_MODES else mode if mode in ("CMYK", "LAB") else "RGB"
+    if (kind != wanted and not grey_in_colour) or mode in ("I", "F"):
+        notes.append(f"colour profile ignored: it is for {wanted} pictures, this one is {mode}")
+        return None
+    if wanted in ("RGB", "L") and _changes_nothing(transform, wanted):
+        return None
+    if wanted != "CMYK":
+        described = one_line(ImageCms.getProfileDescription(source), limit=60)
+        notes.append(f"colours converted to sRGB from {described or 'its colour profile'}")
+    return wanted, transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Is the profile sRGB by another name? Then the values stay as they are, unrounded."""
+    steps = np.linspace(0, 255, 18).round().astype(np.uint8)
+    if mode == "L":
+        probe = np.arange(256, dtype=np.uint8)[None]
+    else:
+        probe = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(1, -1, 3)
+    after = np.asarray(transform.apply(Image.fromarray(probe))).astype(int)
+    before = probe.astype(int) if mode == "RGB" else probe.astype(int)[:, :, None]
+    return bool(np.abs(after - before).max() <= 2)
