@@ -12,7 +12,6 @@ those of :mod:`impasto.encoders.streaming` alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,12 +23,12 @@ from impasto.engine.cache import LRUCache
 from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, EvaluatorFactory, LazyImage, in_floats
 from impasto.engine.memory import one_by_one
 from impasto.engine.regions import NONE, Regions
+from impasto.engine.tiling.content import ContentTarget
 from impasto.engine.tiling.feature_maps import Maps, gathered
 from impasto.engine.tiling.streamed import Pieces, Streaming, fitting
-from impasto.engine.tiling.targets import Sums, adder, once, style_targets
+from impasto.engine.tiling.targets import Sums, adder, style_targets
 from impasto.engine.tiling.tiles import Tile, cut
 from impasto.geometry import size_of
-from impasto.losses.content import energy
 from impasto.losses.objective import (
     ContentTerm,
     FeatureMapTarget,
@@ -98,19 +97,9 @@ def tiled(
             wanted = style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
             picture = content()
             guides = regions.guides(objective, size_of(picture))
+            settings = _Settings(white_level, content_bytes, kept, seamless)
             made, _ = fitting(
-                lambda side: _Tiled(
-                    encoder,
-                    objective,
-                    picture,
-                    wanted,
-                    guides,
-                    white_level,
-                    side,
-                    content_bytes,
-                    kept,
-                    seamless,
-                ),
+                lambda side: _Tiled(encoder, objective, picture, wanted, guides, side, settings),
                 tile,
                 picture,
             )
@@ -120,18 +109,20 @@ def tiled(
 
 
 @dataclass(frozen=True)
-class _Content:
-    """What the content terms compare with.
+class _Settings:
+    """How a picture is evaluated.
 
     Attributes:
-        elements: layer -> numbers in its features.
-        energies: layer -> the sum of their squares.
-        features: layer -> they themselves; empty where they would be too large.
+        white_level: what white is.
+        content_bytes: memory for the content's features.
+        kept: what pictures have been compared with.
+        seamless: the picture goes on at its other side.
     """
 
-    elements: Mapping[str, int]
-    energies: Mapping[str, Tensor]
-    features: Mapping[str, Tensor]
+    white_level: float
+    content_bytes: int
+    kept: LRUCache | None
+    seamless: bool
 
 
 class _Tiled:
@@ -144,35 +135,31 @@ class _Tiled:
         content: Tensor,
         style_targets: Mapping[str, Summary | FeatureMapTarget],
         guides: Guides,
-        white_level: float,
-        tile: int,
-        content_bytes: int,
-        kept: LRUCache | None,
-        seamless: bool,
+        side: int,
+        settings: _Settings,
     ) -> None:
-        self._encoder = encoder
         self._objective = objective
         self._targets = {**style_targets}
         self._guides = guides
-        self._seamless = seamless
-        self._white_level = white_level
-        self._content = [term for term in objective if isinstance(term, ContentTerm)]
+        self._seamless = settings.seamless
+        self._white_level = settings.white_level
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
         self._whole = [term for term in objective if isinstance(term, FeatureMapTerm)]
         needed = layers(objective)
         self._stream = encoder.stream(needed) if needed else None
-        self._side = tile
-        self._scales: dict[str, Tensor] = {}
-        self._features: Mapping[str, Tensor] = {}  # of the content, by layer
-        self._picture = content
+        self._side = side
+        self._size = size_of(content)
         seen = any(isinstance(term, PhotoTerm) for term in objective)
-        self._photo = content if seen else content.new_empty(0, 3, *size_of(content))
-        self._keep_maps(encoder)
-        if self._content:
-            self._content_stream = encoder.stream(self._content_layers)
-            self._take_content(content_bytes, kept)
-        else:
-            self._picture = content.new_empty(0, 3, *size_of(content))
+        self._photo = content if seen else content.new_empty(0, 3, *self._size)
+        self._keep_maps(encoder, content)
+        self._content = ContentTarget(
+            encoder,
+            [term for term in objective if isinstance(term, ContentTerm)],
+            content,
+            self._tiles,
+            most=settings.content_bytes,
+            kept=settings.kept,
+        )
 
     @property
     def _tiles(self) -> list[Tile]:
@@ -180,86 +167,21 @@ class _Tiled:
             return []
         stream = self._stream
         return cut(
-            size_of(self._picture),
+            self._size,
             self._side,
             reach=stream.reach,
             stride=stream.deepest_stride,
             seamless=self._seamless,
         )
 
-    def _keep_maps(self, encoder: Streaming) -> None:
+    def _keep_maps(self, encoder: Streaming, content: Tensor) -> None:
         """Finds what is compared with by losses of the content's whole maps."""
         terms = [term for term in self._whole if term.of == "content"]
         if not terms:
             return
         found = {term.layer for term in terms}
-        maps = gathered(encoder.stream(found), found, self._picture, self._tiles)
+        maps = gathered(encoder.stream(found), found, content, self._tiles)
         self._targets |= {term.name: term.keep(maps[term.layer]) for term in terms}
-
-    @property
-    def _content_layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(term.layer for term in self._content))
-
-    def _take_content(self, content_bytes: int, kept: LRUCache | None) -> None:
-        """Finds what the content terms are scaled by, and keeps the content's features or else the content."""
-        wanted = (self._content_layers, tuple(self._tiles), content_bytes)
-        content = once(
-            kept,
-            self._picture,
-            (self._encoder, "content", *wanted),
-            lambda: self._seen(content_bytes),
-            lambda seen: sum(features.nbytes for features in seen.features.values()),
-        )
-        for term in self._content:
-            scale = term.loss.scale(content.elements[term.layer], content.energies[term.layer])
-            self._scales[term.name] = term.weight * torch.ones_like(content.energies[term.layer]) * scale
-        if content.features:
-            self._features = content.features
-            self._picture = self._picture.new_empty(0, 3, *size_of(self._picture))  # only its size
-        elif self._picture.dtype == torch.float32:
-            self._picture = self._picture.to(torch.float16)
-
-    def _seen(self, content_bytes: int) -> _Content:
-        """The content as the network sees it."""
-        elements: dict[str, int] = {}
-        energies: dict[str, Tensor] = {}
-        features: dict[str, Tensor] = {}
-        height, width = size_of(self._picture)
-        for piece in one_by_one(self._tiles):
-            for layer, target in self._content_features(piece).items():
-                stride = self._content_stream.stride(layer)
-                n, c = target.shape[:2]
-                shape = (n, c, height // stride, width // stride)
-                elements[layer] = math.prod(shape[1:])
-                energies[layer] = energies.get(layer, 0) + energy(target)
-                if layer not in features:
-                    features[layer] = torch.empty(
-                        shape, dtype=target.dtype, device=target.device, memory_format=torch.channels_last
-                    )
-                if sum(each.nbytes for each in features.values()) <= content_bytes:
-                    piece.core.at(stride).of(features[layer]).copy_(target)
-        if sum(each.nbytes for each in features.values()) > content_bytes:
-            features = {}
-        return _Content(elements, energies, features)
-
-    def _content_features(self, piece: Tile) -> dict[str, Tensor]:
-        """The content's features of a tile's core, by layer."""
-        stream = self._content_stream
-        if self._features:
-            return {
-                layer: piece.core.at(stream.stride(layer)).of(features)
-                for layer, features in self._features.items()
-            }
-        strips: dict[str, list[Tensor]] = {}
-
-        def observe(layer: str, features: Tensor, first: int) -> None:
-            own = piece.inside(stream.stride(layer)).clip(first, features.shape[2]).of(features)
-            # A strip is a view of a map with rows beyond it.
-            strips.setdefault(layer, []).append(own.clone())
-
-        outer = piece.shown(self._picture)
-        stream.forward(outer.to(torch.promote_types(outer.dtype, torch.float32)), observe)
-        return {layer: torch.cat(parts, 2) for layer, parts in strips.items()}
 
     def __call__(self, x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
         with torch.no_grad():
@@ -304,7 +226,7 @@ class _Tiled:
         return stream.forward(piece.shown(x) / self._white_level, observe, way_back=way_back)
 
     def _maps(self, stream: Pieces) -> Maps:
-        return Maps(stream, {term.layer for term in self._whole}, size_of(self._picture))
+        return Maps(stream, {term.layer for term in self._whole}, self._size)
 
     def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums, dict[str, Tensor]]:
         """The summaries and whole maps of the picture and, if it is one tile, what its backward pass needs."""
@@ -323,36 +245,8 @@ class _Tiled:
         maps = self._maps(stream)
         for piece in one_by_one(self._tiles):
             add = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
-            wanted = self._content_features(piece) if self._content else {}
-
-            def observe(
-                layer: str,
-                features: Tensor,
-                first: int,
-                piece: Tile = piece,
-                add: Callable[[str, Tensor, int], None] = add,
-                wanted: dict[str, Tensor] = wanted,
-            ) -> None:
-                add(layer, features, first)
-                inside = piece.inside(stream.stride(layer))
-                box = inside.clip(first, features.shape[2])
-                for term in self._content:
-                    if term.layer == layer and box.bottom > box.top:
-                        own = box.of(features)
-                        self._differ(term, own, wanted[layer], first + box.top - inside.top, values)
-
-            self._forward(stream, x, piece, observe)
+            self._forward(stream, x, piece, self._content.comparing(piece, values, add))
         return sums, maps.of
-
-    def _differ(
-        self, term: ContentTerm, features: Tensor, wanted: Tensor, row: int, values: dict[str, Tensor]
-    ) -> Tensor:
-        """Adds a content term's value of some rows; their difference, scaled, is half its derivative."""
-        scale = self._scales[term.name]
-        difference = features.to(scale.dtype) - wanted[:, :, row : row + features.shape[2]]
-        value = scale * energy(difference)
-        values[term.name] = values.get(term.name, torch.zeros_like(value)) + value
-        return difference.mul_(scale.view(-1, 1, 1, 1))
 
     def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[_Slope]]:
         """Layer -> the derivative of each term there by its summary; fills in the terms' values."""
@@ -372,7 +266,7 @@ class _Tiled:
         """Of the layer, over the whole picture."""
         assert self._stream is not None
         stride = self._stream.stride(layer)
-        height, width = size_of(self._picture)
+        height, width = self._size
         return (height // stride) * (width // stride)
 
     def _compared(self, term: FeatureMapTerm) -> FeatureMapTarget:
@@ -406,7 +300,7 @@ class _Tiled:
         values: dict[str, Tensor],
     ) -> Callable[[str, Tensor, int, Tensor | None], Tensor]:
         """Adds each layer's gradient within a tile's core, and the content terms' values."""
-        wanted = self._content_features(piece) if self._content else {}
+        wanted = self._content.features(piece)
 
         def inject(layer: str, features: Tensor, first: int, gradient: Tensor | None) -> Tensor:
             inside = piece.inside(stream.stride(layer))
@@ -431,10 +325,10 @@ class _Tiled:
             if layer in beside:
                 more = core.of(beside[layer])[:, :, rows]
                 gradient = more if gradient is None else gradient + more
-            for term in self._content:
+            for term in self._content.terms:
                 if term.layer != layer:
                     continue
-                more = 2.0 * self._differ(term, features, wanted[layer], row, values)
+                more = 2.0 * self._content.differ(term, features, wanted[layer], row, values)
                 more = more.to(features.dtype)
                 gradient = more if gradient is None else gradient + more
             if gradient is None:
