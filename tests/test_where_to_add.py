@@ -1,137 +1,136 @@
-"""docs/architecture.md says where to add one of each kind: a toy one, added by exactly those steps, paints."""
+"""docs/architecture.md says where to add one of each kind: a toy one, added by exactly those steps, paints.
+
+The package is copied, the toys' files of ``tests/toys`` are put where the page says, and the lines that the page
+names get one entry more. Nothing else is touched.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
+import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 import impasto
-from impasto.apps.cli.__main__ import app
-from impasto.assembly import networks, objective, schedule
-from impasto.engine.evaluation import Evaluate
-from impasto.engine.solvers.solver import Update
-from impasto.losses.moments import Moments
-from impasto.recipes import presets
-from impasto.recipes.presets import Preset
 
-PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
-OPTIONS: dict[str, Any] = {"size": 40, "smallest": 20, "steps": 6, "device": "cpu", "precision": "fp32"}
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+TOYS = ROOT / "tests" / "toys"
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+FILES = {
+    "style_loss.py": "losses/toy_style.py",
+    "content_loss.py": "losses/toy_content.py",
+    "encoder.py": "encoders/toy.py",
+    "solver.py": "engine/solvers/toy.py",
+    "engine.py": "transfer/toy.py",
+    "command.py": "apps/cli/toy.py",
+}
 
-
-@dataclass(frozen=True)
-class MeanAlone:
-    """A style loss: the means of the channels, and nothing of how they vary."""
-
-    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Moments:
-        return Moments.of(features, weight)
-
-    def distance(self, summary: Moments, target: Moments) -> Tensor:
-        off = summary.mean - target.mean
-        return off.square().sum(-1) / target.mean.square().sum(-1)
-
-
-class Descent:
-    """A solver: steps of one length along the gradient."""
-
-    learning_rate = 2.0
-
-    def step(self, x: Tensor, evaluate: Evaluate) -> Update:
-        at = evaluate(x)
-        x.sub_(self.learning_rate * at.gradient / at.gradient.abs().mean()).clamp_(0.0, 255.0)
-        return Update(x, at.loss, at.terms)
-
-    def best(self, x: Tensor) -> Tensor:
-        return x
-
-    def restart(self) -> None: ...
-
-    def resampled(self) -> None: ...
-
-    def resize(self, size: tuple[int, int]) -> None: ...
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def restore(self, state: Any, x: Tensor) -> None: ...
-
-
-def test_a_style_loss(pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "assembly/objective.py: STYLE_LOSSES" in PAGE
-    monkeypatch.setitem(objective.STYLE_LOSSES, "gram-share", MeanAlone())
-    result = impasto.stylize(*pictures, **OPTIONS)
-    assert result.loss < next(impasto.iterate(*pictures, **OPTIONS)).loss
+ENTRIES = [
+    ("recipes/fields.py", "StyleLossName = Literal[", '"toy",'),
+    ("recipes/fields.py", "ContentLossName = Literal[", '"toy",'),
+    ("recipes/fields.py", "EncoderName = Literal[", '"toy",'),
+    ("recipes/fields.py", "Optimizer = Literal[", '"toy",'),
+    ("recipes/fields.py", "EngineName = Literal[", '"toy",'),
+    (
+        "assembly/objective.py",
+        "STYLE_LOSSES: dict[StyleLossName, StyleLoss | FeatureMapLoss] = {",
+        '"toy": __import__("impasto.losses.toy_style", fromlist=["_"]).AmountLoss(),',
+    ),
+    (
+        "assembly/objective.py",
+        "CONTENT_LOSSES: dict[ContentLossName, SquaredError | FeatureMapLoss] = {",
+        '"toy": __import__("impasto.losses.toy_content", fromlist=["_"]).Brightness(),',
+    ),
+    (
+        "assembly/networks.py",
+        "ENCODERS: dict[str, Network] = {",
+        '"toy": Network(lambda: ("relu1",), lambda layers: 1, lambda recipe, progress: '
+        '__import__("impasto.encoders.toy", fromlist=["_"]).Toy()),',
+    ),
+    (
+        "assembly/schedule.py",
+        "SOLVERS: dict[Optimizer, Callable[[Recipe], Solver]] = {",
+        '"toy": lambda recipe: __import__("impasto.engine.solvers.toy", fromlist=["_"]).Descent(),',
+    ),
+    (
+        "recipes/presets.py",
+        "PRESETS: dict[str, Preset] = {",
+        '"toy": Preset(summary="A toy.", objective={"style_weight": 3.0}),',
+    ),
+    (
+        "transfer/engines.py",
+        "ENGINES: dict[EngineName, EngineEntry] = {",
+        '"toy": EngineEntry(__import__("impasto.transfer.toy", fromlist=["_"]).Toning),',
+    ),
+    ("apps/cli/__main__.py", "for command in (", '__import__("impasto.apps.cli.toy", fromlist=["_"]).toy,'),
+]
+"""File, the line that opens its list, the entry."""
 
 
-def test_a_content_loss(pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "assembly/objective.py: CONTENT_LOSSES" in PAGE
-    monkeypatch.setitem(objective.CONTENT_LOSSES, "share", objective.CONTENT_LOSSES["mean"])
-    given, other = (impasto.stylize(*pictures, **OPTIONS, content_loss=name) for name in ("share", "mean"))
-    assert torch.equal(given.image, other.image)
-
-
-def test_an_encoder(pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "assembly/networks.py: ENCODERS" in PAGE
-
-    class Tiny:
-        layers = ("relu1",)
-
-        def to(self, **_: Any) -> Tiny:
-            return self
-
-        def __call__(self, image: Tensor, layers: Any) -> dict[str, Tensor]:
-            kernel = torch.linspace(-1, 1, 4 * 27).sin().view(4, 3, 3, 3)
-            return {"relu1": F.relu(F.conv2d(image.float(), kernel, padding=1))}
-
-    tiny = networks.Network(
-        layers=lambda: ("relu1",), smallest_side=lambda layers: 1, build=lambda recipe, progress: Tiny()
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What tests/toys/paint.py says of a package that has the toys."""
+    folder = tmp_path_factory.mktemp("copy")
+    package = folder / "impasto"
+    shutil.copytree(
+        Path(impasto.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "training")
     )
-    monkeypatch.setitem(networks.ENCODERS, "mobilenet-v2", tiny)
-    layers = {"content_layers": {"relu1": 1.0}, "style_layers": {"relu1": 1.0}}
-    assert impasto.stylize(*pictures, **OPTIONS, **layers, encoder="mobilenet-v2").loss > 0
+    for toy, place in FILES.items():
+        assert not (package / place).exists()
+        shutil.copy(TOYS / toy, package / place)
+    for name, opening, entry in ENTRIES:
+        path = package / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(opening) == 1, f"{name}: {opening}"
+        path.write_text(text.replace(opening, f"{opening}{entry}"), encoding="utf-8")
+    paths = os.pathsep.join((str(folder), str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.toys.paint"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stderr.strip().splitlines()[-1])
+    assert found["package"] == str(package)
+    assert done.stdout == "7\n"
+    return found
 
 
-def test_a_solver(pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "assembly/schedule.py: SOLVERS" in PAGE
-    monkeypatch.setitem(schedule.SOLVERS, "adam", lambda recipe: Descent())
-    result = impasto.stylize(*pictures, **OPTIONS, optimizer="adam")
-    assert result.loss < next(impasto.iterate(*pictures, **OPTIONS)).loss
+@pytest.mark.parametrize("kind", ["style loss", "content loss", "encoder", "solver", "engine"])
+def test_a_toy_paints(found: dict[str, Any], kind: str) -> None:
+    assert found[kind]["setting"] == "toy"
+    assert found[kind]["steps"] == (1 if kind == "engine" else 6)
+    first, last = found[kind]["losses"]
+    assert last < first or kind == "engine"
+    assert (found[kind]["planned"] is None) == (kind == "encoder")  # what the toy takes nobody knows
 
 
-def test_a_preset(pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "recipes/presets.py: PRESETS" in PAGE
-    monkeypatch.setitem(presets.PRESETS, "toy", Preset(summary="A toy.", objective={"style_weight": 3.0}))
-    assert impasto.stylize(*pictures, **OPTIONS, preset="toy").recipe.style_weight == 3.0
+def test_a_preset(found: dict[str, Any]) -> None:
+    assert found["preset"]["style weight"] == 3.0
 
 
-def test_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "apps/cli/__main__.py" in PAGE
-
-    def toy(number: int = 1) -> int:
-        """Print a number."""
-        sys.stdout.write(f"{number}\n")
-        return 0
-
-    app.command(toy, name="toy")
-    try:
-        assert app(["toy", "7"], result_action="return_value", exit_on_error=False) == 0
-    finally:
-        del app["toy"]
-    assert capsys.readouterr().out == "7\n"
+def test_a_command(found: dict[str, Any]) -> None:
+    assert found["command"] == 0
 
 
-@pytest.mark.parametrize(
-    "named",
-    ["losses/", "encoders/", "engine/solvers/", "recipes/settings.py", "recipes/fields.py", "apps/cli/"],
-)
-def test_the_page_names_what_is_there(named: str) -> None:
-    assert f"`{named}" in PAGE
-    assert (Path(impasto.__file__).parent / named).exists()
+@pytest.mark.parametrize("path", sorted({*FILES.values(), *(name for name, _, _ in ENTRIES)}))
+def test_the_page_names_what_is_touched(path: str) -> None:
+    """The files that get an entry by their names, those of the toys by their rooms."""
+    rooms = PAGE[PAGE.index("## Where to add") :]
+    assert f"`{path}" in rooms or f"`{path.rpartition('/')[0]}/`" in rooms
+
+
+def test_the_page_names_the_lists() -> None:
+    for name, opening, _ in ENTRIES:
+        listed = re.split(r"[ :]", opening)[0]
+        assert listed == "for" or f"`{name}: {listed}`" in PAGE
