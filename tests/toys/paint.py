@@ -29,13 +29,11 @@ def run() -> dict[str, Any]:
     pictures = paint("mosaic", size=56), paint("strokes", size=48)
     found: dict[str, Any] = {"package": str(Path(impasto.__file__).parent)}
     for kind, options in TOYS.items():
-        losses: list[float] = []
-        result = impasto.stylize(
-            *pictures, **{**OPTIONS, **options}, on_step=lambda step: losses.append(step.loss)
-        )
+        first = next(impasto.iterate(*pictures, **{**OPTIONS, **options})).loss
+        result = impasto.stylize(*pictures, **{**OPTIONS, **options})
         planned = impasto.plan(*pictures, **{**OPTIONS, **options})
         found[kind] = {
-            "losses": [losses[0], result.loss],
+            "losses": [first, result.loss],
             "steps": result.steps,
             "setting": getattr(result.recipe, next(iter(options))),
             "style weight": result.recipe.style_weight,
