@@ -111,12 +111,15 @@ def forget() -> None:
 
 def _depends_on(question: str, revision: int) -> dict[str, Any]:
     """All that an answer depends on."""
+    return {"question": question, "revision": revision, **machine()}
+
+
+def machine() -> dict[str, Any]:
+    """What makes this machine, as it may be used now, another one than the next."""
     import torch
 
     here = processor()
     return {
-        "question": question,
-        "revision": revision,
         "processor": here.name,
         "model": here.model,
         "extensions": list(here.extensions),

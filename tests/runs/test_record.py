@@ -42,7 +42,7 @@ from impasto.runs.resume import go_on
 from impasto.swatches import paint
 from impasto.transfer import planner as plan
 from tests.runs.killing import thin
-from tests.thin import load_with
+from tests.thin import load_with, quick
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,7 +141,7 @@ class PowerCutError(Exception):
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     load_with(monkeypatch, thin)
-    monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
+    monkeypatch.setattr(plan, "forecast", quick)
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     content, style = tmp_path / "content.png", tmp_path / "style.png"
     PIL.Image.fromarray(paint("points", size=64)[:48]).save(content)

@@ -15,6 +15,7 @@ from impasto.engine.step import Step
 from impasto.geometry import fit, resize, size_of
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.engine import Materials, Painted
+from impasto.transfer.forecast import Forecast
 from impasto.transfer.planner import Plan
 
 
@@ -47,7 +48,8 @@ class Toning:
         self.levels = [Level(size, tuple(map(size_of, materials.pictures.styles)), 1)]
 
     def plan(self, recipe: Recipe, memory: int | None) -> Plan | None:
-        return Plan(recipe, tuple(self.levels), 1_000_000, 0.1, memory or 10**9, ())
+        expected = Forecast(0.0, (0.0,), (0.1,), (0.1,), 0.0)
+        return Plan(recipe, tuple(self.levels), 1_000_000, expected, memory or 10**9, ())
 
     def check_changes(self, recipe: Recipe) -> None: ...
 

@@ -22,7 +22,7 @@ from impasto.runs.recording import Recording
 from impasto.runs.resume import go_on, reopen
 from impasto.swatches import paint
 from impasto.transfer import planner as plan
-from tests.thin import load_with, thin
+from tests.thin import load_with, quick, thin
 
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 12, "smallest": 20, "device": "cpu", "precision": "fp32"}
 HALVES: dict[str, Any] = {
@@ -51,7 +51,7 @@ class PowerCutError(Exception):
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Path]]:
     load_with(monkeypatch, thin)
-    monkeypatch.setattr(plan, "duration", lambda *given, **named: 0.0)
+    monkeypatch.setattr(plan, "forecast", quick)
     monkeypatch.setattr("impasto.runs.recording.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     names = ("content", "style", "other")
@@ -216,7 +216,7 @@ def test_what_cannot_be_changed(
 
 def test_where_nothing_can_be_changed_or_undone(pictures: tuple[Path, list[Path]]) -> None:
     painting = impasto.iterate(*pictures, **OPTIONS)
-    with pytest.raises(ParameterError, match="undo: expected a change before, got none"):
+    with pytest.raises(ParameterError, match="undo: expected a change to undo, got none"):
         painting.undo()
     with pytest.raises(ParameterError, match="undo: expected 0 to 0 iterations, got 3"):
         painting.undo(3)

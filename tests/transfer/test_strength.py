@@ -32,6 +32,8 @@ OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision":
 
 THIN = thin("vgg19")
 
+pytestmark = pytest.mark.usefixtures("same_kernels")
+
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:

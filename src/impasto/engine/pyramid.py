@@ -81,7 +81,9 @@ def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 
     """
     shares = [coarser ** (levels - 1 - level) for level in range(levels)]
     shares[0] *= first
-    return [max(1, round(iterations * share / sum(shares))) for share in shares]
+    found = [max(1, round(iterations * share / sum(shares))) for share in shares]
+    found[-1] = max(1, found[-1] + iterations - sum(found))
+    return found
 
 
 def widened(image: Tensor, margin: int) -> Tensor:

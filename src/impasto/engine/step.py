@@ -26,6 +26,7 @@ class Progress:
         loss: the total at the picture this iteration started from.
         losses: its weighted terms by name.
         notes: what the engine corrected, one line each.
+        seconds_left: to the saved picture; None where nobody knows.
     """
 
     level: int
@@ -37,6 +38,7 @@ class Progress:
     loss: float
     losses: Mapping[str, float]
     notes: tuple[str, ...]
+    seconds_left: float | None = None
 
 
 class Canvas(Protocol):
@@ -81,8 +83,8 @@ class Canvas(Protocol):
 class Step(Progress):
     """One iteration, done: its numbers, and a view of the picture, which is painted in place."""
 
-    _canvas: Canvas = field(repr=False)
-    _moment: tuple[int, ...] = field(repr=False)
+    _canvas: Canvas = field(repr=False, kw_only=True)
+    _moment: tuple[int, ...] = field(repr=False, kw_only=True)
 
     @property
     def progress(self) -> Progress:

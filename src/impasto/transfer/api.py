@@ -25,8 +25,9 @@ from impasto.transfer.session import Limits, Session
 def iterate(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Painting:
     """Paint ``content`` in the style of ``style``, one :class:`Step` at a time.
 
-    Takes what :func:`stylize` takes. Close the iterator, or just stop, to end early; ``step.image`` is the picture
-    so far. Between two steps its settings can be changed, and undone (:class:`impasto.transfer.painting.Painting`).
+    Takes the arguments of :func:`stylize`. Stop iterating, or close the iterator, to end early. ``step.image`` is the
+    picture so far. Settings can be changed between two steps, and changes undone
+    (:class:`impasto.transfer.painting.Painting`).
     """
     return make_session(content, style, options).steps(undo_bytes=UNDO_BYTES)
 
@@ -44,12 +45,12 @@ def stylize(
         content: the picture whose content is kept: a path, PIL image, array or tensor.
         style: the picture whose style is taken, or a sequence of several.
         on_step: called with each :class:`Step`.
-        options: ``preset`` ("impasto"), ``size`` (512, the long side in pixels; 0 keeps the content's),
-            ``style_weight`` or ``strength``, ``steps``, ``seed``, … : the settings (docs/settings.md).
-            ``init`` and ``palette`` may also be pictures, and ``encoder`` a network of your own
-            (:func:`impasto.from_module`). Besides: ``recipe``, to repeat one; ``max_pixels``, beyond which pictures
-            are refused; ``memory`` ("4GB"), which it must not exceed; ``progress``, called with (bytes done, bytes in
-            all) while weights are downloaded.
+        options: the settings (docs/settings.md), such as ``preset`` ("impasto"), ``size`` (512, the long side in
+            pixels; 0 keeps the content's), ``style_weight`` or ``strength``, ``steps`` and ``seed``.
+            ``init`` and ``palette`` may also be pictures. ``encoder`` may be a network of your own
+            (:func:`impasto.from_module`). Four options are no settings. ``recipe`` repeats a recipe. Pictures of more
+            than ``max_pixels`` are refused. ``memory`` ("4GB") limits the memory. ``progress`` is called with (bytes
+            done, bytes in all) while weights are downloaded.
 
     Returns:
         the picture, with the recipe that paints it again.
@@ -70,10 +71,10 @@ def stylize(
 
 
 def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Plan | None:
-    """What :func:`stylize` would take with the same arguments: memory and time, before anything is computed.
+    """The memory and time that :func:`stylize` takes with the same arguments. No step is computed.
 
     Returns:
-        the plan, or None for networks whose memory is not known.
+        the plan, or None for a network whose memory is not known.
 
     Raises:
         InputError: anything given cannot be used, or does not fit the memory.
@@ -82,7 +83,7 @@ def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Ke
 
 
 def make_session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
-    """The session of what :func:`stylize` takes.
+    """The session for the arguments of :func:`stylize`.
 
     Raises:
         InputError: anything given cannot be used.

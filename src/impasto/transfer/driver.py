@@ -1,4 +1,4 @@
-"""The loop over a painting's steps: the one that every caller drives, and that others command while it runs."""
+"""The loop over a painting's steps. Every caller runs this one loop, and other threads may command it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Driven(Protocol):
-    """What is driven: a :class:`impasto.transfer.painting.Painting`, or a recording of one in a run's folder."""
+    """A :class:`impasto.transfer.painting.Painting`, or the recording of one in a run's folder."""
 
     def __iter__(self) -> Iterator[Step]: ...
 
@@ -26,16 +26,16 @@ class Driven(Protocol):
 
 
 class Driver:
-    """Iterates over the steps, and between two of them does what was asked for.
+    """Iterates over the steps, and carries out commands between two steps.
 
     One thread iterates. Any thread may call :meth:`stop`, :meth:`pause`, :meth:`go_on`, :meth:`change`, :meth:`undo`
-    and :meth:`preview`; what they return is ready once the iterating thread has come to it, and cancelled when the
-    painting ends before.
+    and :meth:`preview`. Each returns a future. The iterating thread completes the future after the current step; the
+    future is cancelled if the painting ends first.
 
     Attributes:
         last: the newest step.
         notes: of all steps so far.
-        stopped: whether :meth:`stop` ended it.
+        stopped: whether :meth:`stop` ended the loop.
 
     Example:
         >>> driver = Driver(impasto.iterate("photo.jpg", "painting.jpg"))  # doctest: +SKIP
@@ -62,17 +62,21 @@ class Driver:
                 self._obey()
         finally:
             self._ended = True
-            self._obey()  # cancels what nobody will come to
+            self._obey()  # cancels the commands that came too late
 
     @property
     def newest(self) -> Step:
-        """The newest step, of a painting that has one."""
+        """The newest step.
+
+        Raises:
+            TypeError: there has been none.
+        """
         if self.last is None:
             raise TypeError("a painting without steps")
         return self.last
 
     def stop(self) -> Future[None]:
-        """End after the step under way."""
+        """End the loop after the current step."""
 
         def stop() -> None:
             self.stopped = True
@@ -80,7 +84,7 @@ class Driver:
         return self._ask(stop)
 
     def pause(self) -> Future[None]:
-        """Wait after the step under way, until :meth:`go_on` or :meth:`stop`; commands are obeyed meanwhile."""
+        """Wait after the current step until :meth:`go_on` or :meth:`stop`. Other commands are still carried out."""
 
         def pause() -> None:
             self._paused = True
@@ -96,15 +100,15 @@ class Driver:
         return self._ask(go_on)
 
     def change(self, **settings: Any) -> Future[Mapping[str, Any]]:
-        """:meth:`impasto.transfer.painting.Painting.change`; its errors are the future's."""
+        """Call :meth:`impasto.transfer.painting.Painting.change`; the future has its result or its error."""
         return self._ask(lambda: self._driven.change(**settings))
 
     def undo(self, to: int | None = None) -> Future[int]:
-        """:meth:`impasto.transfer.painting.Painting.undo`; its errors are the future's."""
+        """Call :meth:`impasto.transfer.painting.Painting.undo`; the future has its result or its error."""
         return self._ask(lambda: self._driven.undo(to))
 
     def preview(self, side: int) -> Future[Tensor]:
-        """The picture after the step under way, finished, (1, 3, H, W) in [0, 1], its long side at most ``side``."""
+        """The finished picture after the current step, (1, 3, H, W) in [0, 1], its long side at most ``side``."""
 
         def preview() -> Tensor:
             image = self.newest.image
@@ -125,7 +129,7 @@ class Driver:
                 future.set_exception(error)
 
         self._commands.put(obey)
-        if self._ended:  # perhaps between its last look and now
+        if self._ended:  # perhaps since the loop last looked for commands
             self._obey()
         return future
 

@@ -6,7 +6,9 @@ last bit, however it was come by. Docs: ``docs/steering.md``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from impasto.engine.solvers.state import State, clone
@@ -14,13 +16,14 @@ from impasto.engine.steering import Course, Steering
 from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe
+from impasto.transfer.pace import Pace
 
 UNDO_BYTES = 300_000_000
 """Memory for states to go back to: two or three of a picture of 512 pixels, a dozen at 256."""
 
 
 class Steered(Protocol):
-    """What a painting steers: the settings, and what they make of each step."""
+    """What a painting changes: the settings, and the course that follows from them."""
 
     @property
     def recipe(self) -> Recipe:
@@ -32,7 +35,7 @@ class Steered(Protocol):
         ...
 
     def change(self, done: int, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Let settings be others from the step after ``done`` iterations on; those that are others now."""
+        """Change settings from the step after ``done`` iterations on. Returns those that have changed."""
         ...
 
     def forget_changes(self, done: int) -> None:
@@ -45,13 +48,15 @@ Begin = Callable[[Steering, State | None], Iterator[Step]]
 
 
 class Painting(Iterator[Step]):
-    """The steps of one picture, and the hand on them.
+    """Iterates over the steps of one picture. Between two steps, settings can be changed and steps undone.
 
     Args:
-        steered: whose picture it is; changes go into its recipe.
-        begin: starts painting.
-        resume: where.
-        undo_bytes: memory for states that can be gone back to at once; to others it is painted again.
+        steered: the session. Changes go into its recipe.
+        begin: starts the engine.
+        pace: measures the steps.
+        resume: the state to resume from.
+        undo_bytes: memory for snapshots. An undo to a snapshot is immediate; any other recomputes the steps since the
+            newest snapshot before it.
 
     Example:
         >>> for step in (painting := impasto.iterate("photo.jpg", "painting.jpg")):  # doctest: +SKIP
@@ -59,14 +64,17 @@ class Painting(Iterator[Step]):
         ...         painting.change(style_weight=60)
     """
 
-    def __init__(self, steered: Steered, begin: Begin, *, resume: State | None, undo_bytes: int) -> None:
-        self._steered, self._begin = steered, begin
+    def __init__(
+        self, steered: Steered, begin: Begin, pace: Pace, *, resume: State | None, undo_bytes: int
+    ) -> None:
+        self._steered, self._begin, self._pace = steered, begin, pace
         self._steering = Steering(limit=undo_bytes)
         self._done = int(clone(resume["position"])[-1]) if resume is not None else 0
         self._planned: int | None = None
         self._steer()
         self._steps = begin(self._steering, resume)
         self._ended = False
+        self._goes_back = False  # the next step may recompute others
 
     @property
     def recipe(self) -> Recipe:
@@ -82,6 +90,7 @@ class Painting(Iterator[Step]):
         return self
 
     def __next__(self) -> Step:
+        started = time.perf_counter()
         try:
             step = next(self._steps)
         except StopIteration:
@@ -95,22 +104,25 @@ class Painting(Iterator[Step]):
                 f"device: expected what Apple's GPUs compute, got: {what}; set PYTORCH_ENABLE_MPS_FALLBACK=1 in the "
                 'environment, which leaves this to the processor, or take the device "cpu"'
             ) from None
+        if step.done == self._done + 1 and not self._goes_back:
+            self._pace.add(step.level, step.iteration, time.perf_counter() - started)
+        self._goes_back = False
         self._done, self._planned = step.done, step.planned
-        return step
+        return replace(step, seconds_left=self._pace.left(step))
 
     def close(self) -> None:
-        """Stop; the last step's picture is still there."""
+        """Stop. The last step's picture stays available."""
         self._steps.close()  # type: ignore[attr-defined]  # it is a generator
 
     def change(self, **settings: Any) -> Mapping[str, Any]:
-        """Let settings be others from the next step on.
+        """Change settings from the next step on.
 
         Args:
-            settings: those of :data:`impasto.recipes.fields.CHANGEABLE`, or a ``strength``, which is measured and
-                becomes a style weight. Layers are those that there are from the beginning; 0 leaves one out.
+            settings: any of :data:`impasto.recipes.fields.CHANGEABLE`, or a ``strength``, which is measured and
+                becomes a style weight. Layers cannot be added; a weight of 0 leaves a layer out.
 
         Returns:
-            those that are others now, as they stand in the recipe.
+            the settings that have changed, as they are in the recipe. Setting the current value again is a no-op.
 
         Raises:
             InputError: a setting that cannot be changed while painting, a value out of range, a mask that
@@ -123,24 +135,26 @@ class Painting(Iterator[Step]):
         return changed
 
     def undo(self, to: int | None = None) -> int:
-        """Go on from where ``to`` iterations had been done, as if nothing had come after: picture, solver, settings.
+        """Go back to ``to`` iterations: picture, solver and settings are as they were then.
 
-        A change that was made there is undone too. The next step is the one after, to the last bit the same as it
-        was, or would have been; where no state is kept near enough, what lies between is painted again.
+        A change that was made after ``to`` iterations is undone too. The next step is bit-identical to the one that
+        followed, or would have followed. Iterations since the newest snapshot are silently recomputed.
 
         Args:
-            to: iterations; without it where the newest change was made.
+            to: iterations done; None goes back to the newest change.
 
         Returns:
             iterations done now.
 
         Raises:
-            ParameterError: it is not so far yet, or there is no change.
+            ParameterError: fewer iterations have been done, or there is no change.
         """
         if to is None:
             to = max((each.at for each in self.recipe.changes if each.at <= self._done), default=None)
             if to is None:
-                raise ParameterError("undo: expected a change before, got none; say to which iteration")
+                raise ParameterError(
+                    "undo: expected a change to undo, got none; give the iteration to go back to"
+                )
         if isinstance(to, bool) or not isinstance(to, int) or not 0 <= to <= self._done:
             raise ParameterError(f"undo: expected 0 to {self._done} iterations, got {to!r}")
         self._steered.forget_changes(to)
@@ -149,7 +163,7 @@ class Painting(Iterator[Step]):
         if self._ended and to < self._done:
             self._steps, self._ended = self._begin(self._steering, None), False
         if to < self._done:
-            self._done, self._planned = to, None
+            self._done, self._planned, self._goes_back = to, None, True
         return to
 
     def _steer(self) -> None:

@@ -16,7 +16,8 @@ from impasto.engine.pyramid import Level
 from impasto.errors import ParameterError
 from impasto.geometry import Size
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.duration import duration
+from impasto.transfer.forecast import Forecast, forecast
+from impasto.transfer.pace import corrected
 from impasto.transfer.peak_memory import available, peak
 
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
@@ -30,7 +31,7 @@ class Plan:
         recipe: with the tiles and the history that fit.
         levels: sizes and iterations.
         memory: the most at any time, in bytes; of the process on a CPU, of the allocator on a GPU.
-        seconds: from start to saved picture.
+        forecast: the seconds of each part.
         limit: bytes there are.
         notes: what had to be changed to make it fit, one line each.
     """
@@ -38,9 +39,14 @@ class Plan:
     recipe: Recipe
     levels: tuple[Level, ...]
     memory: int
-    seconds: float
+    forecast: Forecast
     limit: int
     notes: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From start to saved picture."""
+        return self.forecast.total(self.levels)
 
 
 def draw_up(
@@ -105,8 +111,9 @@ def draw_up(
         for name in ("tile", "history_memory")
         if getattr(best, name) != getattr(recipe, name)
     ]
-    seconds = duration(with_margin(best), network, wide(levels), device=device, dtype=dtype)
-    return Plan(best, tuple(levels), needed, seconds, limit, tuple(changes))
+    expected = forecast(with_margin(best), network, wide(levels), device=device, dtype=dtype)
+    expected = corrected(expected, best, levels, device=device, dtype=dtype)
+    return Plan(best, tuple(levels), needed, expected, limit, tuple(changes))
 
 
 def with_history_for(recipe: Recipe, device: torch.device, limit: int) -> Recipe:

@@ -1,4 +1,4 @@
-"""One picture being painted: its pictures read, its settings checked and planned, its steps and their changes."""
+"""A session paints one picture: it reads the pictures, checks and plans the settings, and drives the engine."""
 
 from __future__ import annotations
 
@@ -27,23 +27,26 @@ from impasto.recipes.recipe import Recipe
 from impasto.transfer.engine import Materials
 from impasto.transfer.engines import ENGINES
 from impasto.transfer.optimizing import Optimizing
+from impasto.transfer.pace import Pace, learn
 from impasto.transfer.painting import Painting
 from impasto.transfer.pictures import Pictures, Sources, read_pictures
 from impasto.transfer.resources import Resources
 from impasto.transfer.result import Result
 
+_IMPORTING = 1.5  # seconds until a command has imported torch and begins
+
 
 @dataclass(frozen=True)
 class Limits:
-    """What a session may take.
+    """Limits of a session.
 
     Attributes:
-        max_pixels: larger pictures are refused from their header.
-        memory: bytes that may be used; None takes what the machine has free. Tiles and the optimiser's history are
-            made smaller to fit.
+        max_pixels: pictures with more pixels are refused before they are decoded.
+        memory: bytes that may be used; None is the machine's free memory. The planner makes tiles and the solver's
+            history smaller to fit.
 
     Raises:
-        ParameterError: a limit that lets nothing through.
+        ParameterError: ``max_pixels`` is below 1.
     """
 
     max_pixels: int = 100_000_000
@@ -55,26 +58,26 @@ class Limits:
 
 
 class Session:
-    """One picture being painted: everything checked and planned, ready to iterate.
+    """Paints one picture. A new session has checked and planned everything and is ready to iterate.
 
-    The network is loaded by :meth:`load`, at the latest when iterating begins.
+    :meth:`load` loads the network, at the latest when iteration begins.
 
     Args:
-        recipe: the settings; its engine paints.
+        recipe: the settings, with the engine's name.
         sources: the pictures.
-        limits: what it may take.
-        encoder: a network of the caller's own, when the recipe's is "custom".
-        asked: which of the settings were given here and now; None: all. The others were written down, perhaps on
-            another machine, and what this one does not have gives way to what it has.
-        keep_plan: take the recipe's tiles, history and weights as they are: what is resumed must go on as it began.
+        limits: of memory and pixels.
+        encoder: a network of the caller's own, where the recipe's is "custom".
+        asked: names of the settings that the user gave now; None: all. The other settings come from a saved recipe,
+            perhaps from another machine. A device or a precision that this machine lacks is replaced in those.
+        keep_plan: keep the recipe's tiles, history and weights, since a resumed run must be bit-identical.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
-        resources: reads the pictures and loads the network; one that is shared is read and loaded once.
+        resources: reads the pictures and loads the network.
 
     Attributes:
-        plan: what it will take; None for networks whose memory is not known.
+        plan: memory and time; None for a network whose memory is not known.
 
     Raises:
-        InputError: anything given cannot be used. Options are judged first, then pictures, then sizes and memory.
+        InputError: anything given cannot be used. Options are checked first, then pictures, then sizes and memory.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class Session:
         resources: Resources | None = None,
     ) -> None:
         self._started, limits = time.perf_counter(), limits or Limits()
-        resources = resources or Resources()
+        self._shares, resources = resources is not None, resources or Resources()
         self._check(recipe, sources, encoder)
         replaced: tuple[str, ...] = ()
         if asked is not None:
@@ -118,20 +121,20 @@ class Session:
         _check_pixels("size: a result", self.size, limits.max_pixels)
         self.engine.check_changes(self.recipe)
         self.plan = None if keep_plan else self.engine.plan(self.recipe, limits.memory)
-        if self.plan is None:  # no other limit
+        if self.plan is None:  # nothing else limits their memory
             for size in self.levels[-1].styles:
                 _check_pixels("style_size, style_scale: a style", size, limits.max_pixels)
         else:
             self.recipe = self.plan.recipe
             self.notes += self.plan.notes
-        # What is resumed has its weights, and they may not change in the last bit.
+        # A resumed run has its weights, and a new measurement could differ in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self._loaded = False
         self.seconds = {"read": time.perf_counter() - self._started}
 
     @staticmethod
     def _check(recipe: Recipe, sources: Sources, encoder: Encoder | None) -> None:
-        """Refuse what can be refused before a picture is read."""
+        """Check the settings, before a picture is read."""
         if not sources.styles:
             raise ParameterError("style: expected at least one picture, got none")
         recipe.check_styles(len(sources.styles))
@@ -139,7 +142,7 @@ class Session:
 
     @property
     def levels(self) -> Sequence[Level]:
-        """The sizes that are worked at, coarse to fine."""
+        """The sizes that the engine works at, coarse to fine."""
         return self.engine.levels
 
     @property
@@ -149,19 +152,19 @@ class Session:
 
     @property
     def content(self) -> Tensor:
-        """The content picture as it is compared with, (1, 3, H, W) in [0, 1]."""
+        """The content picture, recoloured if the recipe says so, (1, 3, H, W) in [0, 1]."""
         return self._pictures.content
 
     @property
     def styles(self) -> Sequence[Tensor]:
-        """The style pictures as they are compared with."""
+        """The style pictures, recoloured if the recipe says so, (1, 3, H, W) in [0, 1]."""
         return self._pictures.styles
 
     def load(self) -> None:
-        """Load the network, once. With it the recipe's strength becomes a style weight.
+        """Load the network, once. The recipe's strength then becomes a style weight.
 
         Raises:
-            InputError: its weights cannot be used, or there is nothing to balance.
+            InputError: the network's weights cannot be used, or the strength cannot be measured.
         """
         if not self._loaded:
             started = time.perf_counter()
@@ -179,10 +182,10 @@ class Session:
         return self.steps()
 
     def steps(self, resume: State | None = None, *, undo_bytes: int = 0) -> Painting:
-        """Paint, from the start or from what :meth:`Step.state` gave.
+        """The steps, from the start or from a state of :meth:`impasto.engine.step.Step.state`.
 
         Args:
-            undo_bytes: memory for states that can be gone back to at once.
+            undo_bytes: memory for snapshots, which make an undo immediate.
         """
         if self.plan is not None:
             undo_bytes = min(undo_bytes, self.plan.limit - self.plan.memory)
@@ -191,10 +194,12 @@ class Session:
         def begin(steering: Steering, resume: State | None) -> Iterator[Step]:
             return self.engine.steps(self.recipe, steering, resume)
 
-        return Painting(self, begin, resume=resume, undo_bytes=undo_bytes)
+        self._pace = Pace(self.levels, None if self.plan is None else self.plan.forecast)
+        self._resumed = resume is not None
+        return Painting(self, begin, self._pace, resume=resume, undo_bytes=undo_bytes)
 
     def evaluate(self, done: int = 0) -> Evaluate:
-        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
+        """The objective at the final size, of pictures in [0, 1], with the settings after ``done`` iterations.
 
         Raises:
             ParameterError: the engine has no objective.
@@ -207,18 +212,18 @@ class Session:
     # --- changes while painting -----------------------------------------------------------------------------
 
     def course(self, done: int) -> Course:
-        """What the step after ``done`` iterations goes by; the same objective is the same ``prepare``."""
+        """The course of the step after ``done`` iterations. Equal objectives have the same ``prepare``."""
         self.load()
         return self.engine.course(self.recipe, done)
 
     def change(self, done: int, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Let settings be others from the step after ``done`` iterations on.
+        """Change settings from the step after ``done`` iterations on.
 
         Args:
-            given: name -> value; a strength is measured, and becomes the weight that it comes to.
+            given: name -> value. A strength is measured and becomes a style weight.
 
         Returns:
-            those that are others now.
+            the settings that have changed.
 
         Raises:
             InputError: a setting that cannot be changed while painting, a value out of range, or a mask that
@@ -253,7 +258,7 @@ class Session:
         self.recipe = self.recipe.before(done)
 
     def _take_all_masks(self) -> None:
-        """Read the masks of the recipe and of its changes; it has their hashes then."""
+        """Read the masks of the recipe and of its changes, and write their hashes into it."""
         changes = tuple(
             each
             if each.regions is None
@@ -264,7 +269,7 @@ class Session:
         self.recipe = self.recipe.model_copy(update={"regions": regions, "changes": changes})
 
     def _take_masks(self, settings: Recipe) -> tuple[RegionOf, ...]:
-        """The regions with the hashes of their masks, which are read."""
+        """Read the masks of the regions; returns the regions with the masks' hashes."""
         masks = self._masks.read(settings)
         self.notes += tuple(note for note in masks.notes if note not in self.notes)
         return masks.recipe.regions
@@ -272,8 +277,10 @@ class Session:
     # --- the end --------------------------------------------------------------------------------------------
 
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
-        """The result as it stands after ``last``: the picture at its final size, judged as it will be saved."""
+        """The result after ``last``: the picture at its final size, with the losses of the saved picture."""
+        started = time.perf_counter()
         painted = self.engine.painted(self.recipe, last)
+        self._learn(time.perf_counter() - started)
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
@@ -290,6 +297,21 @@ class Session:
             stopped=last.done != last.planned,
         )
 
+    def _learn(self, end: float) -> None:
+        """Keep what the picture has taken, for the next plan."""
+        if self.plan is None or self._resumed or self.recipe.changes:
+            return
+        learn(
+            self._pace,
+            self.plan.forecast,
+            self.recipe,
+            self.levels,
+            start=None if self._shares else _IMPORTING + self.seconds["read"] + self.seconds["network"],
+            end=end,
+            device=self.device,
+            dtype=self.dtype,
+        )
+
 
 class _SessionMasks:
     """The masks of a recipe and of its changes, each read once."""
@@ -299,7 +321,7 @@ class _SessionMasks:
         self._masks: dict[tuple[RegionOf, ...], Masks] = {}
 
     def read(self, settings: Recipe) -> Masks:
-        """Read the masks of those settings; their recipe has the hashes.
+        """Read the masks of the settings; the recipe of the result has their hashes.
 
         Raises:
             InputError: a mask cannot be used.
@@ -316,12 +338,12 @@ class _SessionMasks:
         return masks
 
     def of(self, settings: Recipe) -> Masks:
-        """The masks of settings that have been read."""
+        """The masks of settings, read before."""
         return replace(self._masks[settings.regions], recipe=settings)
 
 
 def _finish(pictures: Pictures, masks: _SessionMasks, settings: Recipe) -> Finish:
-    """What becomes of a picture that is looked at. Nothing of the session is in it, which keeps the function."""
+    """How a picture is finished. The function does not refer to the session, which refers to the function."""
     put_back, colored = masks.of(settings).finish(pictures.photo), pictures.colored
     content, photo_finish = pictures.content, settings.photo_finish
     return lambda painted: put_back(colored(recolored_photo(painted, content, photo_finish)))
