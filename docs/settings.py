@@ -121,7 +121,7 @@ def keywords() -> str:
         "    recipe: Recipe | None",
         "    memory: str | int | None",
         "    max_pixels: int",
-        "    progress: Callable[[int, int | None], None] | None",
+        "    progress: Callable[[int, int | None], None] | bool | None",
     ]
     return "\n".join(lines) + "\n"
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 
 class ImpastoError(Exception):
@@ -54,7 +56,11 @@ class MissingExtraError(InputError):
 
     def __init__(self, what: str, *, extra: str) -> None:
         super().__init__(f"{what} needs an optional package: pip install 'impasto[{extra}]'")
-        self.extra = extra
+        self.what, self.extra = what, extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickle calls the class with the finished message alone, which a worker's error could not come through.
+        return partial(type(self), self.what, extra=self.extra), (), self.__dict__
 
 
 class OutputError(ImpastoError):
@@ -66,8 +72,10 @@ class DivergedError(ImpastoError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ParameterError:
-    """The error for a misspelt name: says what is known and, if one is near, which was meant."""
+    """The error for a misspelt name: the nearest known names, or all of them where none is near."""
     names = list(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return ParameterError(f"{kind}: unknown name {name!r}{hint} (known: {', '.join(names)})")
+    near = [repr(each) for each in get_close_matches(name, names, n=3, cutoff=0.5)]
+    if near:
+        meant = " or ".join((", ".join(near[:-1]), near[-1])) if len(near) > 1 else near[0]
+        return ParameterError(f"{kind}: unknown name {name!r}; did you mean {meant}?")
+    return ParameterError(f"{kind}: unknown name {name!r} (known: {', '.join(names)})")

@@ -18,6 +18,7 @@ from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
 from impasto.transfer.pictures import Sources
 from impasto.transfer.planner import Plan
+from impasto.transfer.resources import Resources
 from impasto.transfer.result import Result
 from impasto.transfer.session import Limits, Session
 
@@ -49,8 +50,8 @@ def stylize(
             pixels; 0 keeps the content's), ``style_weight`` or ``strength``, ``steps`` and ``seed``.
             ``init`` and ``palette`` may also be pictures. ``encoder`` may be a network of your own
             (:func:`impasto.from_module`). Four options are no settings. ``recipe`` repeats a recipe. Pictures of more
-            than ``max_pixels`` are refused. ``memory`` ("4GB") limits the memory. ``progress`` is called with (bytes
-            done, bytes in all) while weights are downloaded.
+            than ``max_pixels`` are refused. ``memory`` ("4GB") limits the memory. ``progress=True`` shows a progress
+            bar, also in a notebook; a function is called with (bytes done, bytes in all) while weights are downloaded.
 
     Returns:
         the picture, with the recipe that paints it again.
@@ -62,7 +63,29 @@ def stylize(
     Example:
         >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
     """
-    session = make_session(content, style, options)
+    if options.get("progress") is not True:
+        return run(make_session(content, style, options), on_step)
+    from impasto.transfer.progress_bar import ProgressBar
+
+    with ProgressBar() as bar:
+        session = make_session(content, style, {**options, "progress": bar.download})
+        session.load()
+        bar.begin(session)
+
+        def both(step: Step) -> None:
+            bar.step(step)
+            if on_step is not None:
+                on_step(step)
+
+        return run(session, both)
+
+
+def run(session: Session, on_step: Callable[[Step], object] | None = None) -> Result:
+    """Paint a session to its end.
+
+    Raises:
+        DivergedError: the optimisation cannot go on.
+    """
     driver = Driver(session.steps())
     for step in driver:
         if on_step is not None:
@@ -82,8 +105,16 @@ def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Ke
     return make_session(content, style, options).plan
 
 
-def make_session(content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]) -> Session:
+def make_session(
+    content: Source,
+    style: Source | Sequence[Source],
+    options: Mapping[str, Any],
+    resources: Resources | None = None,
+) -> Session:
     """The session for the arguments of :func:`stylize`.
+
+    Args:
+        resources: reads the pictures and loads the network.
 
     Raises:
         InputError: anything given cannot be used.
@@ -119,5 +150,6 @@ def make_session(content: Source, style: Source | Sequence[Source], options: Map
         limits=Limits(max_pixels, None if memory is None else parse_memory(memory)),
         encoder=encoder,
         asked=asked,
-        progress=progress,
+        progress=progress if callable(progress) else None,
+        resources=resources,
     )

@@ -100,4 +100,4 @@ class Keywords(TypedDict, total=False):
     recipe: Recipe | None
     memory: str | int | None
     max_pixels: int
-    progress: Callable[[int, int | None], None] | None
+    progress: Callable[[int, int | None], None] | bool | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from impasto import images
+from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A finished picture.
 
@@ -50,14 +52,44 @@ class Result:
         """(width, height) in pixels."""
         return self.image.shape[-1], self.image.shape[-2]
 
-    def to_array(self) -> np.ndarray[Any, Any]:
-        """(H, W, 3) uint8, or (H, W, 4) with alpha."""
+    def to_array(self, *, channels: Literal["rgb", "bgr"] = "rgb") -> np.ndarray[Any, Any]:
+        """The picture as (H, W, 3) uint8, or (H, W, 4) with alpha, C-contiguous.
+
+        Args:
+            channels: the order of the colours; "bgr" for OpenCV. Alpha stays last.
+
+        Raises:
+            ParameterError: another order.
+        """
+        if channels not in ("rgb", "bgr"):
+            raise ParameterError(f"channels: expected rgb or bgr, got {channels!r}")
         rounded = (self.image[0] * 255.0).round().clamp(0, 255).to(torch.uint8)
-        return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())
+        values = rounded.permute(1, 2, 0).cpu().numpy()
+        if channels == "bgr":
+            values = values[:, :, [2, 1, 0, *range(3, values.shape[2])]]
+        return np.ascontiguousarray(values)
 
     def to_pil(self) -> PIL.Image.Image:
         """The picture as a PIL image."""
         return PIL.Image.fromarray(self.to_array())
+
+    def show(self) -> None:
+        """Show the picture in the system's viewer."""
+        self.to_pil().show()
+
+    def _repr_png_(self) -> bytes:
+        """The picture, for notebooks."""
+        buffer = io.BytesIO()
+        self.to_pil().save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        stopped = ", stopped" if self.stopped else ""
+        return (
+            f"<Result {width}x{height}, {self.steps} steps, loss {self.loss:.4g}, "
+            f"{self.seconds['total']:.1f} s on {self.device} in {self.precision}{stopped}>"
+        )
 
     def save(self, path: str | os.PathLike[str], *, bits: Literal[8, 16] = 8) -> Path:
         """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe inside; whole or not at all.
