@@ -175,7 +175,7 @@ def test_what_failed(impasto: Command, folder: Path, thin: None, monkeypatch: py
         (("--grid", "encoder=vgg19,alexnet"), "encoder: expected"),
         (("--grid", "preset=impasto,gatis"), "did you mean 'gatys'"),
         (("--grid", "style_layers=relu9_9"), "relu9_9"),
-        (("--grid", "strength=0.5", "--style-weight", "3"), "strength: expected alone"),
+        (("--grid", "strength=0.5", "--style-weight", "3"), "strength: expected without weights"),
         (("--style-weights", "1,2"), "each style by itself"),
         (("--jobs", "0"), "--jobs: expected 1 or more, got 0"),
         (("--jobs", "two"), "expected a whole number"),

@@ -75,8 +75,8 @@ def test_every_setting_of_a_recipe_is_an_axis() -> None:
         (["style_weight=1e3,1000"], "style_weight: expected each value once, got 1000 twice"),
         (["size=64", "size=65"], "expected each setting once, got size twice"),
         (["style_layers=relu1_1=x"], "expected a number after relu1_1="),
-        (["content=a.png"], "content cannot be varied"),
-        (["measured_for=a"], "measured_for cannot be varied"),
+        (["content=a.png"], "expected a setting that can vary within a pair of pictures, got content"),
+        (["measured_for=a"], "pair of pictures, got measured_for"),
     ],
 )
 def test_what_is_no_grid(texts: list[str], named: str) -> None:
@@ -137,7 +137,7 @@ def test_pairs_of_one_name_are_told_apart() -> None:
 
 
 def test_a_combination_that_cannot_be() -> None:
-    with pytest.raises(ParameterError, match="strength: expected alone"):
+    with pytest.raises(ParameterError, match="strength: expected without weights"):
         _variants(["a.png"], ["b.png"], strength=[0.5], style_weight=[1.0])
 
 

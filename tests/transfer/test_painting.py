@@ -172,7 +172,7 @@ def test_a_strength_becomes_a_weight(pictures: tuple[Path, list[Path]]) -> None:
     next(painting)
     assert painting.change(strength=0.8) == {"style_weight": measured}
     assert painting.recipe.strength == 0.4
-    with pytest.raises(ParameterError, match="strength: expected alone"):
+    with pytest.raises(ParameterError, match="strength: expected without weights"):
         painting.change(strength=0.8, style_weight=3)
     list(painting)
 
@@ -191,12 +191,12 @@ def test_a_strength_becomes_a_weight(pictures: tuple[Path, list[Path]]) -> None:
         ({"style_weights": (1.0,)}, r"style_weights: expected one for each of 2 styles, got 1"),
         (
             {"style_layers": {"relu3_4": 1}},
-            r"style_layers: expected layers that there are from the beginning",
+            r"style_layers: expected layers of the initial style_layers",
         ),
-        ({"style_weight": 0, "content_weight": 0}, r"expected one above 0, got nothing to minimise"),
+        ({"style_weight": 0, "content_weight": 0}, r"expected a weight above 0, got nothing to minimise"),
         (
             {"regions": [{"name": "a", "mask": "left.png", "style": 3}]},
-            r"region a: expected a style out of 2",
+            r"region a: expected a style from 1 to 2",
         ),
     ],
 )
@@ -234,7 +234,7 @@ def test_where_nothing_can_be_changed_or_undone(pictures: tuple[Path, list[Path]
     [
         ([{"at": 12, "style_weight": 3}], "after fewer iterations than the 12 there are, got one after 12"),
         ([{"at": 3, "tv_weight": 1}, {"at": 3, "tv_weight": 2}], "in order, .* got one after 3"),
-        ([{"at": 3, "size": 64}], r"changes\.0\.size: no such setting"),
+        ([{"at": 3, "size": 64}], r"changes\.0\.size: expected a known setting"),
         ([{"at": 3, "style_weight": 0, "content_weight": 0}], "after 3 iterations: .* nothing to minimise"),
     ],
 )

@@ -250,7 +250,7 @@ def _parsed(options: object, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
-    from impasto.recipes.presets import reopen, resolve
+    from impasto.recipes.presets import load_written, resolve
     from impasto.recipes.validation import read_toml
 
     if file is None:
@@ -268,7 +268,7 @@ def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
         from impasto import images
 
         text = images.read_metadata(file)
-    return reopen(read_toml(text, name=file.name), given)
+    return load_written(read_toml(text, name=file.name), given)
 
 
 def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
