@@ -171,7 +171,7 @@ class ObjectiveOptions(NetworkOptions):
     mask: Annotated[list[str] | None, _REGION] = None
     style_mask: Annotated[list[str] | None, _REGION] = None
     region: Annotated[list[str] | None, _REGION] = None
-    recipe: Annotated[Path | None, Parameter(group=_GROUPS["How it is painted"])] = None
+    recipe: Annotated[Path | None, Parameter(group=_GROUPS["Optimisation"])] = None
 
     def build_recipe(self, changes: Mapping[str, Any] | None = None) -> Recipe:
         """The recipe of a preset, a .toml file or a painted picture, with what was given.
@@ -210,7 +210,7 @@ class Options(ObjectiveOptions):
         picture takes.
     """
 
-    quality: Annotated[Quality | None, Parameter(group=_GROUPS["How it is painted"])] = None
+    quality: Annotated[Quality | None, Parameter(group=_GROUPS["Optimisation"])] = None
     memory: Annotated[str | None, Parameter(group=_GROUPS["Machine"])] = None
 
     def given(self) -> set[str]:
