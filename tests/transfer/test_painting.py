@@ -232,8 +232,14 @@ def test_where_nothing_can_be_changed_or_undone(pictures: tuple[Path, list[Path]
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([{"at": 12, "style_weight": 3}], "after fewer iterations than the 12 there are, got one after 12"),
-        ([{"at": 3, "tv_weight": 1}, {"at": 3, "tv_weight": 2}], "in order, .* got one after 3"),
+        (
+            [{"at": 12, "style_weight": 3}],
+            "expected increasing iterations below 12, the number of steps, got a change after 12",
+        ),
+        (
+            [{"at": 3, "tv_weight": 1}, {"at": 3, "tv_weight": 2}],
+            "expected increasing iterations .* got a change after 3",
+        ),
         ([{"at": 3, "size": 64}], r"changes\.0\.size: expected a known setting"),
         ([{"at": 3, "style_weight": 0, "content_weight": 0}], "after 3 iterations: .* nothing to minimise"),
     ],
@@ -317,7 +323,7 @@ def test_killed_while_undoing(
             _turn(recording, step)
             if step.done == 7:
                 break
-        name = {"checkpoints": "forget_events_after", "events": "replace_recipe", "line": "write_summary"}
+        name = {"checkpoints": "drop_events_after", "events": "replace_recipe", "line": "write_summary"}
         name |= {"recipe": "append", "summary": "write_checkpoint"}
         if moment in name:
             monkeypatch.setattr(recording.folder, name[moment], _cut)
@@ -358,7 +364,9 @@ def test_masks_changed_in_a_folder_are_found_from_anywhere(
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
     mask = tmp_path / "left.png"
     mask.write_bytes((tmp_path / "all.png").read_bytes())
-    with pytest.raises(ParameterError, match=r"mask left .*left\.png has changed since"):
+    with pytest.raises(
+        ParameterError, match=r"expected the mask left picture that .* got a changed .*left\.png"
+    ):
         go_on(run, back_to=8)
 
 
@@ -401,7 +409,7 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
 
     with pytest.raises(PowerCutError):
         stylize(run, *pictures, on_step=stop, **OPTIONS)
-    with pytest.raises(ParameterError, match=r"run: expected 0 to 8 iterations to go back to, got 9"):
+    with pytest.raises(ParameterError, match=r"run: expected 0 to 8 iterations to rewind to, got 9"):
         go_on(run, back_to=9)
     before = (run / "recipe.toml").read_bytes()
     with pytest.raises(ParameterError, match="change: style_weight: expected"):
@@ -422,7 +430,7 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
         ("undo", 12),
         ("change", 3),
     ]
-    with pytest.raises(ParameterError, match="this run is done"):
+    with pytest.raises(ParameterError, match="expected an unfinished run"):
         go_on(run, change={"content_weight": 3.0})
 
 

@@ -131,12 +131,12 @@ def run_job(
                 yield Event(name, "painting", step.done, step.planned, step.loss, step.notes)
             last = driver.newest
             if driver.stopped:
-                recording.keep(last)
+                recording.write_checkpoint(last)
             result = session.result(last, notes=driver.notes)
             recording.finish(result)
         except GeneratorExit:  # between two steps: nothing is half done
             if driver.last is not None:
-                recording.keep(driver.last)
+                recording.write_checkpoint(driver.last)
                 recording.finish(session.result(driver.last, notes=driver.notes))
             raise
         except ImpastoError as error:

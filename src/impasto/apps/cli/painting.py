@@ -90,14 +90,14 @@ def paint(
     as_json: bool = False,
 ) -> int:
     """Paint a session to its end or to Ctrl-C, into a run's folder, a file, or both. The exit code."""
-    from impasto.runs.recording import failing
+    from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
     session.load()
     report.begin(session)
     result, path = None, output
     driver = Driver(session.steps() if recording is None else recording)
-    with failing(recording):
+    with recording_failure(recording):
         interrupted = _iterate(driver, report, session, output, save_every, bits)
         last, notes = driver.last, driver.notes
         if recording is not None and recording.last is not last and recording.last is not None:
@@ -107,7 +107,7 @@ def paint(
             raise KeyboardInterrupt
         with undisturbed():
             if driver.stopped and recording is not None:
-                recording.keep(last)
+                recording.write_checkpoint(last)
             result = session.result(last, notes=notes)
             if recording is not None:
                 path = recording.finish(result, bits=bits)
