@@ -331,7 +331,7 @@ def test_events_that_cannot_be_written(
 
 def test_what_cannot_be_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(ParameterError, match=r"expected the folder of a run, found no recipe\.toml"):
+    with pytest.raises(ParameterError, match=r"expected the folder of a run, got no recipe\.toml"):
         go_on(tmp_path)
     _begin(run, pictures, 4)
     with pytest.raises(ParameterError, match="got one with a run; to resume it: impasto resume"):

@@ -24,7 +24,7 @@ import PIL.Image
 
 from impasto.errors import OutputError, ParameterError
 from impasto.figures.charts import Chart, style_of, svg
-from impasto.figures.contact_sheet import fitted
+from impasto.figures.contact_sheet import thumbnail
 from impasto.files import replacing
 from impasto.recipes.fields import Input
 from impasto.recipes.recipe import Recipe
@@ -187,7 +187,7 @@ def _chosen(run_view: RunView, runs: int) -> dict[int, Path]:
 def _image(picture: PIL.Image.Image, *, side: int, limit: float, **attributes: Any) -> ET.Element:
     """The picture as WebP inside an ``img``, made smaller until it has no more than ``limit`` bytes."""
     while True:
-        small = fitted(picture, side)
+        small = thumbnail(picture, side)
         buffer = io.BytesIO()
         small.save(buffer, "WEBP", quality=86, method=3)
         size = buffer.tell()

@@ -41,7 +41,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         text = (path / RECIPE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ParameterError(f"{path}: expected the folder of a run, found no {RECIPE} in it") from None
+        raise ParameterError(f"{path}: expected the folder of a run, got no {RECIPE} in it") from None
     return recipe_from(read_toml(text, name=RECIPE), name=RECIPE)
 
 
