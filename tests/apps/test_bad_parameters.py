@@ -189,7 +189,10 @@ OPTIONS: list[tuple[str, str]] = [
     ("--style-loss relu1_1=patch", "--style-loss: relu1_1: unknown name 'patch'"),
     ("--style-loss relu9_1=patches", "--style-layers: layer of vgg19: unknown name 'relu9_1'"),
     ("--style-loss relu1_1=patches:-1", "style_losses.relu1_1.patches"),
-    ("--style-loss relu1_1=patches --style-layers relu1_1", "--style-layers: expected none with a --style-loss that names layers"),
+    (
+        "--style-loss relu1_1=patches --style-layers relu1_1",
+        "--style-layers: expected none with a --style-loss that names layers",
+    ),
     ("--style-loss patches --size 32", "need at least 48 pixels"),
     ("--content-loss selfsimilarity", "--content-loss"),
     ("--style-layers relu6_1", "--style-layers"),

@@ -174,13 +174,13 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
         _line(root, "grid", plane.x(value), plane.top, plane.x(value), plane.bottom)
         _text(root, _label(value), plane.x(value), plane.bottom + 17, "middle")
     _text(root, chart.across, (plane.left + plane.right) / 2, height - 6, "middle")
-    for value, said in chart.marks:
+    for value, label in chart.marks:
         if plane.across[0] <= value <= plane.across[1]:
             x = plane.x(value)
             _line(root, "mark", x, plane.top, x, plane.bottom)
             # At the bottom, where curves are rare, and on the side with more room.
             right = x < (plane.left + plane.right) / 2
-            _text(root, said, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
+            _text(root, label, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
     for number, curve in enumerate(chart.curves):
         points = thinned(drawable(curve.points))
         if not points:

@@ -180,18 +180,20 @@ def is_done(path: Path) -> bool:
     return (path / RESULT).exists() and status(path) == "done"
 
 
-def _check_same(path: Path, begun: Recipe, wanted: Recipe) -> None:
+def _check_same(path: Path, existing: Recipe, wanted: Recipe) -> None:
     """Check that the existing run in a folder has the wanted settings and pictures.
 
     Raises:
         ParameterError: it has others, or its result is missing.
     """
-    changed = differences(begun, wanted)
+    changed = differences(existing, wanted)
     # The planner sets these; "auto" was replaced by the chosen device and precision.
     derived = ["tile", "history_memory"]
     derived += [name for name in ("device", "precision") if getattr(wanted, name) == "auto"]
     # Measured from the strength.
-    derived += ["style_weight"] if wanted.strength is not None and begun.strength == wanted.strength else []
+    derived += (
+        ["style_weight"] if wanted.strength is not None and existing.strength == wanted.strength else []
+    )
     for name, (old, new) in changed.items():
         if name in derived:
             continue

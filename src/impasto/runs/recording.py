@@ -112,15 +112,8 @@ class Recording:
             notes=session.notes,
             save_every=save_every,
         )
-        if before and before.threads != self._summary.threads:
-            self.notes.append(
-                f"expected {before.threads} threads as before, got {self._summary.threads}: "
-                "the picture may differ in the last bits"
-            )
-        if before and before.precision != self._summary.precision:
-            self.notes.append(
-                f"expected {before.precision} as before, got {self._summary.precision}: details may differ"
-            )
+        if before is not None:
+            self.notes += _machine_differences(before, self._summary)
         folder.drop_events_after(self._summary.done)
         folder.write_summary(self._summary)
         self._board = Board(folder.path, done=self._summary.done) if tensorboard else None
@@ -292,6 +285,17 @@ def with_absolute_masks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
         regions = Change(at=0, regions=settings.get("regions")).absolute().regions
         return settings if regions is None else {**settings, "regions": regions}
     return settings
+
+
+def _machine_differences(before: Summary, now: Summary) -> Iterator[str]:
+    """A note for each property of the computation that differs from before the interruption."""
+    if before.threads != now.threads:
+        yield (
+            f"expected {before.threads} threads as before, got {now.threads}: "
+            "the picture may differ in the last bits"
+        )
+    if before.precision != now.precision:
+        yield f"expected {before.precision} as before, got {now.precision}: details may differ"
 
 
 def _now() -> str:

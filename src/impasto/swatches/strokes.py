@@ -117,12 +117,12 @@ def _lay(
     shade = 1 + rng.normal(0, 0.055, (count, bristles, 1)) + 0.04 * lane[None, :, None]
     rgb = np.clip(colour[:, None] * shade, 0, 1)
     # a rounded, ragged start and end: outer hairs touch later and leave earlier
-    begin = np.clip(rng.normal(lane**2 * 1.4, 0.7, (count, bristles)), 0, 4).astype(int)
+    start = np.clip(rng.normal(lane**2 * 1.4, 0.7, (count, bristles)), 0, 4).astype(int)
     end = 2 * half + 1 - np.clip(rng.normal(lane**2 * 1.8, 1.1, (count, bristles)), 0, 5).astype(int)
     ink = np.concatenate([rgb, np.clip(load, 0.05, 1)[..., None]], -1)
     inks = (ink * 255).astype(int).tolist()
     thick = max(1, round(1.9 * width * draw.im.size[0] / bristles))
     for i in range(count):
         for b in range(bristles):
-            hair = hairs[i, b, begin[i, b] : end[i, b]]
+            hair = hairs[i, b, start[i, b] : end[i, b]]
             draw.line(hair.ravel().tolist(), fill=tuple(inks[i][b]), width=thick)

@@ -54,7 +54,7 @@ def features(
     output
         The picture's file. Without it only numbers are printed.
     size
-        Long side in pixels at which the network sees the picture; 0 keeps the picture's size.
+        Long side in pixels to which the picture is resized; 0 keeps its size.
     channels
         Number of feature maps to show.
     gram

@@ -46,15 +46,13 @@ def reconstruct(
     Parameters
     ----------
     what
-        content: for each layer, a picture with the same features. style: a picture with the same Gram matrices of the
-        first layer, of the first two, and so on.
+        content: a picture with the same features, for each layer. style: with the same Gram matrices, up to each.
     image
         The picture.
     layers
         Layers, such as relu1_2,relu4_2. The default is those of figure 1 of Gatys et al. 2015.
     output
-        File of the contact sheet of the original and the reconstructions. The default is IMAGE-content.png or
-        IMAGE-style.png in this folder.
+        File of the contact sheet. The default is IMAGE-content.png or IMAGE-style.png in this folder.
     pictures
         Also write each picture into this folder.
     size
