@@ -14,7 +14,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from impasto.figures.contact_sheet import plain
+from impasto.figures.contact_sheet import to_ascii
 
 POINTS = 240
 """The most points drawn of a curve; a chart on a screen does not resolve more."""
@@ -223,7 +223,7 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
     sheet = PIL.Image.new("RGB", (width * scale, height * scale), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
     font = PIL.ImageFont.load_default(text * scale)
-    names = [plain(curve.name) for curve in chart.curves]
+    names = [to_ascii(curve.name) for curve in chart.curves]
     legend = max(font.getlength(name) for name in names) + (30 + 8) * scale
     plane = _Plane(
         *chart.ranges(),
@@ -240,7 +240,7 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
         place = (plane.x(value), plane.bottom + 4 * scale)
         draw.text(place, _label(value), _INK, font=font, anchor="ma")
     place = ((plane.left + plane.right) / 2, (height - 0.4 * text) * scale)
-    draw.text(place, plain(chart.across), _INK, font=font, anchor="ms")
+    draw.text(place, to_ascii(chart.across), _INK, font=font, anchor="ms")
     for number, (curve, name) in enumerate(zip(chart.curves, names, strict=True)):
         points = thinned(drawable(curve.points))
         ink = _INKS[number % COLORS]

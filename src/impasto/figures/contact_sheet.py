@@ -57,12 +57,12 @@ def contact_sheet(
     width = max(left + sum(widths) + _GAP * len(widths), 2 * _GAP + _width(title, large))
     sheet = PIL.Image.new("RGB", (width, top + sum(heights) + _GAP * len(heights)), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
-    draw.text((_GAP, _GAP), plain(title), _INK, font=large)
+    draw.text((_GAP, _GAP), to_ascii(title), _INK, font=large)
     x = left
     for at, across in enumerate(widths):
         if at < len(column_labels):
             middle = x + across // 2
-            draw.text((middle, top - 0.4 * text), plain(column_labels[at]), _INK, font=font, anchor="ms")
+            draw.text((middle, top - 0.4 * text), to_ascii(column_labels[at]), _INK, font=font, anchor="ms")
         y = top
         for row, down in zip(pictures, heights, strict=True):
             picture = row[at] if at < len(row) else None
@@ -72,7 +72,7 @@ def contact_sheet(
         x += across + _GAP
     y = top
     for label, down in zip(row_labels, heights, strict=False):
-        draw.text((left - _GAP, y + down // 2), plain(label), _INK, font=font, anchor="rm")
+        draw.text((left - _GAP, y + down // 2), to_ascii(label), _INK, font=font, anchor="rm")
         y += down + _GAP
     return sheet
 
@@ -90,7 +90,7 @@ def labelled(picture: PIL.Image.Image, label: str, *, text: int = 12) -> PIL.Ima
     canvas = PIL.Image.new("RGB", (width, picture.height + round(1.4 * text)), _PAPER)
     canvas.paste(picture, ((width - picture.width) // 2, 0))
     place = (width // 2, canvas.height - round(0.3 * text))
-    PIL.ImageDraw.Draw(canvas).text(place, plain(label), _INK, font=font, anchor="ms")
+    PIL.ImageDraw.Draw(canvas).text(place, to_ascii(label), _INK, font=font, anchor="ms")
     return canvas
 
 
@@ -107,10 +107,10 @@ def thumbnail(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
 
 
 def _width(label: str, font: PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont) -> int:
-    return round(font.getlength(plain(label)))
+    return round(font.getlength(to_ascii(label)))
 
 
-def plain(label: str) -> str:
+def to_ascii(label: str) -> str:
     """The label in ASCII, since Pillow's built-in font has no other characters."""
     return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().replace("\n", " ")
 

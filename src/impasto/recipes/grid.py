@@ -20,7 +20,7 @@ from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import STARTS, Quality
 from impasto.recipes.parsing import parse_setting
 from impasto.recipes.recipe import Recipe
-from impasto.recipes.validation import complaint
+from impasto.recipes.validation import first_error
 
 Grid = Mapping[str, tuple[Any, ...]]
 """Setting -> its values: at least one, all distinct."""
@@ -100,7 +100,9 @@ def check_grid(grid: Mapping[str, Sequence[Any]], *, option: str = "grid") -> Gr
         checked[name] = tuple(_value(name, value, option) for value in values)
         for at, value in enumerate(checked[name]):
             if value in checked[name][:at]:
-                raise ParameterError(f"{option}: {name}: expected each value once, got {shown(value)} twice")
+                raise ParameterError(
+                    f"{option}: {name}: expected each value once, got {format_value(value)} twice"
+                )
     return checked
 
 
@@ -120,7 +122,7 @@ def _value(name: str, value: Any, option: str) -> Any:
                 return adapter.validate_python(int(value))
             except ValidationError:
                 pass
-        raise ParameterError(complaint(error, f"{option}: {name}", with_location=False)) from None
+        raise ParameterError(first_error(error, f"{option}: {name}", with_location=False)) from None
 
 
 def _is_list(annotation: Any) -> bool:
@@ -139,7 +141,7 @@ def variants(
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     recipes = [_with_absolute_paths(build(settings)) for settings in combinations]
     return tuple(
-        Variant(f"{pair}/{name_of(settings)}", content, style, settings, recipe)
+        Variant(f"{pair}/{folder_name(settings)}", content, style, settings, recipe)
         for pair, content, style in _pairs(contents, styles)
         for settings, recipe in zip(combinations, recipes, strict=True)
     )
@@ -179,20 +181,20 @@ def _distinct(what: str, paths: Sequence[Path]) -> Sequence[Path]:
     return paths
 
 
-def name_of(settings: Mapping[str, Any]) -> str:
+def folder_name(settings: Mapping[str, Any]) -> str:
     """The folder name of one combination: ``style_weight=1000,style_size=256``."""
     if not settings:
         return PLAIN
-    return _short(",".join(f"{name}={_safe(shown(value))}" for name, value in settings.items()), 200)
+    return _short(",".join(f"{name}={_safe(format_value(value))}" for name, value in settings.items()), 200)
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as text; distinct values give distinct texts."""
     match value:
         case dict():
-            return "+".join(f"{key}={shown(each)}" for key, each in value.items())
+            return "+".join(f"{key}={format_value(each)}" for key, each in value.items())
         case tuple():
-            return "+".join(map(shown, value))
+            return "+".join(map(format_value, value))
         case float():
             return repr(value).removesuffix(".0")
         case bool():

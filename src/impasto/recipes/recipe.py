@@ -11,7 +11,7 @@ from pydantic import ValidationError, model_validator
 from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import CHANGEABLE, STARTS, Change, Flip, Input, RegionOf, StyleLossName
 from impasto.recipes.settings import Settings
-from impasto.recipes.validation import complaint, field_of, read_toml
+from impasto.recipes.validation import first_error, first_field, read_toml
 
 T = TypeVar("T")
 
@@ -172,7 +172,7 @@ class Recipe(Settings):
         try:
             changes = [Change(at=at, **settings) for at, settings in sorted(there.items())]
         except ValidationError as error:
-            raise ParameterError(complaint(error, "change")) from None
+            raise ParameterError(first_error(error, "change")) from None
         return recipe_from(self.model_dump() | {"changes": changes})
 
     def before(self, done: int) -> Recipe:
@@ -221,4 +221,4 @@ def recipe_from(values: dict[str, Any], *, name: str = "") -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise ParameterError(complaint(error, name), field=field_of(error)) from None
+        raise ParameterError(first_error(error, name), field=first_field(error)) from None

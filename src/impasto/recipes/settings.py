@@ -243,9 +243,7 @@ class Settings(BaseModel):
         "The first image: content, style, noise, or a picture file. From a file, all iterations "
         "run at the result's size.",
     )
-    noise: Grey = setting(
-        10.0, FINE, "Standard deviation of the first image where init is noise, in grey levels."
-    )
+    noise: Grey = setting(10.0, FINE, "Standard deviation of the noise in grey levels, where init is noise.")
     init_noise: Share = setting(
         0.0,
         FINE,

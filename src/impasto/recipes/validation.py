@@ -24,7 +24,7 @@ def read_toml(text: str, *, name: str) -> dict[str, Any]:
         raise ParameterError(f"{name}: expected a recipe in TOML, got: {error}") from error
 
 
-def complaint(error: ValidationError, name: str, *, with_location: bool = True) -> str:
+def first_error(error: ValidationError, name: str, *, with_location: bool = True) -> str:
     """The first validation error of ``name`` in one line, with the path of the invalid field inside it."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) if with_location else ""
@@ -41,7 +41,7 @@ def complaint(error: ValidationError, name: str, *, with_location: bool = True) 
     return f"{where}: expected {expected}, got {first['input']!r}"
 
 
-def field_of(error: ValidationError) -> str | None:
+def first_field(error: ValidationError) -> str | None:
     """The setting of the first validation error; None where the error names no setting."""
     first = error.errors()[0]
     if first["loc"]:

@@ -114,7 +114,7 @@ def read_from(path: Path) -> Checkpoint:
     with path.open("rb") as file:
         header, checkpoint, digest = _parse(file, path)
         if _digest_of(file, header, digest) != digest:
-            raise ValueError("expected bytes of the digest in the header, got other bytes")
+            raise ValueError("expected bytes that match the digest in the header, got others")
     return checkpoint
 
 

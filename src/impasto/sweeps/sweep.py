@@ -25,7 +25,7 @@ from impasto.files import replacing
 from impasto.jobs.job import Event, Job, Limits, check_job, is_done, run_job
 from impasto.jobs.workers import run_jobs
 from impasto.recipes.fields import Input
-from impasto.recipes.grid import Build, Variant, check_grid, shown, variants
+from impasto.recipes.grid import Build, Variant, check_grid, format_value, variants
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
@@ -261,7 +261,7 @@ def _thumbnail(path: Path, side: int) -> PIL.Image.Image | None:
 
 def _label(job: Job, axes: Sequence[str]) -> str:
     settings = job.variant.settings
-    return ", ".join(f"{name}={shown(settings[name])}" for name in axes if name in settings)
+    return ", ".join(f"{name}={format_value(settings[name])}" for name in axes if name in settings)
 
 
 def _row_labels(rows: Mapping[tuple[Path, Path, str], object], *, several: bool) -> list[str]:

@@ -38,7 +38,7 @@ def paint_recipe(
     every, memory = parse_save_every(output.save_every), options.memory_bytes
     if output.tensorboard and output.run is None:
         raise ParameterError(
-            "--tensorboard: expected together with --run, whose folder it writes to, got no --run"
+            "--tensorboard: expected together with --run, whose folder it writes into, got no --run"
         )
 
     # Importing torch takes a second; all cheap checks come before it.

@@ -153,7 +153,7 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
     names = [job.variant.name for job in planned.queue if job.state != "done"]
     before = len(planned.queue) - len(names)
     failed = 0
-    with _stoppable() as stopped:
+    with _stop_on_signal() as stopped:
         with (
             sweep_reporter(names, quiet=quiet or as_json) as report,
             closing(planned.paint(download=report.download)) as events,
@@ -189,7 +189,7 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
 
 
 @contextmanager
-def _stoppable() -> Iterator[list[int]]:
+def _stop_on_signal() -> Iterator[list[int]]:
     """A list that is not empty after SIGINT or SIGTERM; the current iteration is finished first.
 
     A second signal has no further effect.
