@@ -9,7 +9,7 @@ import time
 import pytest
 
 from impasto import busy
-from impasto.busy import Moment, disturbed, free_for, look
+from impasto.busy import CpuSample, disturbed, free_for, take_sample
 
 
 @pytest.mark.parametrize(
@@ -26,35 +26,35 @@ from impasto.busy import Moment, disturbed, free_for, look
     ],
 )
 def test_free_for(threads: int, cores: int, own: float, others: float, free: bool) -> None:
-    first, last = Moment(100.0, 7.0, 50.0), Moment(102.0, 7.0 + 2 * own, 50.0 + 2 * (own + others))
+    first, last = CpuSample(100.0, 7.0, 50.0), CpuSample(102.0, 7.0 + 2 * own, 50.0 + 2 * (own + others))
     assert free_for(threads, first, last, cores=cores) is free
 
 
 def test_looks_back_as_far_as_three_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = look()
-    own = now.own - 1.0  # all that was computed in the last second was ours
+    now = take_sample()
+    own = now.process - 1.0  # all that was computed in the last second was ours
     for before, is_disturbed in (
         ([], False),  # nothing is known
-        ([Moment(now.time - 0.01, own, 0.0)], False),  # too little is
-        ([Moment(now.time - 60.0, own, 0.0)], False),  # too long ago
-        ([Moment(now.time - 1.0, own, now.every - 1.0)], False),
-        ([Moment(now.time - 1.0, own, now.every - 1.0 - 2 * (os.cpu_count() or 1))], True),
+        ([CpuSample(now.time - 0.01, own, 0.0)], False),  # too little is
+        ([CpuSample(now.time - 60.0, own, 0.0)], False),  # too long ago
+        ([CpuSample(now.time - 1.0, own, now.total - 1.0)], False),
+        ([CpuSample(now.time - 1.0, own, now.total - 1.0 - 2 * (os.cpu_count() or 1))], True),
     ):
-        monkeypatch.setattr(busy, "_seen", list(before))
+        monkeypatch.setattr(busy, "_samples", list(before))
         assert disturbed(os.cpu_count() or 1) is is_disturbed
 
 
 def test_counts_what_this_process_computes() -> None:
-    first, until = look(), time.monotonic() + 0.3
+    first, until = take_sample(), time.monotonic() + 0.3
     while time.monotonic() < until:
         pass
-    last = look()
-    assert last.own - first.own > 0.1
-    assert last.every - first.every > 0.1
+    last = take_sample()
+    assert last.process - first.process > 0.1
+    assert last.total - first.total > 0.1
 
 
-def test_any_thread_may_look() -> None:
-    threads = [threading.Thread(target=lambda: [look() for _ in range(50)]) for _ in range(4)]
+def test_any_thread_may_take_sample() -> None:
+    threads = [threading.Thread(target=lambda: [take_sample() for _ in range(50)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -56,32 +56,32 @@ def test_oklab_comes_back() -> None:
 
 def test_grey_has_no_color_and_keeps_lightness() -> None:
     there = picture(1)
-    found = color.grey(there)
+    found = color.to_gray(there)
     assert torch.allclose(found, found.mean(1, keepdim=True).expand_as(found), atol=1e-5)
     assert torch.allclose(color.oklab(found)[:, 0], color.oklab(there)[:, 0], atol=1e-4)
 
 
 def test_colors_are_kept_and_lightness_is_taken_where_it_can_be() -> None:
     painted, photo = picture(2), picture(3)
-    found = color.oklab(color.with_colors_of(painted, photo))
+    found = color.oklab(color.with_chroma_of(painted, photo))
     assert torch.allclose(found[:, 1:], color.oklab(photo)[:, 1:], atol=2e-4)
     # Pale colours can be had at any lightness of the middle.
     pale = 0.5 + 0.02 * (photo - 0.5)
     mild = 0.3 + 0.4 * painted
-    found = color.oklab(color.with_colors_of(mild, pale))
+    found = color.oklab(color.with_chroma_of(mild, pale))
     assert torch.allclose(found[:, 0], color.oklab(mild)[:, 0], atol=2e-4)
 
 
 def test_keeping_colors_twice_is_keeping_them_once() -> None:
     painted, photo = picture(4), picture(5)
-    once = color.with_colors_of(painted, photo)
-    assert torch.allclose(color.with_colors_of(once, photo), once, atol=2e-3)
-    assert (color.with_colors_of(once, photo) - once).abs().mean() < 1e-5
+    once = color.with_chroma_of(painted, photo)
+    assert torch.allclose(color.with_chroma_of(once, photo), once, atol=2e-3)
+    assert (color.with_chroma_of(once, photo) - once).abs().mean() < 1e-5
 
 
 def test_a_photo_in_its_own_colors_is_itself() -> None:
     photo = picture(6)
-    assert torch.allclose(color.with_colors_of(photo, photo), photo, atol=1e-4)
+    assert torch.allclose(color.with_chroma_of(photo, photo), photo, atol=1e-4)
 
 
 def test_mean_and_covariance_are_the_target_s() -> None:

@@ -115,7 +115,7 @@ def test_acting_as_another_ends_with_the_block() -> None:
 )
 def test_limits_set_from_outside(aten: str, onednn: str, stay: set[str]) -> None:
     every = {"AVX2", "AVX-512", "AVX512-BF16", "AMX-BF16"}
-    assert every - module._forbidden(aten, onednn) == stay
+    assert every - module._disabled(aten, onednn) == stay
 
 
 def _said(*lines: str, **limits: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether others compute on this machine just now, so that what is timed says little about it."""
+"""Detects load by other processes, which makes timings on this machine unreliable."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-# Seconds that are looked back on. The system counts in hundredths of a second.
+# Shortest and longest interval in seconds. The system's counters have a resolution of a hundredth of a second.
 _LEAST, _MOST = 0.1, 3.0
-# Of the threads' time, what must have been free for them.
+# Share of the threads' time that must have been available to them.
 _FREE = 0.8
 
 
-class Moment(NamedTuple):
-    """What had been computed by then, in seconds since some beginning.
+class CpuSample(NamedTuple):
+    """A sample of CPU time counters, in seconds.
 
     Attributes:
-        time: on the wall.
-        own: of all cores, by this process.
-        every: of all cores, by anybody.
+        time: wall-clock time.
+        process: CPU time of this process, over all cores.
+        total: CPU time of all processes, over all cores.
     """
 
     time: float
-    own: float
-    every: float
+    process: float
+    total: float
 
 
 _lock = threading.Lock()
-_seen: deque[Moment] = deque(maxlen=64)
+_samples: deque[CpuSample] = deque(maxlen=64)
 
 
-def look() -> Moment:
-    """Take note of this moment, for :func:`disturbed` to look back on."""
+def take_sample() -> CpuSample:
+    """Record a sample, which :func:`disturbed` compares with later ones."""
     import psutil
 
     spent = psutil.cpu_times()._asdict()
-    # What virtual machines were given is counted under "user" as well.
+    # "user" already includes the time of virtual machines, "guest" and "guest_nice".
     working = sum(spent.values()) - sum(
         spent.get(name, 0.0) for name in ("idle", "iowait", "guest", "guest_nice")
     )
-    now = Moment(time.monotonic(), time.process_time(), working)
+    now = CpuSample(time.monotonic(), time.process_time(), working)
     with _lock:
-        _seen.append(now)
+        _samples.append(now)
     return now
 
 
 def disturbed(threads: int) -> bool:
-    """Whether less than ``threads`` cores have been free for this process of late; False where nothing is known.
+    """Whether fewer than ``threads`` cores were available to this process; False without a recent sample.
 
-    That is since the first :func:`look` within the last three seconds.
+    The interval starts at the first sample of the last three seconds.
     """
-    now = look()
+    now = take_sample()
     with _lock:
-        before = [each for each in _seen if _LEAST <= now.time - each.time <= _MOST]
+        before = [each for each in _samples if _LEAST <= now.time - each.time <= _MOST]
     return bool(before) and not free_for(threads, before[0], now, cores=os.cpu_count() or 1)
 
 
-def free_for(threads: int, first: Moment, last: Moment, *, cores: int) -> bool:
-    """Whether so many of the cores were free for this process, between two moments."""
-    others = (last.every - first.every) - (last.own - first.own)
+def free_for(threads: int, first: CpuSample, last: CpuSample, *, cores: int) -> bool:
+    """Whether ``threads`` cores were available to this process between two samples."""
+    others = (last.total - first.total) - (last.process - first.process)
     return cores - others / (last.time - first.time) >= _FREE * min(threads, cores)

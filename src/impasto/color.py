@@ -1,6 +1,6 @@
-"""Colours: sRGB, linear light and Oklab; a picture in the colours of another.
+"""Colour spaces (sRGB, linear light, Oklab) and colour transfer between pictures.
 
-Pictures are (1, 3, H, W) float tensors, RGB in [0, 1] with the sRGB curve unless it says otherwise.
+Pictures are (1, 3, H, W) float tensors in sRGB, in [0, 1], unless a docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from impasto.exact import exact
 
-_BAND = 1 << 18  # pixels worked on at a time
-_SAMPLE = 1 << 16  # pixels that stand for a picture's colours
-_FLOOR = 1e-6  # of a variance: a picture of one colour has none
+_BAND = 1 << 18  # pixels processed at a time
+_SAMPLE = 1 << 16  # pixels sampled for statistics of the colours
+_FLOOR = 1e-6  # lower bound of variances, for pictures of a single colour
 
 # Ottosson 2020, "A perceptual color space for image processing": linear sRGB to cones, their cube roots to Lab.
 _CONES = torch.tensor(
@@ -36,32 +36,32 @@ _LAB = torch.tensor(
 
 
 def srgb_to_linear(picture: Tensor) -> Tensor:
-    """Light, of sRGB values (IEC 61966-2-1); odd below 0, so that values beyond the gamut come back."""
+    """Linear light of sRGB values (IEC 61966-2-1), continued as an odd function so that it is invertible below 0."""
     size = picture.abs()
     curve = ((size + 0.055) / 1.055).pow(2.4)
     return torch.where(size <= 0.04045, size / 12.92, curve) * picture.sign()
 
 
 def linear_to_srgb(light: Tensor) -> Tensor:
-    """sRGB values of light: the inverse of :func:`srgb_to_linear`."""
+    """sRGB values of linear light: the inverse of :func:`srgb_to_linear`."""
     size = light.abs()
     curve = 1.055 * size.pow(1 / 2.4) - 0.055
     return torch.where(size <= 0.0031308, size * 12.92, curve) * light.sign()
 
 
 def oklab(picture: Tensor) -> Tensor:
-    """(1, 3, H, W): lightness in [0, 1] and two opponent colours, about [-0.3, 0.3] (Ottosson 2020)."""
+    """The picture in Oklab (Ottosson 2020): lightness in [0, 1], two opponent colours in about [-0.3, 0.3]."""
     cones = _mixed(_CONES, srgb_to_linear(picture))
     return _mixed(_LAB, cones.abs().pow(1 / 3) * cones.sign())
 
 
 def from_oklab(lab: Tensor) -> Tensor:
-    """The inverse of :func:`oklab`; values leave [0, 1] for colours that no screen of this kind shows."""
+    """The inverse of :func:`oklab`; colours outside the sRGB gamut give values outside [0, 1]."""
     return linear_to_srgb(_mixed(_CONES.inverse(), _mixed(_LAB.inverse(), lab) ** 3))
 
 
-def grey(picture: Tensor) -> Tensor:
-    """The picture without colour: Oklab's lightness, three times."""
+def to_gray(picture: Tensor) -> Tensor:
+    """The picture in grey, with its Oklab lightness."""
     result = torch.empty_like(picture)
     for rows in _bands(picture):
         lab = oklab(picture[:, :, rows])
@@ -70,15 +70,17 @@ def grey(picture: Tensor) -> Tensor:
     return result
 
 
-def in_lightness_of(picture: Tensor, target: Tensor) -> Tensor:
-    """The picture without colour, its lightness with the mean and deviation of ``target``'s (section 3.2).
+def match_lightness(picture: Tensor, target: Tensor) -> Tensor:
+    """The picture in grey, with the mean and standard deviation of ``target``'s lightness.
+
+    After Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", section 3.2.
 
     Args:
         picture, target: of any sizes.
     """
-    own, aim = _lightness(picture), _lightness(target)
-    scale = _beside(aim.std() / own.std().clamp_min(_FLOOR), picture)
-    from_mean, to_mean = (_beside(each.mean(), picture) for each in (own, aim))
+    lightness, wanted = _lightness(picture), _lightness(target)
+    scale = _like(wanted.std() / lightness.std().clamp_min(_FLOOR), picture)
+    from_mean, to_mean = (_like(each.mean(), picture) for each in (lightness, wanted))
     result = torch.empty_like(picture)
     for rows in _bands(picture):
         lab = oklab(picture[:, :, rows])
@@ -88,13 +90,14 @@ def in_lightness_of(picture: Tensor, target: Tensor) -> Tensor:
     return result
 
 
-def with_colors_of(picture: Tensor, photo: Tensor) -> Tensor:
-    """The lightness of ``picture`` in the colours of ``photo``, pixel by pixel.
+def with_chroma_of(picture: Tensor, photo: Tensor) -> Tensor:
+    """The lightness of ``picture`` with the chroma of ``photo``, pixel by pixel.
 
     After Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", section 3.2.
 
-    Both opponent colours of Oklab are those of the photo. Where a screen cannot show them at that lightness, the
-    lightness gives way, no further than it must; so colours are kept to rounding, and doing it twice changes nothing.
+    Both opponent colours of Oklab are those of the photo. Where they are outside the gamut at that lightness, the
+    lightness moves towards the photo's as little as necessary. Chroma is exact up to rounding, and a second
+    application is a no-op.
 
     Args:
         picture, photo: of the same size.
@@ -104,7 +107,7 @@ def with_colors_of(picture: Tensor, photo: Tensor) -> Tensor:
         lab, wanted = oklab(photo[:, :, rows]), oklab(picture[:, :, rows])[:, :1]
         start = lab[:, :1].clone()
         low, high = torch.zeros_like(start), torch.ones_like(start)
-        # The photo's own lightness can be shown; halving finds how far towards the other one can be.
+        # The photo's lightness is inside the gamut; bisection finds the nearest lightness to the wanted one.
         reach = high
         for _ in range(14):
             lab[:, :1] = torch.lerp(start, wanted, reach)
@@ -120,8 +123,8 @@ def with_colors_of(picture: Tensor, photo: Tensor) -> Tensor:
 def match_mean_covariance(picture: Tensor, target: Tensor) -> Tensor:
     """The picture with the mean and covariance of ``target``'s colours (Gatys et al. 2016, section 3.1).
 
-    Of the maps that do it, x ↦ T (x − μ) + μ', this is the one that moves colours least (Pitié and Kokaram 2007):
-    T = Σ^-½ (Σ^½ Σ' Σ^½)^½ Σ^-½.
+    Many linear maps x ↦ T (x − μ) + μ' have this effect. This one is the optimal transport map, which changes colours
+    least (Pitié and Kokaram 2007): T = Σ^-½ (Σ^½ Σ' Σ^½)^½ Σ^-½.
 
     Args:
         picture, target: of any sizes.
@@ -130,7 +133,7 @@ def match_mean_covariance(picture: Tensor, target: Tensor) -> Tensor:
     half = _power(spread, 0.5)
     inverse = _power(spread, -0.5)
     move = inverse @ _power(half @ wanted @ half, 0.5) @ inverse
-    shift = _beside(aim - move @ mean, picture)
+    shift = _like(aim - move @ mean, picture)
     result = torch.empty_like(picture)
     for rows in _bands(picture):
         band = _mixed(move, picture[:, :, rows]) + shift[:, None, None]
@@ -139,51 +142,54 @@ def match_mean_covariance(picture: Tensor, target: Tensor) -> Tensor:
 
 
 def match_distribution(picture: Tensor, target: Tensor, *, rounds: int = 24, seed: int = 0) -> Tensor:
-    """The picture with the whole distribution of ``target``'s colours, not only its mean and covariance.
+    """The picture with the distribution of ``target``'s colours, beyond its mean and covariance.
 
-    In each round the colours are turned by a random rotation and each axis's histogram is matched (Pitié, Kokaram and
+    Each round applies a random rotation to the colours and matches the histogram along each axis (Pitié, Kokaram and
     Dahyot 2005).
 
     Args:
         picture, target: of any sizes.
-        rounds: each costs a pass over the picture.
+        rounds: number of rotations; each costs a pass over the picture.
         seed: of the rotations.
     """
     generator = torch.Generator().manual_seed(seed)
-    own, aims = _sample(picture), _sample(target)
-    levels = torch.linspace(0.0, 1.0, 512, dtype=torch.float64, device=own.device)
-    turns = [
-        torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))[0].to(own.device)
+    colors, wanted = _sample(picture), _sample(target)
+    levels = torch.linspace(0.0, 1.0, 512, dtype=torch.float64, device=colors.device)
+    rotations = [
+        torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))[0].to(colors.device)
         for _ in range(rounds)
     ]
-    tables: list[tuple[Tensor, Tensor]] = []  # what is learned from the sample is then done to every pixel
-    for turn in turns:
-        table = torch.quantile(turn @ own, levels, dim=1), torch.quantile(turn @ aims, levels, dim=1)
-        own = _matched(own, turn, table)
+    tables: list[tuple[Tensor, Tensor]] = []  # computed from the samples, then applied to every pixel
+    for rotation in rotations:
+        table = (
+            torch.quantile(rotation @ colors, levels, dim=1),
+            torch.quantile(rotation @ wanted, levels, dim=1),
+        )
+        colors = _matched(colors, rotation, table)
         tables.append(table)
     result = torch.empty_like(picture)
     for rows in _bands(picture):
         band = exact(picture[0, :, rows].flatten(1))
-        for turn, table in zip(turns, tables, strict=True):
-            band = _matched(band, turn, table)
+        for rotation, table in zip(rotations, tables, strict=True):
+            band = _matched(band, rotation, table)
         result[0, :, rows] = band.clamp_(0.0, 1.0).view(3, -1, picture.shape[-1]).to(picture.dtype)
     return result
 
 
-def _matched(colors: Tensor, turn: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """(3, n) of (3, n): along each turned axis, values at the first quantiles (512, 3) go to the second."""
-    turned, (here, there) = turn @ colors, table
-    axes = (_looked_up(turned[axis], here[:, axis].contiguous(), there[:, axis]) for axis in range(3))
-    return turn.T @ torch.stack(list(axes))
+def _matched(colors: Tensor, rotation: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """Colours (3, n) after matching along each rotated axis: ``table`` maps quantiles (512, 3) to quantiles."""
+    rotated, (source, target) = rotation @ colors, table
+    axes = (_interpolated(rotated[axis], source[:, axis].contiguous(), target[:, axis]) for axis in range(3))
+    return rotation.T @ torch.stack(list(axes))
 
 
-def _looked_up(values: Tensor, here: Tensor, there: Tensor) -> Tensor:
-    """Linear between the pairs (here, there); beyond the ends moved as the ends are."""
-    at = torch.searchsorted(here, values).clamp_(1, len(here) - 1)
-    width = (here[at] - here[at - 1]).clamp_min_(1e-12)
-    share = ((values - here[at - 1]) / width).clamp_(0.0, 1.0)
-    inside = torch.lerp(there[at - 1], there[at], share)
-    return inside + (values - values.clamp(float(here[0]), float(here[-1])))
+def _interpolated(values: Tensor, source: Tensor, target: Tensor) -> Tensor:
+    """The piecewise linear map through the pairs (source, target), continued with slope 1 beyond the ends."""
+    at = torch.searchsorted(source, values).clamp_(1, len(source) - 1)
+    width = (source[at] - source[at - 1]).clamp_min_(1e-12)
+    share = ((values - source[at - 1]) / width).clamp_(0.0, 1.0)
+    inside = torch.lerp(target[at - 1], target[at], share)
+    return inside + (values - values.clamp(float(source[0]), float(source[-1])))
 
 
 def _moments(picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -198,7 +204,7 @@ def _lightness(picture: Tensor) -> Tensor:
 
 
 def _sample(picture: Tensor) -> Tensor:
-    """(3, n): colours of pixels spread evenly over the picture."""
+    """(3, n): colours of pixels at regular intervals over the picture."""
     colors = picture[0].flatten(1)
     return exact(colors[:, :: max(1, colors.shape[1] // _SAMPLE)])
 
@@ -210,17 +216,17 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 
 def _mixed(matrix: Tensor, picture: Tensor) -> Tensor:
-    """Each pixel's three values times the matrix."""
-    return torch.einsum("ij,njhw->nihw", _beside(matrix, picture), picture)
+    """The matrix times the three values of each pixel."""
+    return torch.einsum("ij,njhw->nihw", _like(matrix, picture), picture)
 
 
-def _beside(values: Tensor, picture: Tensor) -> Tensor:
-    """On the picture's device and in its type; the type first, since not every device has float64."""
+def _like(values: Tensor, picture: Tensor) -> Tensor:
+    """The values with the dtype and on the device of the picture; dtype first, since not every device has float64."""
     return values.to(picture.dtype).to(picture.device)
 
 
 def _bands(picture: Tensor) -> Iterator[slice]:
-    """Rows of a few pixels, so that large pictures need no copies of themselves."""
+    """Slices of rows, processed one by one so that large pictures need no full-size temporary."""
     height, width = picture.shape[-2:]
     rows = max(1, _BAND // width)
     for first in range(0, height, rows):

@@ -1,18 +1,17 @@
-"""Everything impasto raises on purpose, in one tree.
+"""The hierarchy of impasto's exceptions.
 
 ::
 
     ImpastoError
-    ├── InputError            what was given cannot be used; the command exits with code 2
-    │   ├── ImageError        a picture that cannot be read, or is too large or too small
+    ├── InputError            an input cannot be used; the command exits with code 2
+    │   ├── ImageError        a picture that is unreadable, too large or too small
     │   ├── ParameterError    a value out of range, an unknown name, options that do not fit together
-    │   ├── WeightsError      network weights that are damaged, of the wrong shape or not to be had
-    │   └── MissingExtraError an optional package is needed that is not installed
+    │   ├── WeightsError      network weights that are damaged, of the wrong shape or unavailable
+    │   └── MissingExtraError an optional package is not installed
     ├── OutputError           the result cannot be written; the command exits with code 1
-    └── DivergedError         the optimisation cannot go on (not a number, and restarting did not help)
+    └── DivergedError         the loss became NaN, and restarting the optimiser did not help
 
-A message is one line: what and where, what was expected, what came.
-Only ``impasto.apps`` turns these into exit codes.
+A message is one line: the subject, then "expected …, got …". Only ``impasto.apps`` converts exceptions to exit codes.
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ from typing import Any
 
 
 class ImpastoError(Exception):
-    """Root of all errors raised on purpose."""
+    """Base class of all exceptions that impasto raises deliberately."""
 
 
 class InputError(ImpastoError):
-    """What was given cannot be used."""
+    """An input cannot be used."""
 
 
 class ImageError(InputError):
-    """A picture that cannot be read, or is too large or too small."""
+    """A picture that is unreadable, too large or too small."""
 
 
 class ParameterError(InputError):
     """A value out of range, an unknown name, or options that do not fit together.
 
     Attributes:
-        field: the setting that is wrong, where it is one; a form can show the message beside it.
+        field: the invalid setting, where the error concerns a single one; a form can show the message beside it.
     """
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
@@ -48,11 +47,11 @@ class ParameterError(InputError):
 
 
 class WeightsError(InputError):
-    """Network weights that are damaged, of the wrong shape or not to be had."""
+    """Network weights that are damaged, of the wrong shape or unavailable."""
 
 
 class MissingExtraError(InputError):
-    """An optional package is needed that is not installed."""
+    """An optional package that is needed is not installed."""
 
     def __init__(self, what: str, *, extra: str) -> None:
         super().__init__(f"{what} needs an optional package: pip install 'impasto[{extra}]'")
@@ -68,7 +67,7 @@ class OutputError(ImpastoError):
 
 
 class DivergedError(ImpastoError):
-    """The optimisation cannot go on."""
+    """The loss became NaN, and restarting the optimiser did not help."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ParameterError:

@@ -1,7 +1,4 @@
-"""A file whole or not at all: written beside its place, forced to the disk, then moved there.
-
-And where the cache is.
-"""
+"""Atomic writing of files: write a temporary file, fsync it, rename it. Also the location of the cache."""
 
 from __future__ import annotations
 
@@ -20,26 +17,25 @@ import platformdirs
 from impasto.errors import ParameterError
 
 PARTIAL = ".impasto-*.part"
-"""What unfinished files are called, as a pattern; a process that was killed may leave one."""
+"""Glob pattern of temporary files; a killed process may leave one behind."""
 
 
 @contextmanager
 def replacing(target: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the place of ``target`` when the block ends, even if the power fails then.
+    """A file to write, which atomically replaces ``target`` at the end of the block, also in a power cut.
 
-    Whatever is raised, in the block or here, leaves what was there before, and nothing else.
+    After an exception, in the block or here, ``target`` is unchanged and no temporary file is left.
 
     Args:
-        keep: a name that what was there before gets, instead of being lost. There is a moment at which only this
-            name is there.
+        keep: new name of the previous file, otherwise deleted. Between the two renames only ``keep`` exists.
 
     Raises:
-        OSError: the file system refuses.
+        OSError: the file system reports an error.
     """
-    # A short name of its own, not the target's with something added: that may be too long.
+    # A short name that does not derive from the target's, which may already have the maximum length.
     partial = target.with_name(f".impasto-{secrets.token_hex(8)}.part")
     try:
-        # os.open and not tempfile: the file gets the permissions any new file gets (umask), not 0600.
+        # os.open instead of tempfile: the permissions are those of any new file (umask), not 0600.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
             yield file
@@ -49,14 +45,14 @@ def replacing(target: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
             _move(target, keep)
         _move(partial, target)
         sync_folder(target.parent)
-    except BaseException:  # also on KeyboardInterrupt: nothing may be left behind
+    except BaseException:  # KeyboardInterrupt must not leave a temporary file either
         with suppress(OSError):
             partial.unlink()
         raise
 
 
 def _move(file: Path, target: Path) -> None:
-    """Put it in the target's place. On Windows that fails while anybody reads one of them, which is soon over."""
+    """Rename ``file`` to ``target``. Windows refuses while a process reads either file; retry for up to a second."""
     for _ in range(20 if sys.platform == "win32" else 0):
         try:
             file.replace(target)
@@ -68,25 +64,25 @@ def _move(file: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force to the disk which files a folder has; not every system can."""
+    """Fsync the entries of a folder, where the system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network file systems without it
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # network file systems without fsync
             raise
     finally:
         os.close(descriptor)
 
 
 def cache_folder() -> Path:
-    """Where downloads and measurements are kept: ``$IMPASTO_CACHE``, else the user's cache folder of this system.
+    """The folder of downloads and measurements: ``$IMPASTO_CACHE``, else the system's cache folder of the user.
 
     Raises:
-        ParameterError: ``$IMPASTO_CACHE`` begins with ``~`` and somebody who is not known here.
+        ParameterError: ``$IMPASTO_CACHE`` starts with ``~`` and the name of an unknown user.
     """
     chosen = os.environ.get("IMPASTO_CACHE")
     if not chosen:
@@ -94,4 +90,4 @@ def cache_folder() -> Path:
     try:
         return Path(chosen).expanduser()
     except RuntimeError as error:
-        raise ParameterError(f"cache {chosen}: cannot be used: there is no such user") from error
+        raise ParameterError(f"IMPASTO_CACHE: expected the home of a known user, got {chosen}") from error

@@ -1,4 +1,4 @@
-"""Sizes of pictures in pixels, and pictures brought to a size."""
+"""Sizes of pictures in pixels, and resizing of pictures."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def fit(size: Size, pixels: float, how: Fit = "long", *, enlarge: bool = True) -
     """``size`` scaled, keeping its proportions.
 
     Args:
-        size: of the picture as it is.
-        pixels: what the measure becomes; 0 keeps the size.
+        size: the current size.
+        pixels: the new value of the measure; 0 keeps the size.
         how: the measure: the long side, the short side, the height, or the side of the square of equal area.
         enlarge: whether the result may be larger than ``size``.
 
@@ -45,7 +45,7 @@ def fit(size: Size, pixels: float, how: Fit = "long", *, enlarge: bool = True) -
 
 
 def measure(size: Size, how: Fit) -> float:
-    """The length of ``size`` that :func:`fit` sets, in pixels."""
+    """The measure ``how`` of ``size``, in pixels."""
     match how:
         case "long":
             return max(size)
@@ -58,17 +58,17 @@ def measure(size: Size, how: Fit) -> float:
 
 
 def resize(image: Tensor, size: Size, resample: Resample = "bicubic") -> Tensor:
-    """(N, C, H, W), in [0, 1] or uint8, at another (height, width), without aliasing: float within [0, 1]."""
+    """Resize (N, C, H, W), float in [0, 1] or uint8, with anti-aliasing; the result is float in [0, 1]."""
     if image.dtype == torch.uint8:
         image = image.to(torch.float32).div_(255.0)
     if tuple(image.shape[-2:]) == size:
         return image
-    # Bicubic overshoots beside edges.
+    # Bicubic interpolation overshoots beside edges.
     return F.interpolate(image, size, mode=resample, antialias=True, align_corners=False).clamp_(0.0, 1.0)
 
 
 def cover(image: Tensor, size: Size) -> Tensor:
-    """``image`` scaled, and cropped about its middle, to fill (height, width) without distortion."""
+    """``image`` scaled and centre-cropped to fill (height, width) without distortion."""
     height, width = size
     scale = max(height / image.shape[-2], width / image.shape[-1])
     h = max(height, round(image.shape[-2] * scale))

@@ -1,9 +1,9 @@
-"""What was found out by measuring this machine, kept on disk so that it is measured once.
+"""A disk cache of measurements of this machine, such as which of two kernels is faster.
 
-Each answer is a small JSON file of its own in ``measured/`` of the cache folder. Its name is a digest of everything
-that the answer depends on, so that another processor, thread count or version asks anew, and any number of processes
-may write at once. Nothing here is needed: where a file is damaged or none can be written, it is measured again. What
-was measured while others were computing too holds for an hour.
+Each answer is a small JSON file in ``measured/`` of the cache folder. Its name contains a digest of everything that
+the answer depends on, so another processor, thread count or version leads to a new measurement. Any number of
+processes can write concurrently. A damaged file, or a cache that cannot be written, leads to a new measurement.
+An answer that was measured while other processes were computing expires after an hour.
 """
 
 from __future__ import annotations
@@ -19,35 +19,34 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from impasto._version import __version__
-from impasto.busy import disturbed, look
+from impasto.busy import disturbed, take_sample
 from impasto.errors import ImpastoError
 from impasto.files import cache_folder, replacing
 from impasto.processor import processor
 
 T = TypeVar("T")
 
-# Seconds. Not nothing: processes that follow each other, such as a run and its resumption, shall choose alike.
-_DISTURBED_HOLDS = 3600.0
-_lock = (
-    threading.RLock()
-)  # one measurement at a time: two would slow each other. One may need another's answer.
+# Lifetime in seconds of a disturbed measurement. Not 0: a run and its resumption shortly after must choose alike.
+_DISTURBED_LIFETIME = 3600.0
+# One measurement at a time, since two would slow each other. Reentrant, since one may need the answer of another.
+_lock = threading.RLock()
 _known: dict[str, Any] = {}
-_given: list[Mapping[str, Any]] = []
+_overrides: list[Mapping[str, Any]] = []
 
 
 def measured(
     question: str, measure: Callable[[], T], *, revision: int = 0, accept: Callable[[Any], bool] | None = None
 ) -> T:
-    """The answer to ``question`` on this machine: as measured before, by any process, or else measured now.
+    """The answer to ``question`` on this machine, from the cache or else from a new measurement.
 
     Args:
-        question: what is asked, with everything that the answer depends on but the machine, such as
+        question: a key with everything that the answer depends on except the machine, such as
             ``"convolution 256 256 float32"``.
-        measure: finds the answer, a JSON value. It should take well under a second.
-        revision: of what is measured; another one measures again.
-        accept: whether a value can be the answer; one from disk that cannot is measured again.
+        measure: returns the answer, a JSON value. It should take well under a second.
+        revision: of ``measure``; a new revision invalidates cached answers.
+        accept: validates a cached answer; an invalid one is measured again.
     """
-    for answers in reversed(_given):
+    for answers in reversed(_overrides):
         if question in answers:
             answer: T = answers[question]
             return answer
@@ -58,9 +57,9 @@ def measured(
             path = _path(question, digest)
             found = _read(path, depends)
             if found is None or (accept is not None and not accept(found)):
-                look()
+                take_sample()
                 found = measure()
-                until = time.time() + _DISTURBED_HOLDS if disturbed(depends["threads"]) else None
+                until = time.time() + _DISTURBED_LIFETIME if disturbed(depends["threads"]) else None
                 _write(path, depends, found, until)
             _known[digest] = found
         known: T = _known[digest]
@@ -69,26 +68,26 @@ def measured(
 
 @contextmanager
 def answering(answers: Mapping[str, Any]) -> Iterator[None]:
-    """Within the block these questions have these answers, and nothing is measured for them.
+    """Within the block, these answers replace the measurements of their questions.
 
-    For what must not depend on how busy the machine is: tests, and pictures to be equal to the last bit.
+    For results that must not depend on the load of the machine: tests, and bit-identical pictures.
     """
-    _given.append(answers)
+    _overrides.append(answers)
     try:
         yield
     finally:
-        _given.pop()
+        _overrides.pop()
 
 
 def race(ways: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[str, float]:
-    """Milliseconds of each way, the least of several rounds.
+    """The shortest time of each function, in milliseconds, over several rounds.
 
-    They run in turn, so that what else the machine does falls on all of them. The first round warms up and does not
-    count; at least one more does, whatever it takes.
+    The functions alternate, so that other load affects all of them. The first round is a warm-up and does not count;
+    at least one more round follows.
 
     Args:
-        ways: name -> what to run.
-        seconds: after which no further round begins.
+        ways: name -> function.
+        seconds: no further round starts after this time.
     """
     best = dict.fromkeys(ways, float("inf"))
     for run in ways.values():
@@ -104,13 +103,13 @@ def race(ways: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[st
 
 
 def forget() -> None:
-    """Ask the disk again, as a new process does."""
+    """Clear the cache in memory, so that answers are read from disk again, as in a new process."""
     with _lock:
         _known.clear()
 
 
 def _depends_on(question: str, revision: int) -> dict[str, Any]:
-    """All that an answer depends on."""
+    """Everything that an answer depends on."""
     return {"question": question, "revision": revision, **machine()}
 
 
@@ -131,7 +130,7 @@ def machine() -> dict[str, Any]:
 
 
 def _path(question: str, digest: str) -> Path | None:
-    """Where the answer is kept; None where nothing can be."""
+    """The file of an answer; None without a cache folder."""
     name = re.sub(r"[^a-z0-9]+", "-", question.lower()).strip("-")[:60]
     try:
         return cache_folder() / "measured" / f"{name}-{digest[:16]}.json"
@@ -140,7 +139,7 @@ def _path(question: str, digest: str) -> Path | None:
 
 
 def _read(path: Path | None, depends: Mapping[str, Any]) -> Any:
-    """The answer on disk; None if there is none, or it is not one, or holds no longer."""
+    """The answer on disk; None where the file is missing, damaged, of another machine or expired."""
     if path is None:
         return None
     try:
@@ -164,4 +163,4 @@ def _write(path: Path | None, depends: Mapping[str, Any], answer: object, until:
         with replacing(path) as file:
             file.write(text.encode())
     except OSError:
-        return  # a full or read-only disk; what was measured still holds for this process
+        return  # a full or read-only disk; the answer stays in memory

@@ -1,6 +1,6 @@
-"""What this machine's processor is and what PyTorch may use of it.
+"""This machine's processor and the instruction set extensions that PyTorch may use on it.
 
-Whether something is *fast* here is not to be found in a list of extensions: it is measured (:mod:`impasto.measured`).
+The extensions do not predict speed; :mod:`impasto.measured` measures it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-# Extensions that decide how fast convolutions are, as torch.cpu.get_capabilities() calls them, and as people do.
+# Extensions that matter for convolutions: name in torch.cpu.get_capabilities() -> common name.
 _EXTENSIONS = {
     "avx2": "AVX2",
     "fma3": "FMA",
@@ -29,7 +29,7 @@ _EXTENSIONS = {
 }
 _AVX512 = frozenset({"AVX-512", "AVX512-BF16", "AMX-BF16"})
 _AVX2 = frozenset({"AVX2", "FMA", "AVX-NE-CONVERT"})
-# What a limit set from outside takes away, by ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA. Not listed: nothing.
+# Extensions that a value of ATEN_CPU_CAPABILITY or ONEDNN_MAX_CPU_ISA disables; values not listed disable none.
 _BEYOND_ATEN = {"default": _AVX2 | _AVX512, "avx2": _AVX512}
 _BEYOND_ONEDNN = {
     "sse41": _AVX2 | _AVX512,
@@ -48,11 +48,11 @@ class Processor:
     """A processor, as far as PyTorch may use it.
 
     Attributes:
-        name: as its maker writes it, such as "AMD Ryzen 7 5800X 8-Core Processor".
-        model: what tells apart processors of one name, such as those of virtual machines; may be empty.
-        extensions: the vector and matrix extensions that may be used, such as ("AVX2", "FMA").
-        bfloat16: whether convolutions in bfloat16 can be computed; they may still be slower than in float32.
-        threads: that PyTorch computes with.
+        name: the vendor's name, such as "AMD Ryzen 7 5800X 8-Core Processor".
+        model: distinguishes processors of the same name, such as those of virtual machines; may be empty.
+        extensions: the enabled vector and matrix extensions, such as ("AVX2", "FMA").
+        bfloat16: whether oneDNN supports convolutions in bfloat16, possibly slower than in float32.
+        threads: number of PyTorch's threads.
     """
 
     name: str
@@ -62,18 +62,18 @@ class Processor:
     threads: int
 
     def __str__(self) -> str:
-        """In one line, for people."""
+        """Name, extensions and threads, in one line."""
         threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         return f"{self.name} ({', '.join([*self.extensions, threads])})"
 
 
-_instead: list[Processor] = []
+_overrides: list[Processor] = []
 
 
 def processor() -> Processor:
-    """This machine's processor, or the one that :func:`acting_as` says."""
-    if _instead:
-        return _instead[-1]
+    """This machine's processor, or the one that :func:`acting_as` sets."""
+    if _overrides:
+        return _overrides[-1]
     import torch
 
     name, model = identity()
@@ -88,22 +88,22 @@ def processor() -> Processor:
 
 @contextmanager
 def acting_as(other: Processor) -> Iterator[Processor]:
-    """Within the block :func:`processor` is another one, in every thread: so that any machine can test both branches.
+    """Within the block, :func:`processor` returns ``other``, in every thread, so that tests cover other machines.
 
-    It changes what is chosen, not what the machine can do.
+    It affects only code that reads :func:`processor`, not the machine's capabilities.
     """
-    _instead.append(other)
+    _overrides.append(other)
     try:
         yield other
     finally:
-        _instead.pop()
+        _overrides.pop()
 
 
 if sys.platform == "win32":
     import winreg
 
     def _registry() -> tuple[str, str]:
-        """Windows' words."""
+        """Name and model in the Windows registry."""
         place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
         try:
             with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
@@ -117,7 +117,7 @@ if sys.platform == "win32":
 
 @lru_cache(maxsize=1)
 def identity() -> tuple[str, str]:
-    """Name and model, without PyTorch."""
+    """Name and model of the processor, without importing PyTorch."""
     if sys.platform == "win32":
         name, model = _registry()
     elif sys.platform == "darwin":
@@ -128,7 +128,7 @@ def identity() -> tuple[str, str]:
 
 
 def _from_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str]:
-    """Linux's words for the first processor; each architecture has others."""
+    """Name and model of the first processor in Linux's cpuinfo, whose keys depend on the architecture."""
     found: dict[str, str] = {}
     try:
         text = path.read_text(errors="replace")
@@ -146,7 +146,7 @@ def _from_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str]:
 
 
 def _sysctl(name: str) -> str:
-    """A value that macOS knows; "" if it does not."""
+    """A sysctl value of macOS; "" where it is missing."""
     try:
         done = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
@@ -156,7 +156,7 @@ def _sysctl(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _extensions() -> tuple[str, ...]:
-    """What there is and is not forbidden by ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA, in the order above."""
+    """The extensions of the processor that the two environment variables do not disable, in the order above."""
     import torch
 
     if hasattr(torch.cpu, "get_capabilities"):
@@ -167,21 +167,21 @@ def _extensions() -> tuple[str, ...]:
         there = {name for name, is_there in asks.items() if is_there is not None and is_there()}
         there |= {"fma3"} if "avx2" in there else set()
         there |= {"neon"} if platform.machine().lower() in ("arm64", "aarch64") else set()
-    forbidden = _forbidden(torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
-    return tuple(word for name, word in _EXTENSIONS.items() if name in there and word not in forbidden)
+    disabled = _disabled(torch.backends.cpu.get_cpu_capability(), os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
+    return tuple(word for name, word in _EXTENSIONS.items() if name in there and word not in disabled)
 
 
-def _forbidden(aten: str, onednn: str) -> frozenset[str]:
-    """Extensions that are not used under these limits; an unknown one forbids nothing."""
+def _disabled(aten: str, onednn: str) -> frozenset[str]:
+    """Extensions that these values disable; an unknown value disables none."""
     none: frozenset[str] = frozenset()
     return _BEYOND_ATEN.get(aten.lower(), none) | _BEYOND_ONEDNN.get(onednn.lower(), none)
 
 
 @lru_cache(maxsize=1)
 def _computes_bfloat16() -> bool:
-    """Whether oneDNN takes bfloat16 here. It also does, slowly, where it converts to float32 and back (AVX-512)."""
+    """Whether oneDNN supports bfloat16. With AVX-512 alone it does so slowly, by converting to float32 and back."""
     import torch
 
-    # What torch.amp itself asks; there is no public name for it, and none at all without oneDNN.
+    # The same check as in torch.amp. It has no public name, and is missing in builds without oneDNN.
     asks = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     return bool(torch._C._has_mkldnn and asks is not None and asks())

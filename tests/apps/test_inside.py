@@ -147,7 +147,7 @@ def test_an_interrupted_reconstruction_shows_what_was_done(
     monkeypatch.setattr(reconstruct, "reconstruct", interrupted)
     run = impasto("reconstruct", "style", "content.png", "--size", "32", "--steps", "2", "-q")
     assert run.code == 1
-    assert run.err == "impasto: interrupted; content-style.png has the 1 of 5 that were done\n"
+    assert run.err == "impasto: interrupted; content-style.png has 1 of 5 reconstructions\n"
     assert Path("content-style.png").exists()
 
 

@@ -125,7 +125,7 @@ def test_stopped_once_and_begun_again(
     assert stopped.code == 1
     assert signal.getsignal(number) == before
     assert stopped.err.splitlines()[-1] == (
-        "impasto: interrupted, 1 of 4 pictures are done; the same command goes on with it"
+        "impasto: interrupted, 1 of 4 pictures are done; the same command resumes the sweep"
     )
     assert "stopping after this iteration" in stopped.err
     assert stopped.out.splitlines()[:2] == ["out/sheet.png", "out/report.html"]
@@ -175,8 +175,8 @@ def test_what_failed(impasto: Command, folder: Path, thin: None, monkeypatch: py
         (("--grid", "encoder=vgg19,alexnet"), "encoder: expected"),
         (("--grid", "preset=impasto,gatis"), "did you mean 'gatys'"),
         (("--grid", "style_layers=relu9_9"), "relu9_9"),
-        (("--grid", "strength=0.5", "--style-weight", "3"), "strength: expected alone"),
-        (("--style-weights", "1,2"), "each style by itself"),
+        (("--grid", "strength=0.5", "--style-weight", "3"), "strength: expected without weights"),
+        (("--style-weights", "1,2"), "--style-weights: expected none"),
         (("--jobs", "0"), "--jobs: expected 1 or more, got 0"),
         (("--jobs", "two"), "expected a whole number"),
         (("--save-every", "often"), "--save-every"),

@@ -90,7 +90,7 @@ def test_a_palette_in_memory_and_a_palette_changed(pictures: dict[str, Path], tm
 
 
 def test_a_palette_that_is_none_is_said() -> None:
-    with pytest.raises(ParameterError, match="color, palette: expected a picture"):
+    with pytest.raises(ParameterError, match="color, palette: expected a palette picture"):
         impasto.stylize("content.png", "style.png", color="palette")
     with pytest.raises(ParameterError, match="color, palette"):
         impasto.stylize("content.png", "style.png", color="keep", palette="picture.png")

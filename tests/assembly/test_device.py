@@ -119,7 +119,7 @@ def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path:
         for step in recording:
             if step.done == 2:
                 break
-        recording.keep(step)
+        recording.write_checkpoint(step)
         recording.finish()
     with other(has=False):
         result = go_on(run)

@@ -155,7 +155,7 @@ def test_masks_of_another_size_are_noted(pictures: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        ({"style": 2}, "region left: expected a style out of 1, got number 2"),
+        ({"style": 2}, "region left: expected a style from 1 to 1, got 2"),
         ({"weight": -1}, "regions.0.weight"),
         ({"name": "a b"}, "regions.0.name"),
         ({"mask": "none.png"}, "none.png"),

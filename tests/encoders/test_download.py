@@ -362,7 +362,9 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("IMPASTO_CACHE", "")
     assert cache_folder() == tmp_path / "usual"
     monkeypatch.setenv("IMPASTO_CACHE", "~no-such-user/x")
-    with pytest.raises(ParameterError, match="cache ~no-such-user/x: cannot be used"):
+    with pytest.raises(
+        ParameterError, match="IMPASTO_CACHE: expected the home of a known user, got ~no-such-user/x"
+    ):
         fetch("http://127.0.0.1:1/x")
 
 

@@ -61,7 +61,7 @@ def test_metal_computes_in_float32_and_others_in_float64() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [color.match_mean_covariance, color.match_distribution, color.in_lightness_of]
+    "change", [color.match_mean_covariance, color.match_distribution, color.match_lightness]
 )
 def test_colours_come_back_in_the_pictures_own_type(change: Callable[..., torch.Tensor]) -> None:
     one, other = torch.rand(2, 1, 3, 9, 7)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from impasto.errors import ParameterError
-from impasto.recipes.grid import AXES, check_grid, name_of, parse_grid, shown, variants
+from impasto.recipes.grid import AXES, check_grid, folder_name, format_value, parse_grid, variants
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
 
@@ -75,8 +75,8 @@ def test_every_setting_of_a_recipe_is_an_axis() -> None:
         (["style_weight=1e3,1000"], "style_weight: expected each value once, got 1000 twice"),
         (["size=64", "size=65"], "expected each setting once, got size twice"),
         (["style_layers=relu1_1=x"], "expected a number after relu1_1="),
-        (["content=a.png"], "content cannot be varied"),
-        (["measured_for=a"], "measured_for cannot be varied"),
+        (["content=a.png"], "expected a setting that can vary within a pair of pictures, got content"),
+        (["measured_for=a"], "pair of pictures, got measured_for"),
     ],
 )
 def test_what_is_no_grid(texts: list[str], named: str) -> None:
@@ -137,7 +137,7 @@ def test_pairs_of_one_name_are_told_apart() -> None:
 
 
 def test_a_combination_that_cannot_be() -> None:
-    with pytest.raises(ParameterError, match="strength: expected alone"):
+    with pytest.raises(ParameterError, match="strength: expected without weights"):
         _variants(["a.png"], ["b.png"], strength=[0.5], style_weight=[1.0])
 
 
@@ -153,7 +153,7 @@ def test_a_combination_that_cannot_be() -> None:
     ],
 )
 def test_names_are_safe(settings: dict[str, Any], tmp_path: Path) -> None:
-    name = name_of(settings)
+    name = folder_name(settings)
     assert "/" not in name and "\n" not in name and ":" not in name
     assert not name.startswith(".")
     assert len(name.encode()) <= 200
@@ -162,10 +162,10 @@ def test_names_are_safe(settings: dict[str, Any], tmp_path: Path) -> None:
 
 def test_names_of_different_settings_differ() -> None:
     values = [1e3, 1000.0001, 1e16, 1e-9, 0.1 + 0.2, 0.3]
-    assert len({name_of({"style_weight": value}) for value in values}) == len(values)
+    assert len({folder_name({"style_weight": value}) for value in values}) == len(values)
     starts = ["a/b", "a:b", "a-b", "a b", "x" * 500, "x" * 501]
-    assert len({name_of({"init": start}) for start in starts}) == len(starts)
-    assert [shown(value) for value in (200.0, 5, True, (0.5, 2.0), {"relu1_1": 1.0})] == [
+    assert len({folder_name({"init": start}) for start in starts}) == len(starts)
+    assert [format_value(value) for value in (200.0, 5, True, (0.5, 2.0), {"relu1_1": 1.0})] == [
         "200",
         "5",
         "true",

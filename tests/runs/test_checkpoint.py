@@ -192,7 +192,7 @@ def test_a_file_of_another_length_is_noticed(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"header|long|short|bytes"):
             read_from(path)
     path.write_bytes(good + b"\0")
-    with pytest.raises(ValueError, match="long"):
+    with pytest.raises(ValueError, match="expected the length"):
         read_from(path)
 
 
@@ -209,7 +209,9 @@ def test_a_file_of_another_length_is_noticed(tmp_path: Path) -> None:
 def test_other_safetensors_are_no_checkpoint(tmp_path: Path, about: dict[str, str]) -> None:
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(save({"x": torch.zeros(3)}, about or None))
-    with pytest.raises(ValueError, match=r"header is none of a checkpoint|expected version|not those"):
+    with pytest.raises(
+        ValueError, match=r"expected the header of a checkpoint|expected version|expected bytes that match"
+    ):
         read_from(path)
 
 
@@ -217,5 +219,5 @@ def test_a_file_that_is_cut_short_after_it_was_judged(tmp_path: Path) -> None:
     path = _written(tmp_path / "checkpoint.safetensors", {"x": torch.zeros(1000)})
     state = read_from(path).state
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(OutputError, match=r"checkpoint\.safetensors: cannot read: it is cut short"):
+    with pytest.raises(OutputError, match=r"checkpoint\.safetensors: cannot read: the file is truncated"):
         clone(state["x"])

@@ -331,19 +331,25 @@ def test_events_that_cannot_be_written(
 
 def test_what_cannot_be_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(ParameterError, match=r"expected the folder of a run, found no recipe\.toml"):
+    with pytest.raises(ParameterError, match=r"expected the folder of a run, got no recipe\.toml"):
         go_on(tmp_path)
     _begin(run, pictures, 4)
-    with pytest.raises(ParameterError, match="there is one already; go on with it: impasto resume"):
+    with pytest.raises(ParameterError, match="got one with a run; to resume it: impasto resume"):
         stylize(run, *pictures, **OPTIONS)
     old = pictures[1].read_bytes()
     PIL.Image.fromarray(paint("glass", size=57)).save(pictures[1])
-    with pytest.raises(ParameterError, match=r"style .*style\.png has changed since this run was begun"):
+    with pytest.raises(
+        ParameterError,
+        match=r"expected the style picture that the run started with, got a changed .*style\.png",
+    ):
         go_on(run)
     assert not is_held(run)
     pictures[1].write_bytes(old)
     go_on(run)
-    with pytest.raises(ParameterError, match="this run is done; `impasto rerun` paints it again"):
+    with pytest.raises(
+        ParameterError,
+        match="expected an unfinished run, got one that is done; `impasto rerun` paints it again",
+    ):
         go_on(run)
     with pytest.raises(ParameterError, match="encoder: expected a name"):
         stylize(tmp_path / "own", *pictures, encoder=lambda *_: {}, **OPTIONS)

@@ -195,7 +195,11 @@ def _swapped(pictures: Pictures) -> None:
         (None, {"seed": 3}, "seed 0 there, 3 here"),
         (None, {"precision": "bf16"}, "precision fp32 there, bf16 here"),
         (_swapped, {}, "glass.png has changed since"),
-        (lambda _: Path("out/photo-glass/style_weight=5/result.png").unlink(), {}, "its result.png is gone"),
+        (
+            lambda _: Path("out/photo-glass/style_weight=5/result.png").unlink(),
+            {},
+            "expected the result.png of this",
+        ),
         (lambda _: Path("out/recipe.toml").write_text(""), {}, "expected a folder for many runs"),
         (
             lambda _: Path("out/photo-glass/style_weight=5/recipe.toml").write_text("size = 'x'"),

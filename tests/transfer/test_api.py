@@ -193,7 +193,7 @@ def test_each_style_has_its_own_scale(pictures: tuple[Path, Path]) -> None:
     one = impasto.stylize(content, style, style_scales=(1.5,), **OPTIONS)
     assert torch.equal(one.image, impasto.stylize(content, style, style_scale=1.5, **OPTIONS).image)
     with pytest.raises(
-        impasto.ParameterError, match="style_scales: expected one, or one for each of 1 styles"
+        impasto.ParameterError, match="style_scales: expected one value, or one for each of 1 styles"
     ):
         impasto.stylize(content, style, style_scales=(1.5, 2.0), **OPTIONS)
     with pytest.raises(impasto.ParameterError, match=r"style_rotate.*expected 0, 90, 180 or 270, got 45"):

@@ -70,7 +70,7 @@ def test_it_stops_where_it_is_and_can_be_gone_on_with(pictures: tuple[Path, Path
                 driver.stop()
         assert driver.stopped
         assert driver.newest.done == 4
-        recording.keep(driver.newest)
+        recording.write_checkpoint(driver.newest)
     assert torch.equal(resume.go_on(tmp_path / "run").image, impasto.stylize(*pictures, **OPTIONS).image)
     summary = read_summary(tmp_path / "run")
     assert summary is not None

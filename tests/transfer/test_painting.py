@@ -171,7 +171,7 @@ def test_a_strength_becomes_a_weight(pictures: tuple[Path, list[Path]]) -> None:
     next(painting)
     assert painting.change(strength=0.8) == {"style_weight": measured}
     assert painting.recipe.strength == 0.4
-    with pytest.raises(ParameterError, match="strength: expected alone"):
+    with pytest.raises(ParameterError, match="strength: expected without weights"):
         painting.change(strength=0.8, style_weight=3)
     list(painting)
 
@@ -190,12 +190,12 @@ def test_a_strength_becomes_a_weight(pictures: tuple[Path, list[Path]]) -> None:
         ({"style_weights": (1.0,)}, r"style_weights: expected one for each of 2 styles, got 1"),
         (
             {"style_layers": {"relu3_4": 1}},
-            r"style_layers: expected layers that there are from the beginning",
+            r"style_layers: expected layers of the initial style_layers",
         ),
-        ({"style_weight": 0, "content_weight": 0}, r"expected one above 0, got nothing to minimise"),
+        ({"style_weight": 0, "content_weight": 0}, r"expected a weight above 0, got nothing to minimise"),
         (
             {"regions": [{"name": "a", "mask": "left.png", "style": 3}]},
-            r"region a: expected a style out of 2",
+            r"region a: expected a style from 1 to 2",
         ),
     ],
 )
@@ -231,9 +231,15 @@ def test_where_nothing_can_be_changed_or_undone(pictures: tuple[Path, list[Path]
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([{"at": 12, "style_weight": 3}], "after fewer iterations than the 12 there are, got one after 12"),
-        ([{"at": 3, "tv_weight": 1}, {"at": 3, "tv_weight": 2}], "in order, .* got one after 3"),
-        ([{"at": 3, "size": 64}], r"changes\.0\.size: no such setting"),
+        (
+            [{"at": 12, "style_weight": 3}],
+            "expected increasing iterations below 12, the number of steps, got a change after 12",
+        ),
+        (
+            [{"at": 3, "tv_weight": 1}, {"at": 3, "tv_weight": 2}],
+            "expected increasing iterations .* got a change after 3",
+        ),
+        ([{"at": 3, "size": 64}], r"changes\.0\.size: expected a known setting"),
         ([{"at": 3, "style_weight": 0, "content_weight": 0}], "after 3 iterations: .* nothing to minimise"),
     ],
 )
@@ -316,7 +322,7 @@ def test_killed_while_undoing(
             _turn(recording, step)
             if step.done == 7:
                 break
-        name = {"checkpoints": "forget_events_after", "events": "replace_recipe", "line": "write_summary"}
+        name = {"checkpoints": "drop_events_after", "events": "replace_recipe", "line": "write_summary"}
         name |= {"recipe": "append", "summary": "write_checkpoint"}
         if moment in name:
             monkeypatch.setattr(recording.folder, name[moment], _cut)
@@ -357,7 +363,9 @@ def test_masks_changed_in_a_folder_are_found_from_anywhere(
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), again.to_array())
     mask = tmp_path / "left.png"
     mask.write_bytes((tmp_path / "all.png").read_bytes())
-    with pytest.raises(ParameterError, match=r"mask left .*left\.png has changed since"):
+    with pytest.raises(
+        ParameterError, match=r"expected the mask left picture that .* got a changed .*left\.png"
+    ):
         go_on(run, back_to=8)
 
 
@@ -400,7 +408,7 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
 
     with pytest.raises(PowerCutError):
         stylize(run, *pictures, on_step=stop, **OPTIONS)
-    with pytest.raises(ParameterError, match=r"run: expected 0 to 8 iterations to go back to, got 9"):
+    with pytest.raises(ParameterError, match=r"run: expected 0 to 8 iterations to rewind to, got 9"):
         go_on(run, back_to=9)
     before = (run / "recipe.toml").read_bytes()
     with pytest.raises(ParameterError, match="change: style_weight: expected"):
@@ -421,7 +429,7 @@ def test_a_run_is_changed_and_taken_back_as_it_is_gone_on_with(
         ("undo", 12),
         ("change", 3),
     ]
-    with pytest.raises(ParameterError, match="this run is done"):
+    with pytest.raises(ParameterError, match="expected an unfinished run"):
         go_on(run, change={"content_weight": 3.0})
 
 

@@ -15,7 +15,7 @@ from impasto import images
 from impasto.encoders.weights import Convolutions
 from impasto.errors import ParameterError
 from impasto.recipes.differences import differences
-from impasto.recipes.presets import change, reopen, resolve
+from impasto.recipes.presets import change, load_written, resolve
 from impasto.recipes.recipe import Recipe
 from impasto.recipes.settings import Settings
 from impasto.runs import recording
@@ -99,7 +99,7 @@ def test_every_preset_has_a_middle(pictures: tuple[Path, Path], preset: str) -> 
 
 def test_the_unit_of_a_loss_does_not_matter(pictures: tuple[Path, Path]) -> None:
     one = _weight(pictures, strength=0.5)
-    ten = reopen({"content_weight": 10.0, "style_weight": 3.0, "strength": 0.5}, OPTIONS)
+    ten = load_written({"content_weight": 10.0, "style_weight": 3.0, "strength": 0.5}, OPTIONS)
     session = make_session(*pictures, {"recipe": ten})
     session.load()
     assert session.recipe.style_weight == pytest.approx(10 * one, rel=0.02)
@@ -197,9 +197,9 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 
 def test_a_weight_ends_a_strength() -> None:
-    both = reopen({"strength": 0.5, "measured_for": "x", "style_weight": 12.0}, {})
+    both = load_written({"strength": 0.5, "measured_for": "x", "style_weight": 12.0}, {})
     assert (both.strength, both.style_weight) == (0.5, 12.0)
-    for changed in (change(both, {"style_weight": 3}), reopen(both.model_dump(), {"style_weight": 3})):
+    for changed in (change(both, {"style_weight": 3}), load_written(both.model_dump(), {"style_weight": 3})):
         assert (changed.strength, changed.measured_for, changed.style_weight) == (None, None, 3.0)
     assert change(both, {"content_weight": 2}).strength is None
     assert change(both, {"strength": 0.6, "style_weight": None}).strength == 0.6
@@ -209,7 +209,7 @@ def test_a_weight_ends_a_strength() -> None:
 
 @pytest.mark.parametrize("given", [{"style_weight": 3.0}, {"content_weight": 1.0}, {"style_weight": 0.0}])
 def test_a_strength_beside_a_weight_is_refused(given: dict[str, float]) -> None:
-    message = rf"strength: expected alone, .* got {next(iter(given))} beside it"
+    message = rf"strength: expected without weights, .* got {next(iter(given))} beside it"
     with pytest.raises(ParameterError, match=message):
         resolve(strength=0.5, **given)
     with pytest.raises(ParameterError, match=message):
@@ -220,7 +220,7 @@ def test_what_cannot_be_balanced_is_refused(pictures: tuple[Path, Path]) -> None
     for value in (-0.01, 1.01, float("nan")):
         with pytest.raises(ParameterError, match="strength: expected"):
             resolve(strength=value)
-    with pytest.raises(ParameterError, match="expected a content and a style to balance"):
+    with pytest.raises(ParameterError, match="expected a content and a style weight above 0"):
         resolve(strength=0.5, style_layers={"relu1_1": 0.0})
     with pytest.raises(ParameterError, match="a style that the content has not already"):
         impasto.stylize(pictures[0], pictures[0], strength=0.5, **OPTIONS)

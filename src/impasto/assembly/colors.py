@@ -37,8 +37,8 @@ def recolored(
     """
     match = MATCHES[recipe.color_match]
     if recipe.color == "keep":
-        plain = _like(content, color.grey(_float(content)))
-        paintings = [_like(style, color.in_lightness_of(_float(style), _float(plain))) for style in styles]
+        plain = _like(content, color.to_gray(_float(content)))
+        paintings = [_like(style, color.match_lightness(_float(style), _float(plain))) for style in styles]
         return plain, paintings, lambda painted: _in_colors_of(content, painted)
     if recipe.color == "match":
         return content, [_like(style, match(_float(style), _float(content))) for style in styles], _as_it_is
@@ -55,7 +55,7 @@ def _as_it_is(painted: Tensor) -> Tensor:
 
 
 def _in_colors_of(photo: Tensor, painted: Tensor) -> Tensor:
-    return color.with_colors_of(painted, resize(photo, size_of(painted)))
+    return color.with_chroma_of(painted, resize(photo, size_of(painted)))
 
 
 def _float(picture: Tensor) -> Tensor:

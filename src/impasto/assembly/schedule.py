@@ -93,7 +93,7 @@ def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor |
         if style is None:
             found.append(None)
             continue
-        degrees, flip = recipe.turn_of(number)
+        degrees, flip = recipe.rotation_of(number)
         if flip != "no":
             style = style.flip(3 if flip == "horizontal" else 2)
         found.append(torch.rot90(style, -degrees // 90, (2, 3)).contiguous())

@@ -1,4 +1,5 @@
 """Pictures of data: contact sheets, charts, colour maps, heat maps.
 
-Nothing here knows of recipes, networks or runs. Any room above may import this one; it imports :mod:`impasto.color`.
+This package is independent of recipes, networks and runs. Every higher package may import it; it imports
+:mod:`impasto.color` and :mod:`impasto.errors`.
 """

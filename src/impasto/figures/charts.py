@@ -1,6 +1,6 @@
 """Loss curves on logarithmic axes: as SVG for a page, and as a picture for a contact sheet.
 
-Drawn by hand: a few hundred points and two axes need no plotting library, and a page must not ask for one.
+No plotting library: a few hundred points and two axes do not justify the dependency.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from impasto.figures.contact_sheet import plain
+from impasto.figures.contact_sheet import to_ascii
 
 POINTS = 240
-"""The most points of a curve that are drawn: more than a screen shows of a line this wide."""
+"""The most points drawn of a curve; a chart on a screen does not resolve more."""
 
 COLORS = 8
-"""How many colours curves are told apart by; more curves than that come round again, dashed."""
+"""Number of curve colours; further curves repeat the colours with dashed lines."""
 
 _INKS = ("#0b6fb8", "#c2410c", "#15803d", "#a21caf", "#8a6100", "#0f766e", "#be123c", "#5b4bc4")
 _DASHES = ((), (7, 4), (2, 3))
@@ -31,12 +31,12 @@ _Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Curve:
-    """A line to draw.
+    """A curve.
 
     Attributes:
-        name: what it shows.
-        points: (x, y) from left to right; what is not above zero, or not finite, has no place on the axes.
-        key: what a page calls it.
+        name: in the legend.
+        points: (x, y) from left to right; points that are not finite and positive are not drawn.
+        key: identifier on a page.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Chart:
     """Curves over the same axes.
 
     Attributes:
-        curves: at least one of them with a point that can be drawn: see :attr:`is_empty`.
-        title: in words, for who cannot see it.
-        across: what the horizontal axis counts.
-        marks: places on it that are marked, with what is said there.
+        curves: drawing needs at least one drawable point: see :attr:`is_empty`.
+        title: text alternative for screen readers.
+        across: label of the horizontal axis.
+        marks: (x, label) of vertical marks.
     """
 
     curves: Sequence[Curve]
@@ -66,7 +66,7 @@ class Chart:
         return not any(drawable(curve.points) for curve in self.curves)
 
     def ranges(self) -> tuple[_Range, _Range]:
-        """What the axes span: (left, right), (bottom, top).
+        """The ranges of the axes: (left, right), (bottom, top).
 
         Raises:
             ValueError: there is nothing to draw.
@@ -78,18 +78,18 @@ class Chart:
 
 
 def drawable(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that have a place on logarithmic axes."""
-    # Not to the very ends of what a float can be: the axes go a little further than the points.
+    """The points that can be drawn on logarithmic axes."""
+    # Well within the range of a float, since the axes extend a little beyond the points.
     return [(x, y) for x, y in points if 1e-300 < x < 1e300 and 1e-300 < y < 1e300]
 
 
 def thinned(points: Sequence[tuple[float, float]], count: int = POINTS) -> list[tuple[float, float]]:
-    """At most ``count`` points that look the same: of each stretch as wide as any other, the lowest and the highest.
+    """At most ``count`` points that look the same: the minimum and the maximum of each of equally wide intervals.
 
-    The first and the last point stay, and so do the lowest and the highest of all.
+    The first point, the last point, and the global minimum and maximum are always among them.
 
     Args:
-        points: from left to right, above zero.
+        points: from left to right, positive.
         count: 4 or more.
     """
     if len(points) <= count:
@@ -107,7 +107,7 @@ def thinned(points: Sequence[tuple[float, float]], count: int = POINTS) -> list[
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers between ``low`` and ``high``: powers of ten, or, where those are few, 2 and 5 of each too."""
+    """Round numbers between ``low`` and ``high``: powers of ten; where these are few, also their multiples."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = max(1, (last - first) // 6)
     tens = [exponent for exponent in range(first, last + 1) if exponent % stride == 0]
@@ -136,7 +136,7 @@ def _label(value: float) -> str:
 
 @dataclass(frozen=True)
 class _Plane:
-    """Where the axes' ranges lie on a sheet."""
+    """The map from the axes' ranges to coordinates of a drawing."""
 
     across: _Range
     up: _Range
@@ -159,7 +159,7 @@ class _Plane:
 
 
 def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
-    """The chart as an SVG element. Its colours are the page's: classes ``c0`` … ``c7``, ``d0`` … ``d2``.
+    """The chart as an SVG element. The page's CSS sets the colours: classes ``c0`` … ``c7``, ``d0`` … ``d2``.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -174,13 +174,13 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
         _line(root, "grid", plane.x(value), plane.top, plane.x(value), plane.bottom)
         _text(root, _label(value), plane.x(value), plane.bottom + 17, "middle")
     _text(root, chart.across, (plane.left + plane.right) / 2, height - 6, "middle")
-    for value, said in chart.marks:
+    for value, label in chart.marks:
         if plane.across[0] <= value <= plane.across[1]:
             x = plane.x(value)
             _line(root, "mark", x, plane.top, x, plane.bottom)
-            # Down where curves seldom are, and to the side that has room.
+            # At the bottom, where curves are rare, and on the side with more room.
             right = x < (plane.left + plane.right) / 2
-            _text(root, said, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
+            _text(root, label, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
     for number, curve in enumerate(chart.curves):
         points = thinned(drawable(curve.points))
         if not points:
@@ -196,7 +196,7 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
 
 
 def style_of(number: int) -> str:
-    """The classes of a page's ``number``-th curve, and of whatever names it."""
+    """The CSS classes of the ``number``-th curve and of its labels."""
     return f"c{number % COLORS} d{number // COLORS % len(_DASHES)}"
 
 
@@ -214,16 +214,16 @@ def _text(root: ET.Element, text: str, x: float, y: float, anchor: str) -> None:
 
 
 def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15) -> PIL.Image.Image:
-    """The chart as a picture, on white, with its curves named on the right.
+    """The chart as a picture, on white, with a legend on the right.
 
     Raises:
         ValueError: there is nothing to draw.
     """
-    scale = 3  # drawn larger and made smaller: Pillow's lines have hard edges
+    scale = 3  # supersampling, since Pillow's lines are not anti-aliased
     sheet = PIL.Image.new("RGB", (width * scale, height * scale), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
     font = PIL.ImageFont.load_default(text * scale)
-    names = [plain(curve.name) for curve in chart.curves]
+    names = [to_ascii(curve.name) for curve in chart.curves]
     legend = max(font.getlength(name) for name in names) + (30 + 8) * scale
     plane = _Plane(
         *chart.ranges(),
@@ -240,7 +240,7 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
         place = (plane.x(value), plane.bottom + 4 * scale)
         draw.text(place, _label(value), _INK, font=font, anchor="ma")
     place = ((plane.left + plane.right) / 2, (height - 0.4 * text) * scale)
-    draw.text(place, plain(chart.across), _INK, font=font, anchor="ms")
+    draw.text(place, to_ascii(chart.across), _INK, font=font, anchor="ms")
     for number, (curve, name) in enumerate(zip(chart.curves, names, strict=True)):
         points = thinned(drawable(curve.points))
         ink = _INKS[number % COLORS]

@@ -1,8 +1,7 @@
-"""A colour map of our own for numbers from 0 to 1, and one for numbers with a sign, even to the eye.
+"""Two perceptually uniform colour maps: a sequential one for [0, 1], and a diverging one for [−1, 1].
 
-Both are drawn in Oklab, where equal steps of lightness look equally large: lightness follows the number in a straight
-line, so a step anywhere looks as large as anywhere else, and the pictures read as well in grey. Hue only helps: from
-violet over red to yellow, as things glow.
+Both are defined in Oklab, where equal steps of lightness look equally large. Lightness is linear in the number, so
+the maps also work in greyscale. The hue of the sequential map goes from violet over red to yellow.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ _STEPS = 256
 # Lightness at both ends, and control points (chroma, hue in degrees) evenly spaced between them.
 _Ramp = tuple[tuple[float, float], tuple[tuple[float, float], ...]]
 _GLOW: _Ramp = (0.12, 0.98), ((0.03, 290.0), (0.15, 300.0), (0.20, 0.0), (0.155, 55.0), (0.06, 105.0))
-# Blue for less, white for none, red for more: lightness falls alike to both sides.
+# Blue for negative, white for zero, red for positive numbers; lightness falls equally on both sides.
 _LESS: _Ramp = (0.97, 0.43), ((0.0, 250.0), (0.12, 250.0), (0.15, 258.0))
 _MORE: _Ramp = (0.97, 0.43), ((0.0, 35.0), (0.15, 35.0), (0.15, 28.0))
 
 
 def glow(values: Tensor) -> Tensor:
-    """Colours of numbers in [0, 1], the larger the lighter; what is outside counts as the nearest end.
+    """The sequential map: colours of numbers in [0, 1], larger ones lighter; numbers outside are clamped.
 
     Args:
         values: (…).
@@ -38,7 +37,7 @@ def glow(values: Tensor) -> Tensor:
 
 
 def balance(values: Tensor) -> Tensor:
-    """Colours of numbers in [−1, 1]: blue below 0, white at 0, red above, the darker the further.
+    """The diverging map: colours of numbers in [−1, 1], blue below 0, white at 0, red above.
 
     Args:
         values: (…).
@@ -51,10 +50,10 @@ def balance(values: Tensor) -> Tensor:
 
 @lru_cache(maxsize=3)
 def _ramp(ramp: _Ramp) -> Tensor:
-    """(256, 3) sRGB: straight in lightness, smooth through the control points."""
+    """(256, 3) sRGB: linear in lightness, smooth through the control points."""
     (first, last), points = ramp
     at = torch.linspace(0.0, 1.0, _STEPS, dtype=torch.float64)
-    # a and b, not chroma and hue, are interpolated: no detour where the hue passes 360 degrees.
+    # Interpolate a and b instead of chroma and hue, so that hues on both sides of 360 degrees need no special case.
     a, b = (
         _smooth([chroma * turn(math.radians(hue)) for chroma, hue in points], at)
         for turn in (math.cos, math.sin)
@@ -64,7 +63,7 @@ def _ramp(ramp: _Ramp) -> Tensor:
 
 
 def _smooth(points: list[float], at: Tensor) -> Tensor:
-    """The Catmull-Rom curve through evenly spaced points, at places in [0, 1]."""
+    """The Catmull-Rom spline through evenly spaced points, at parameters in [0, 1]."""
     ended = torch.tensor([2 * points[0] - points[1], *points, 2 * points[-1] - points[-2]], dtype=at.dtype)
     place = at * (len(points) - 1)
     left = place.long().clamp(max=len(points) - 2)
@@ -76,7 +75,7 @@ def _smooth(points: list[float], at: Tensor) -> Tensor:
 
 
 def _look_up(ramp: Tensor, values: Tensor) -> Tensor:
-    """Between the ramp's steps, in a straight line."""
+    """Colours of values in [0, 1], linearly interpolated in a ramp."""
     place = values.double().nan_to_num().clamp(0.0, 1.0) * (len(ramp) - 1)
     left = place.long().clamp(max=len(ramp) - 2)
     return torch.lerp(ramp[left], ramp[left + 1], (place - left).unsqueeze(-1))

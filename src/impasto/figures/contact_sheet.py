@@ -28,17 +28,17 @@ def contact_sheet(
     """Pictures side by side on white.
 
     Args:
-        rows: pictures of any mode; None leaves a place empty. Rows may differ in length.
+        rows: pictures of any mode; None leaves a cell empty. Rows may differ in length.
         row_labels: to the left of each row.
         column_labels: above each column.
-        title: above all.
-        cell: the longest side of a picture, in pixels; larger ones are made smaller, smaller ones stay.
-        text: height of the letters in pixels.
+        title: at the top.
+        cell: longest side of a picture in pixels; larger pictures are reduced, smaller ones are not enlarged.
+        text: font size in pixels.
 
     Raises:
-        ParameterError: there is nothing to show.
+        ParameterError: there is no picture.
     """
-    pictures = [[None if each is None else fitted(each, cell) for each in row] for row in rows]
+    pictures = [[None if each is None else thumbnail(each, cell) for each in row] for row in rows]
     if not any(picture for row in pictures for picture in row):
         raise ParameterError("contact sheet: expected at least one picture, got none")
     font = PIL.ImageFont.load_default(text)
@@ -57,12 +57,12 @@ def contact_sheet(
     width = max(left + sum(widths) + _GAP * len(widths), 2 * _GAP + _width(title, large))
     sheet = PIL.Image.new("RGB", (width, top + sum(heights) + _GAP * len(heights)), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
-    draw.text((_GAP, _GAP), plain(title), _INK, font=large)
+    draw.text((_GAP, _GAP), to_ascii(title), _INK, font=large)
     x = left
     for at, across in enumerate(widths):
         if at < len(column_labels):
             middle = x + across // 2
-            draw.text((middle, top - 0.4 * text), plain(column_labels[at]), _INK, font=font, anchor="ms")
+            draw.text((middle, top - 0.4 * text), to_ascii(column_labels[at]), _INK, font=font, anchor="ms")
         y = top
         for row, down in zip(pictures, heights, strict=True):
             picture = row[at] if at < len(row) else None
@@ -72,30 +72,30 @@ def contact_sheet(
         x += across + _GAP
     y = top
     for label, down in zip(row_labels, heights, strict=False):
-        draw.text((left - _GAP, y + down // 2), plain(label), _INK, font=font, anchor="rm")
+        draw.text((left - _GAP, y + down // 2), to_ascii(label), _INK, font=font, anchor="rm")
         y += down + _GAP
     return sheet
 
 
 def labelled(picture: PIL.Image.Image, label: str, *, text: int = 12) -> PIL.Image.Image:
-    """A picture with a line below it.
+    """A picture with a line of text below it.
 
     Args:
         picture: in RGB.
-        label: what it says.
-        text: height of the letters in pixels.
+        label: the text.
+        text: font size in pixels.
     """
     font = PIL.ImageFont.load_default(text)
     width = max(picture.width, _width(label, font) + 4)
-    whole = PIL.Image.new("RGB", (width, picture.height + round(1.4 * text)), _PAPER)
-    whole.paste(picture, ((width - picture.width) // 2, 0))
-    place = (width // 2, whole.height - round(0.3 * text))
-    PIL.ImageDraw.Draw(whole).text(place, plain(label), _INK, font=font, anchor="ms")
-    return whole
+    canvas = PIL.Image.new("RGB", (width, picture.height + round(1.4 * text)), _PAPER)
+    canvas.paste(picture, ((width - picture.width) // 2, 0))
+    place = (width // 2, canvas.height - round(0.3 * text))
+    PIL.ImageDraw.Draw(canvas).text(place, to_ascii(label), _INK, font=font, anchor="ms")
+    return canvas
 
 
-def fitted(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
-    """In RGB, on white where it is transparent, no longer than ``side``."""
+def thumbnail(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
+    """The picture in RGB, transparency on white, reduced to at most ``side`` pixels."""
     scale = min(1.0, side / max(picture.size))
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     if picture.has_transparency_data:
@@ -107,14 +107,14 @@ def fitted(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
 
 
 def _width(label: str, font: PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont) -> int:
-    return round(font.getlength(plain(label)))
+    return round(font.getlength(to_ascii(label)))
 
 
-def plain(label: str) -> str:
-    """In ASCII: the font that comes with Pillow has nothing else."""
+def to_ascii(label: str) -> str:
+    """The label in ASCII, since Pillow's built-in font has no other characters."""
     return unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().replace("\n", " ")
 
 
 def longest_side(pictures: Sequence[PIL.Image.Image]) -> int:
-    """The longest side of any, so that a sheet shows them as they are."""
+    """The longest side of all pictures: the cell size at which a sheet reduces none."""
     return max(max(picture.size) for picture in pictures)

@@ -189,7 +189,7 @@ class Judge:
 
     def _seen(self, result: Tensor) -> Tensor:
         """A result as the losses saw it: without the colours that came back at the end."""
-        return color.grey(result) if self.recipe.color == "keep" else result
+        return color.to_gray(result) if self.recipe.color == "keep" else result
 
     def _check(self, name: str, own: Size, at: Size) -> None:
         expected = size_of(self._content)

@@ -1,4 +1,4 @@
-"""Pictures to be painted one after another or side by side in processes: what a sweep, a batch and a page share.
+"""A job: one run that is checked and then executed, in this process or in a worker process.
 
-Which pictures, and what becomes of them, is the caller's. It imports :mod:`impasto.runs` and everything below.
+The caller chooses the jobs and uses their results. This package imports :mod:`impasto.runs` and everything below.
 """

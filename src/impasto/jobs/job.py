@@ -1,4 +1,4 @@
-"""One run of a sweep: what it will take, whether its folder already has it, and the painting of it."""
+"""One run of a sweep: its plan, the check of its folder, and its execution."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ State = Literal["new", "begun", "done"]
 
 @dataclass(frozen=True)
 class Limits(SessionLimits):
-    """What runs may use, each process for itself, and keep.
+    """Limits and outputs of each run.
 
     Attributes:
-        save_every: iterations between two pictures kept.
-        threads: of each process; None takes torch's own number.
-        tensorboard: also write what TensorBoard shows of each run.
+        save_every: iterations between two saved pictures.
+        threads: of each process; None takes torch's default.
+        tensorboard: also write TensorBoard event files of each run.
     """
 
     save_every: SaveEvery = 0
@@ -44,13 +44,13 @@ class Limits(SessionLimits):
 
 @dataclass(frozen=True)
 class Job:
-    """A run of a sweep, as it was when the sweep was drawn up.
+    """A run of a sweep, as of the check.
 
     Attributes:
-        variant: what is painted.
-        path: its folder.
-        state: whether it has been begun, or done.
-        plan: what it will take; None for networks whose memory is not known.
+        variant: the pictures and the recipe.
+        path: the run's folder.
+        state: "new", "begun" (started, not finished) or "done".
+        plan: estimated memory and time; None for networks of unknown memory.
         notes: about its pictures and its plan, one line each.
     """
 
@@ -67,10 +67,10 @@ class Event:
 
     Attributes:
         name: of the variant.
-        status: "begun", "painting" after each iteration, and at last "done" or "failed".
-        done, planned: iterations.
-        loss: of the newest one.
-        notes: what there is to say, one line each; of a run that failed, why.
+        status: "begun" once, "painting" after each iteration, finally "done" or "failed".
+        done, planned: numbers of iterations.
+        loss: of the last iteration.
+        notes: one line each; the error of a failed run is one of them.
     """
 
     name: str
@@ -82,15 +82,15 @@ class Event:
 
     @property
     def ended(self) -> bool:
-        """Whether this was the run's last word."""
+        """Whether this is the run's last event."""
         return self.status in ("done", "failed")
 
 
 def check_job(variant: Variant, path: Path, limits: Limits, shared: SessionCache) -> Job:
-    """A variant, checked, for the folder ``path``. Nothing is written.
+    """Check a variant for the folder ``path``, without writing anything.
 
     Raises:
-        InputError: it cannot be painted, or the folder has a run of other settings or pictures.
+        InputError: the variant is invalid, or the folder contains a run with other settings or pictures.
     """
     session = _session(variant, limits, shared)
     state: State = "new"
@@ -108,15 +108,15 @@ def run_job(
     download: Progress | None = None,
     on_begin: Callable[[Driver], object] | None = None,
 ) -> Generator[Event, None, None]:
-    """Paint one run, or go on with it. Closing the iterator stops it where it is, and keeps it.
+    """Start or resume one run. Closing the iterator stops the run and writes a checkpoint.
 
     Args:
-        download: called with (bytes done, bytes in all) while weights are downloaded.
-        on_begin: called with the driver, which takes commands from then on.
+        download: called with (bytes done, total bytes) while weights are downloaded.
+        on_begin: called once with the driver, before the first iteration; the driver accepts commands.
     """
     name = job.variant.name
     try:
-        recording = _begun(job, limits, shared, download)
+        recording = _open_recording(job, limits, shared, download)
     except ImpastoError as error:
         yield Event(name, "failed", notes=(str(error),))
         return
@@ -131,12 +131,12 @@ def run_job(
                 yield Event(name, "painting", step.done, step.planned, step.loss, step.notes)
             last = driver.newest
             if driver.stopped:
-                recording.keep(last)
+                recording.write_checkpoint(last)
             result = session.result(last, notes=driver.notes)
             recording.finish(result)
-        except GeneratorExit:  # between two steps: nothing is half done
+        except GeneratorExit:  # raised at a yield, hence between two complete steps
             if driver.last is not None:
-                recording.keep(driver.last)
+                recording.write_checkpoint(driver.last)
                 recording.finish(session.result(driver.last, notes=driver.notes))
             raise
         except ImpastoError as error:
@@ -149,7 +149,8 @@ def run_job(
     yield Event(name, "done", last.done, last.planned, result.loss)
 
 
-def _begun(job: Job, limits: Limits, shared: SessionCache, download: Progress | None) -> Recording:
+def _open_recording(job: Job, limits: Limits, shared: SessionCache, download: Progress | None) -> Recording:
+    """A new run, or the existing one, resumed."""
     if (job.path / RECIPE).exists():
         session, folder = resume(job.path, max_pixels=limits.max_pixels, resources=shared, progress=download)
     else:
@@ -175,23 +176,31 @@ def _session(
 
 
 def is_done(path: Path) -> bool:
-    """Whether a folder has a picture that is finished."""
+    """Whether a folder contains a finished run with its result."""
     return (path / RESULT).exists() and status(path) == "done"
 
 
-def _check_same(path: Path, begun: Recipe, wanted: Recipe) -> None:
-    """Refuse to go on with a run of other settings or pictures."""
-    changed = differences(begun, wanted)
-    # The planner's own; and what was "auto" has become what the machine has.
-    ours = ["tile", "history_memory"]
-    ours += [name for name in ("device", "precision") if getattr(wanted, name) == "auto"]
-    # Measured while painting.
-    ours += ["style_weight"] if wanted.strength is not None and begun.strength == wanted.strength else []
+def _check_same(path: Path, existing: Recipe, wanted: Recipe) -> None:
+    """Check that the existing run in a folder has the wanted settings and pictures.
+
+    Raises:
+        ParameterError: it has others, or its result is missing.
+    """
+    changed = differences(existing, wanted)
+    # The planner sets these; "auto" was replaced by the chosen device and precision.
+    derived = ["tile", "history_memory"]
+    derived += [name for name in ("device", "precision") if getattr(wanted, name) == "auto"]
+    # Measured from the strength.
+    derived += (
+        ["style_weight"] if wanted.strength is not None and existing.strength == wanted.strength else []
+    )
     for name, (old, new) in changed.items():
-        if name in ours:
+        if name in derived:
             continue
         what = f"{name} {old} there, {new} here" if old != new else f"{name} {new} has changed since"
         raise ParameterError(f"{path}: expected a run of the same settings and pictures, got {what}")
     summary = read_summary(path)
     if summary is not None and summary.status == "done" and not (path / RESULT).exists():
-        raise ParameterError(f"{path}: this run is done, but its {RESULT} is gone; remove the folder")
+        raise ParameterError(
+            f"{path}: expected the {RESULT} of this finished run, got none; remove the folder to paint it again"
+        )

@@ -1,7 +1,7 @@
-"""Several runs of a sweep at once, each in a process of its own.
+"""Several runs of a sweep in parallel worker processes.
 
-A process keeps its network and targets from one run to the next. It is told what to paint through a pipe, and tells
-how it goes; when the pipe is closed it keeps what it has and ends, whatever became of the one who closed it.
+A worker caches its network and targets from one run to the next. It receives jobs and sends events through a pipe.
+When the parent process closes the pipe or dies, the worker writes a checkpoint and exits.
 """
 
 from __future__ import annotations
@@ -22,70 +22,72 @@ from impasto.transfer.resources import SessionCache
 
 
 def run_jobs(queue: Sequence[Job], *, jobs: int, limits: Limits) -> Generator[Event, None, None]:
-    """Paint runs, so many at once. Closing the iterator stops those under way, and keeps them.
+    """Execute jobs in ``jobs`` processes. Closing the iterator stops the active runs and writes their checkpoints.
 
     Args:
-        queue: in the order they are begun.
+        queue: in the order of execution.
         limits: of each process.
     """
-    left = deque(queue)
-    working: dict[Connection, tuple[SpawnProcess, Job]] = {}
+    pending = deque(queue)
+    workers: dict[Connection, tuple[SpawnProcess, Job]] = {}
     try:
-        for _ in range(min(jobs, len(left))):
-            _begin(left.popleft(), limits, working)
-        while working:
-            for pipe in cast(list[Connection], wait(list(working))):
-                process, job = working[pipe]
+        for _ in range(min(jobs, len(pending))):
+            _start_worker(pending.popleft(), limits, workers)
+        while workers:
+            for pipe in cast(list[Connection], wait(list(workers))):
+                process, job = workers[pipe]
                 try:
                     event: Event = pipe.recv()
                 except (EOFError, OSError):
                     process.join()
-                    del working[pipe]
+                    del workers[pipe]
                     pipe.close()
-                    said = f"its process ended with code {process.exitcode}, perhaps for lack of memory"
-                    event = Event(job.variant.name, "failed", notes=(said,))
-                    if left:
-                        _begin(left.popleft(), limits, working)
+                    message = f"its process ended with code {process.exitcode}, perhaps for lack of memory"
+                    event = Event(job.variant.name, "failed", notes=(message,))
+                    if pending:
+                        _start_worker(pending.popleft(), limits, workers)
                 else:
                     if event.ended:
-                        _next(pipe, left, working)
+                        _assign_next(pipe, pending, workers)
                 yield event
     finally:
-        for pipe in working:
+        for pipe in workers:
             pipe.close()
-        for process, _ in working.values():
+        for process, _ in workers.values():
             process.join()
 
 
-def _begin(job: Job, limits: Limits, working: dict[Connection, tuple[SpawnProcess, Job]]) -> None:
-    """A new process, with something to paint."""
-    # Not fork: torch's threads do not survive it.
+def _start_worker(job: Job, limits: Limits, workers: dict[Connection, tuple[SpawnProcess, Job]]) -> None:
+    """Start a worker process with its first job."""
+    # Not fork: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pipe: Any = context.Pipe()  # Windows has another class for its ends
+    pipe: Any = context.Pipe()  # on Windows its ends have another class
     ours, theirs = pipe
     process = context.Process(target=_work, args=(theirs, limits), name=f"impasto {job.variant.name}")
     process.start()
     theirs.close()
     ours.send(job)
-    working[ours] = process, job
+    workers[ours] = process, job
 
 
-def _next(pipe: Connection, left: deque[Job], working: dict[Connection, tuple[SpawnProcess, Job]]) -> None:
-    """Something else to paint for a process that is done, or its leave."""
-    process, _ = working[pipe]
-    if left:
-        job = left.popleft()
+def _assign_next(
+    pipe: Connection, pending: deque[Job], workers: dict[Connection, tuple[SpawnProcess, Job]]
+) -> None:
+    """Send the next job to an idle worker; without one, end the worker."""
+    process, _ = workers[pipe]
+    if pending:
+        job = pending.popleft()
         pipe.send(job)
-        working[pipe] = process, job
+        workers[pipe] = process, job
     else:
-        del working[pipe]
+        del workers[pipe]
         pipe.close()
         process.join()
 
 
 def _work(pipe: Connection, limits: Limits) -> None:
-    """What a process does until its pipe is closed."""
-    # Ctrl-C reaches all processes of a terminal; the one that began us says what is to be done.
+    """Main function of a worker: execute jobs until the pipe is closed."""
+    # Ctrl-C reaches all processes of a terminal; the parent process decides what happens.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     if limits.threads is not None:

@@ -1,6 +1,6 @@
-"""What is to be painted, and how, as pure data: settings, presets, texts that say them, grids of them.
+"""Recipes as pure data: the settings of a picture, presets, parsing of settings from text, grids of settings.
 
-Nothing here loads torch, so that the command line judges what it is given at once. Whatever turns a recipe into
-networks and losses is in :mod:`impasto.assembly`. Everything above may import this room; it imports only
-:mod:`impasto.errors` and :mod:`impasto.text`.
+Nothing here imports torch, so the command line validates its arguments without the second that loading torch takes.
+:mod:`impasto.assembly` turns a recipe into networks and losses. Every higher package may import this one; this
+package imports only :mod:`impasto.errors` and :mod:`impasto.text`.
 """

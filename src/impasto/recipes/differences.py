@@ -1,4 +1,4 @@
-"""In what two recipes differ."""
+"""The settings in which two recipes differ."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from impasto.recipes.recipe import Recipe
 
 
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Setting -> its two values, where they differ. Pictures are the same when their bytes are."""
+    """Setting -> its two values, for each setting that differs. Pictures are compared by their hashes."""
     one, other = (recipe.model_dump(mode="json") for recipe in (first, second))
     found: dict[str, Any] = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
-    found.pop("measured_for", None)  # says nothing that strength and pictures do not
+    found.pop("measured_for", None)  # follows from strength and pictures
     for name in ("content", "styles", "palette"):
         inputs = [_listed(getattr(recipe, name)) for recipe in (first, second)]
         hashes = [[each.sha256 for each in side] for side in inputs]

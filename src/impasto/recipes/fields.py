@@ -1,4 +1,4 @@
-"""What settings are made of: names there are to choose from, ranges, pictures, regions, changes."""
+"""The types of settings: choices of names, ranges of numbers, pictures, regions, changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-# Spelled once; the command, the errors and the documentation derive from these.
+# The command line, the error messages and the documentation derive from these types.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 EngineName = Literal["optimize"]
@@ -23,7 +23,7 @@ StyleLossName = Literal[
     "histogram",
     "patches",
     "relaxed-transport",
-    # What other tools and papers divide by; their presets' weights are made for these.
+    # The normalisations of other tools and papers; the weights in their presets assume them.
     "gram",
     "gram-elements",
     "gram-sums",
@@ -36,9 +36,9 @@ ColorMatch = Literal["covariance", "histogram"]
 SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 
 STARTS = ("content", "style", "noise")
-"""What a picture can start from, besides a file."""
+"""The first images that are not files."""
 
-# The upper ends keep products and powers of these within float32.
+# The upper bounds keep products and powers of these values within float32.
 Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
 Scale = Annotated[float, Field(gt=0.0, le=16.0)]
@@ -51,12 +51,12 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 def _storable(path: str) -> str:
-    """``path`` with the bytes that are not UTF-8, which no text may hold, spelled out."""
+    """``path`` with every byte that is not valid UTF-8 replaced by an escape sequence."""
     return path.encode("utf-8", "backslashreplace").decode()
 
 
 class Input(BaseModel):
-    """A picture that went in: its path as the user gave it, and the SHA-256 of its content."""
+    """An input picture: its path as the user gave it, and the SHA-256 of its file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,22 +69,22 @@ class Input(BaseModel):
         return {"path": os.fspath(given)} if isinstance(given, str | os.PathLike) else given
 
     def absolute(self) -> Input:
-        """The same from wherever one looks."""
+        """A copy with an absolute path."""
         return self.model_copy(update={"path": str(Path(self.path).resolve())})
 
 
 class RegionOf(BaseModel):
-    """A part of the picture, and its style.
+    """A region of the picture, and its style.
 
     Attributes:
-        name: what it is called.
-        mask: white where it is, in the picture.
-        style: number of the style picture, from 1. Without it each region takes its own, where there are as many
-            styles as regions, and all take the blend of all styles where there are not.
-        style_mask: white where its style is, in the style picture.
-        weight: how much its style counts, beside style_weight.
-        loss: its style loss, in place of style_loss.
-        keep: leave it as it was; it has no style then.
+        name: of the region; letters, digits, ``_`` and ``-``.
+        mask: a picture, white inside the region.
+        style: number of the style picture, counted from 1. None: the n-th region takes the n-th style where there
+            are as many styles as regions; otherwise every region takes the blend of all styles.
+        style_mask: a picture, white where the style picture shows this region's style.
+        weight: factor on the region's style loss, on top of style_weight.
+        loss: the region's style loss, in place of style_loss.
+        keep: leave the region as in the photograph, without a style.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,18 +98,18 @@ class RegionOf(BaseModel):
     keep: bool = False
 
     def absolute(self) -> RegionOf:
-        """The same with paths that are good from anywhere."""
+        """A copy with absolute paths."""
         masks = {"mask": self.mask.absolute(), "style_mask": self.style_mask and self.style_mask.absolute()}
         return self.model_copy(update=masks)
 
 
 class Change(BaseModel):
-    """Settings that are others from an iteration on.
+    """New values of some settings, from an iteration on.
 
     Attributes:
-        at: iterations done by then.
+        at: number of iterations done before the change.
 
-    The others are a recipe's settings of the same name; None leaves one as it was.
+    Every other field is the recipe's setting of that name; None leaves the setting unchanged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -126,14 +126,14 @@ class Change(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Name -> value of those that change."""
+        """Name -> new value of each setting that changes."""
         return {name: value for name in CHANGEABLE if (value := getattr(self, name)) is not None}
 
     def absolute(self) -> Change:
-        """The same with paths that are good from anywhere."""
+        """A copy with absolute paths."""
         regions = self.regions and tuple(region.absolute() for region in self.regions)
         return self.model_copy(update={"regions": regions})
 
 
 CHANGEABLE = tuple(name for name in Change.model_fields if name != "at")
-"""The settings that can be changed while a picture is painted."""
+"""The settings that can change while a picture is painted."""

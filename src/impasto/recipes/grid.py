@@ -1,6 +1,6 @@
-"""A grid: settings and the values each shall take, and all combinations of them as recipes.
+"""A grid: settings with several values each, and one recipe for each combination of values.
 
-Any field of a recipe can be an axis. Its values are judged by the recipe's own types.
+Any field of a recipe can be an axis. The type of that field validates the values.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import STARTS, Quality
 from impasto.recipes.parsing import parse_setting
 from impasto.recipes.recipe import Recipe
-from impasto.recipes.validation import complaint
+from impasto.recipes.validation import first_error
 
 Grid = Mapping[str, tuple[Any, ...]]
-"""Setting -> its values, at least one and each once."""
+"""Setting -> its values: at least one, all distinct."""
 
 Build = Callable[[Mapping[str, Any]], Recipe]
-"""(settings of one combination) -> the recipe with them."""
+"""(settings of one combination) -> the recipe with these settings."""
 
-# What is painted is given as pictures; a style's share means nothing where each style is painted alone; and what a
-# strength was measured for is for the measurement to say. Changes while painting are the recipe's own.
+# Pictures are given beside the grid. A style's share has no effect where each style is painted alone. The measurement
+# of a strength writes measured_for. Changes during a run belong to that run.
 _NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for", "changes")
 AXES: dict[str, Any] = {
     **{
@@ -42,7 +42,7 @@ AXES: dict[str, Any] = {
 """Setting -> its type."""
 
 PLAIN = "plain"
-"""What the one run of a pair is called where there is no grid."""
+"""Name of the one run of a pair where there is no grid."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Variant:
     """One combination for one pair of pictures.
 
     Attributes:
-        name: of its folder within the sweep's, such as ``photo-starry/style_weight=1000,style_size=256``.
+        name: of the run's folder inside the sweep's, such as ``photo-starry/style_weight=1000,style_size=256``.
         content, style: the pictures, as absolute paths.
-        settings: what the grid says here.
-        recipe: with these.
+        settings: the values of this combination.
+        recipe: with these settings.
     """
 
     name: str
@@ -64,10 +64,10 @@ class Variant:
 
 
 def parse_grid(texts: Sequence[str], *, option: str = "--grid") -> Grid:
-    """``style_weight=2e2,1e3`` as a grid; values that are lists themselves stand between semicolons.
+    """Parse ``style_weight=2e2,1e3`` as a grid; semicolons separate values that are lists themselves.
 
     Raises:
-        ParameterError: not of that form, an unknown setting, a value that it cannot take, or anything twice.
+        ParameterError: a text of another form, an unknown setting, an invalid value, or a duplicate.
     """
     grid: dict[str, Sequence[Any]] = {}
     for text in texts:
@@ -82,16 +82,16 @@ def parse_grid(texts: Sequence[str], *, option: str = "--grid") -> Grid:
 
 
 def check_grid(grid: Mapping[str, Sequence[Any]], *, option: str = "grid") -> Grid:
-    """The grid with every value in the type that its setting has.
+    """The grid with every value converted to the type of its setting.
 
     Raises:
-        ParameterError: an unknown setting, a value that it cannot take, a value twice, or none.
+        ParameterError: an unknown setting, an invalid value, a duplicate value, or no value.
     """
     checked: dict[str, tuple[Any, ...]] = {}
     for name, values in grid.items():
         if name in _NO_AXES:
             raise ParameterError(
-                f"{option}: {name} cannot be varied: pictures are given, and painted in pairs"
+                f"{option}: expected a setting that can vary within a pair of pictures, got {name}"
             )
         if name not in AXES:
             raise unknown_name(f"{option}: setting", name, AXES)
@@ -100,12 +100,14 @@ def check_grid(grid: Mapping[str, Sequence[Any]], *, option: str = "grid") -> Gr
         checked[name] = tuple(_value(name, value, option) for value in values)
         for at, value in enumerate(checked[name]):
             if value in checked[name][:at]:
-                raise ParameterError(f"{option}: {name}: expected each value once, got {shown(value)} twice")
+                raise ParameterError(
+                    f"{option}: {name}: expected each value once, got {format_value(value)} twice"
+                )
     return checked
 
 
 def _value(name: str, value: Any, option: str) -> Any:
-    """One value, from text or as it is."""
+    """One validated value, parsed where it is text."""
     adapter: TypeAdapter[Any] = TypeAdapter(AXES[name])
     if isinstance(value, str) and _is_list(AXES[name]):
         value = parse_setting(name, value, option=f"{option}: {name}")
@@ -114,39 +116,39 @@ def _value(name: str, value: Any, option: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        # Numbers that must be one of a few are not found in text.
+        # pydantic does not convert text for a Literal of numbers.
         if isinstance(value, str) and re.fullmatch(r"\d+", value):
             try:
                 return adapter.validate_python(int(value))
             except ValidationError:
                 pass
-        raise ParameterError(complaint(error, f"{option}: {name}", whole=True)) from None
+        raise ParameterError(first_error(error, f"{option}: {name}", with_location=False)) from None
 
 
 def _is_list(annotation: Any) -> bool:
-    """Whether values of that type are lists or tables."""
+    """Whether values of that type are tuples or dictionaries."""
     return get_origin(annotation) in (tuple, dict) or any(_is_list(part) for part in get_args(annotation))
 
 
 def variants(
     build: Build, *, contents: Sequence[Path], styles: Sequence[Path], grid: Grid
 ) -> tuple[Variant, ...]:
-    """Every content with every style in every combination; the last setting varies fastest.
+    """One variant for each content, style and combination; the last setting varies fastest.
 
     Raises:
-        ParameterError: a combination that cannot be.
+        ParameterError: the settings of a combination do not fit together.
     """
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    recipes = [_anywhere(build(settings)) for settings in combinations]
+    recipes = [_with_absolute_paths(build(settings)) for settings in combinations]
     return tuple(
-        Variant(f"{pair}/{name_of(settings)}", content, style, settings, recipe)
+        Variant(f"{pair}/{folder_name(settings)}", content, style, settings, recipe)
         for pair, content, style in _pairs(contents, styles)
         for settings, recipe in zip(combinations, recipes, strict=True)
     )
 
 
-def _anywhere(recipe: Recipe) -> Recipe:
-    """The recipe with files that are found from any folder."""
+def _with_absolute_paths(recipe: Recipe) -> Recipe:
+    """A copy of the recipe with absolute paths of the first image and the palette."""
     found: dict[str, object] = {}
     if recipe.init not in STARTS:
         found["init"] = str(Path(recipe.init).resolve())
@@ -157,13 +159,13 @@ def _anywhere(recipe: Recipe) -> Recipe:
 
 
 def _pairs(contents: Sequence[Path], styles: Sequence[Path]) -> list[tuple[str, Path, Path]]:
-    """Every content with every style as absolute paths, and a name for each pair that no other has."""
+    """Each pair of content and style, as absolute paths, with a unique name."""
     used: set[str] = set()
     found = []
     for content, style in itertools.product(_distinct("content", contents), _distinct("style", styles)):
         stem = name = f"{_safe(content.stem)}-{_safe(style.stem)}"
         number = 2
-        while name.casefold() in used:  # some file systems do not tell A from a
+        while name.casefold() in used:  # some file systems ignore case
             name, number = f"{stem}-{number}", number + 1
         used.add(name.casefold())
         found.append((name, content.resolve(), style.resolve()))
@@ -179,20 +181,20 @@ def _distinct(what: str, paths: Sequence[Path]) -> Sequence[Path]:
     return paths
 
 
-def name_of(settings: Mapping[str, Any]) -> str:
-    """A folder's name for one combination: ``style_weight=1000,style_size=256``."""
+def folder_name(settings: Mapping[str, Any]) -> str:
+    """The folder name of one combination: ``style_weight=1000,style_size=256``."""
     if not settings:
         return PLAIN
-    return _short(",".join(f"{name}={_safe(shown(value))}" for name, value in settings.items()), 200)
+    return _short(",".join(f"{name}={_safe(format_value(value))}" for name, value in settings.items()), 200)
 
 
-def shown(value: Any) -> str:
-    """A value as people write it; two values that differ do so here too."""
+def format_value(value: Any) -> str:
+    """A value as text; distinct values give distinct texts."""
     match value:
         case dict():
-            return "+".join(f"{key}={shown(each)}" for key, each in value.items())
+            return "+".join(f"{key}={format_value(each)}" for key, each in value.items())
         case tuple():
-            return "+".join(map(shown, value))
+            return "+".join(map(format_value, value))
         case float():
             return repr(value).removesuffix(".0")
         case bool():
@@ -202,13 +204,13 @@ def shown(value: Any) -> str:
 
 
 def _safe(text: str) -> str:
-    """``text`` as a part of a file's name; with a digest where something had to go."""
+    """``text`` as part of a file name; a digest is appended where characters were replaced or cut."""
     clean = re.sub(r"[^\w.=+-]+", "-", text).lstrip(".")
     return _short(clean, 80) if clean == text else f"{_short(clean, 60)}-{_digest(text)}"
 
 
 def _short(name: str, limit: int) -> str:
-    """A name of at most so many bytes."""
+    """A name of at most ``limit`` bytes; a digest replaces what was cut."""
     if len(name.encode()) <= limit:
         return name
     kept = name.encode()[: limit - 9].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""How settings are spelled on a command line, and what they come to in a recipe."""
+"""Parsing of settings: their text form on the command line -> their values in a recipe."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WEIGHTED_LAYER = re.compile(r"(?P<layer>[^=,\s]+)(?:=(?P<weight>[^=,\s]+))?")
 
 
 def parse_layers(text: str, *, option: str) -> dict[str, float]:
-    """``relu1_1=0.5,relu2_1`` as layer -> weight, 1 where none is given.
+    """Parse ``relu1_1=0.5,relu2_1`` as layer -> weight; the default weight is 1.
 
     Raises:
-        ParameterError: not of that form, a weight that is no number, or a layer named twice.
+        ParameterError: a text of another form, a weight that is not a number, or a duplicate layer.
     """
     layers: dict[str, float] = {}
     for part in text.split(","):
@@ -38,13 +38,13 @@ def parse_layers(text: str, *, option: str) -> dict[str, float]:
 
 
 def parse_style_loss(text: str, *, option: str) -> dict[str, Any]:
-    """``patches``, or ``relu1_1=gram-share:0.2,relu4_1=patches+histogram:0.5``, as fields of a recipe.
+    """Parse ``patches``, or ``relu1_1=gram-share:0.2,relu4_1=patches+histogram:0.5``, as fields of a recipe.
 
-    A name alone is the loss of all style layers. Otherwise the layers named are the style layers, and each has one
-    loss or several with a weight each, 1 where none is given.
+    A single name is the loss of all style layers. Otherwise the named layers become the style layers. Each of them
+    has one or more losses, with weights; the default weight is 1.
 
     Raises:
-        ParameterError: not of that form, an unknown loss, a weight that is no number, or something named twice.
+        ParameterError: a text of another form, an unknown loss, a weight that is not a number, or a duplicate.
     """
     if "=" not in text:
         return {"style_loss": _style_loss(text.strip(), option), "style_losses": {}}
@@ -77,19 +77,19 @@ def _style_loss(name: str, what: str) -> str:
 
 
 def parse_weights(text: str, *, option: str) -> tuple[float, ...]:
-    """``0.7,0.3`` as numbers.
+    """Parse ``0.7,0.3`` as numbers.
 
     Raises:
-        ParameterError: not of that form.
+        ParameterError: a text of another form.
     """
     return _numbers(text, float, f"{option}: expected numbers")
 
 
 def parse_integers(text: str, *, option: str) -> tuple[int, ...]:
-    """``0,90`` as whole numbers.
+    """Parse ``0,90`` as integers.
 
     Raises:
-        ParameterError: not of that form.
+        ParameterError: a text of another form.
     """
     return _numbers(text, int, f"{option}: expected whole numbers")
 
@@ -104,10 +104,10 @@ def _numbers(text: str, kind: Callable[[str], T], expected: str) -> tuple[T, ...
 def parse_regions(
     masks: Sequence[str], style_masks: Sequence[str], more: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """``sky=sky.png`` and ``sky=style:2,weight:1.5`` as regions.
+    """Parse ``sky=sky.png`` and ``sky=style:2,weight:1.5`` as regions.
 
     Raises:
-        ParameterError: not of that form, a region that has no mask, or one named twice.
+        ParameterError: a text of another form, a region without a mask, or a duplicate region.
     """
     regions = {name: {"name": name, "mask": path} for name, path in _named("--mask", masks)}
     for option, given in (("--style-mask", style_masks), ("--region", more)):
@@ -146,17 +146,17 @@ def _about(name: str, text: str) -> dict[str, Any]:
 
 
 def parse_setting(name: str, text: str, *, option: str) -> Any:
-    """A setting's value as the recipe takes it, from text; which values there may be is the recipe's to say.
+    """Parse the text of a setting; the recipe validates the value afterwards.
 
-    Layers with weights are spelled ``relu1_1=0.5,relu2_1``, pairs of layers ``relu1_1=relu1_2``, lists with commas, a
-    picture as its path. Everything else stays text, which the recipe reads.
+    Layers with weights are written ``relu1_1=0.5,relu2_1``, pairs of layers ``relu1_1=relu1_2``, lists with commas, a
+    picture as its path. Any other value stays text, which the recipe converts.
 
     Args:
         name: of a field of :class:`impasto.recipes.settings.Settings`.
-        option: what to call it in an error.
+        option: name of the option in error messages.
 
     Raises:
-        ParameterError: not of that form.
+        ParameterError: a text of another form.
     """
     kind = kind_of(name)
     origin, parts = get_origin(kind), get_args(kind)
@@ -174,7 +174,7 @@ def parse_setting(name: str, text: str, *, option: str) -> Any:
 
 
 def kind_of(name: str) -> Any:
-    """The type of a setting, without what it may be instead (None) and without its range."""
+    """The type of a setting, without ``| None`` and without its range."""
     kind: Any = Settings.model_fields[name].annotation
     if get_origin(kind) in (Union, UnionType):
         parts = [part for part in get_args(kind) if part is not NoneType]
@@ -193,15 +193,17 @@ def element_of(kind: Any) -> type:
 
 
 def parse_names(text: str, *, option: str) -> tuple[str, ...]:
-    """``horizontal,no`` as names."""
+    """Parse ``horizontal,no`` as names."""
     return tuple(part.strip() for part in text.split(","))
 
 
 def parse_changes(given: Sequence[str], *, option: str) -> dict[str, Any]:
-    """``style_weight=30`` and ``style_layers=relu1_1=0.5,relu2_1`` as settings to change; the recipe judges them.
+    """Parse ``style_weight=30`` or ``style_layers=relu1_1=0.5,relu2_1`` as settings to change.
+
+    The recipe validates the values afterwards.
 
     Raises:
-        ParameterError: not of that form, or a setting named twice.
+        ParameterError: a text of another form, or a duplicate setting.
     """
     changes: dict[str, Any] = {}
     for each in given:
@@ -213,9 +215,10 @@ def parse_changes(given: Sequence[str], *, option: str) -> dict[str, Any]:
             raise ParameterError(f"{option}: expected each setting once, got {name} twice")
         if name == "regions":
             raise ParameterError(
-                f"{option}: regions are changed from Python (docs/steering.md), got {each!r}"
+                f"{option}: expected a setting other than regions, got {each!r}; "
+                "change regions from Python (docs/steering.md)"
             )
-        known = name in CHANGEABLE  # what is not, the recipe refuses
+        known = name in CHANGEABLE  # the recipe rejects any other name
         changes[name] = parse_setting(name, value, option=f"{option}: {name}") if known else value
     return changes
 
@@ -224,10 +227,10 @@ _UNITS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "ki": 2**10, "mi": 2**
 
 
 def parse_memory(text: str | int, *, option: str = "memory") -> int:
-    """Bytes of "4GB", "800MB", "2GiB" or a number.
+    """Parse "4GB", "800MB", "2GiB" or a number, in bytes.
 
     Raises:
-        ParameterError: it is none.
+        ParameterError: a text of another form.
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", str(text).lower())
     if not found or float(found[1]) <= 0:

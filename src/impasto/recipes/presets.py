@@ -1,7 +1,7 @@
-"""The named recipes: what the established tools compute, and impasto's own.
+"""The presets: the objectives of established tools, and impasto's own.
 
-A preset says what is minimised. ``faithful`` adds the tool's own size, start, optimiser and iteration count;
-without it the engine's schedule minimises the same objective.
+A preset defines the objective. ``faithful`` adds the tool's size, start, optimiser and iteration count. Without it
+impasto's own schedule minimises the same objective.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from impasto.recipes.recipe import Recipe, recipe_from
 
 @dataclass(frozen=True)
 class Preset:
-    """A named recipe.
+    """A named set of settings.
 
     Attributes:
         summary: one line for `impasto presets`.
-        objective: settings that define what is minimised.
-        faithful: further settings with which the tool itself works; empty where there is no such tool.
-        networks: encoder -> settings that the tool uses with it.
+        objective: settings that define the objective.
+        faithful: further settings of the tool itself; empty where the preset follows no tool.
+        networks: encoder -> settings that the tool uses with this encoder.
     """
 
     summary: str
@@ -37,11 +37,11 @@ def _layers(*weights: float) -> dict[str, float]:
     return {f"relu{block}_1": weight for block, weight in enumerate(weights, start=1)}
 
 
-# torchvision's mean (0.485, 0.456, 0.406) in 0..255. It differs from Caffe's by half a grey level, and with that
+# torchvision's mean (0.485, 0.456, 0.406) in 0..255. It differs from Caffe's by half a grey level, which changes
 # every loss by up to 0.6 %.
 _IMAGENET_MEAN = (123.675, 116.28, 103.53)
 
-# One size, with nothing that these tools do not do.
+# One size, without the features that these tools lack.
 _SINGLE_SCALE = {
     "smallest": 100_000,
     "detail": 0.0,
@@ -64,7 +64,7 @@ _SEED = {
     "style_weight": 5e3,
     "tv_weight": 50.0,
     "content_layers": {"relu4_2": 1.0},
-    # The tool divides by the sum of a sixth weight list entry too: 4.2.
+    # The tool divides by the sum of all six entries of its weight list: 4.2.
     "style_layers": _layers(0.6 / 4.2, 1 / 4.2, 1 / 4.2, 1 / 4.2, 0.6 / 4.2),
     "content_loss": "mean",
     "style_loss": "gram",
@@ -86,7 +86,7 @@ _SEED_FAITHFUL = {
 
 _SEED_NETWORKS = {"vgg16": {"content_layers": {"relu2_1": 1.0}}}
 
-# Layers of networks that are no VGG, in place of a preset's: those that the seed uses.
+# Layers of networks other than VGG, in place of a preset's layers. The seed repository uses these.
 _OTHER_NETWORKS: dict[str, dict[str, Any]] = {
     "mobilenet-v2": {
         "content_layers": {"features.3": 1.0},
@@ -97,12 +97,12 @@ _OTHER_NETWORKS: dict[str, dict[str, Any]] = {
 
 PRESETS: dict[str, Preset] = {
     "impasto": Preset(
-        "our own: large strokes and fine texture, clean colours",
+        "impasto's own: large strokes and fine texture, clean colours",
         {"margin": 8},
         {},
     ),
     "photo": Preset(
-        "a photograph that stays one, in the light and colours of another",
+        "photorealistic: the photograph in the light and colours of another",
         {
             "photo_weight": 0.3,
             "photo_finish": 4,
@@ -111,14 +111,14 @@ PRESETS: dict[str, Preset] = {
         {},
     ),
     "textbook": Preset(
-        "the formulas of the paper as the seed's text teaches them: sums, nothing normalised",
+        "the paper's formulas as the seed repository explains them: sums without normalisation",
         {
             "content_weight": 1.0,
             "style_weight": 1e-9,
             "style_layers": _layers(1, 1, 1, 1, 1),
             "content_loss": "half-sum",
             "style_loss": "gram-sums",
-            # Unnormalised Gram matrices grow with the number of pixels, so the pictures need as many.
+            # Unnormalised Gram matrices grow with the number of pixels, so all pictures need equally many pixels.
             "style_fit": "area",
         },
         {},
@@ -189,7 +189,7 @@ PRESETS: dict[str, Preset] = {
             "tv_loss": "absolute-mean",
             "style_fit": "area",
             "resample": "bilinear",
-            # What its own 1000 iterations reach at 512 pixels takes this many, most of them at full size.
+            # As many iterations as reach the loss of the tool's own 1000 at 512 pixels, most of them at full size.
             "steps": 400,
             "coarser": 0.5,
         },
@@ -207,7 +207,7 @@ PRESETS: dict[str, Preset] = {
             "tv_loss": "nine-point",
             "padding": "replicate-first",
             "mean_pixel": _IMAGENET_MEAN,
-            # What its own 3000 iterations of Adam reach at 512 pixels takes this many, most of them at full size.
+            # As many as reach the loss of the tool's own 3000 of Adam at 512 pixels, most of them at full size.
             "steps": 520,
             "coarser": 0.5,
         },
@@ -228,13 +228,13 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "seed": Preset(
-        "abhilashreddyy/Neural-Style-Transfer as it is, mistake included: relu5_1 follows the style's relu4_2",
+        "abhilashreddyy/Neural-Style-Transfer with its bug: relu5_1 is compared with the style's relu4_2",
         {**_SEED, "style_target_layers": {"relu5_1": "relu4_2"}},
         _SEED_FAITHFUL,
         _SEED_NETWORKS,
     ),
     "seed-fixed": Preset(
-        "the same with that mistake mended",
+        "the seed preset with this bug fixed",
         _SEED,
         _SEED_FAITHFUL,
         _SEED_NETWORKS,
@@ -244,7 +244,7 @@ PRESETS: dict[str, Preset] = {
 
 QUALITIES: dict[Quality, dict[str, Any]] = {
     "standard": {},
-    # Right in its large forms and colours; what is missing is iterations at full size.
+    # Large forms and colours are final; fine texture needs more iterations at full size.
     "draft": {"steps": 90, "coarser": 3.0},
 }
 
@@ -252,33 +252,33 @@ QUALITIES: dict[Quality, dict[str, Any]] = {
 def resolve(
     preset: str = "impasto", *, faithful: bool = False, quality: str = "standard", **given: Any
 ) -> Recipe:
-    """The recipe of a preset with the settings that were given.
+    """The recipe of a preset, with some settings given.
 
     Args:
-        preset: a name out of :data:`PRESETS`.
+        preset: a name in :data:`PRESETS`.
         faithful: take the tool's own size, start, optimiser and iteration count where none is given.
         quality: "standard", or "draft" for a first look in a quarter of the time.
         given: fields of :class:`Recipe`; a value of None means not given.
 
     Raises:
-        ParameterError: an unknown preset or field, a value out of range, ``faithful`` where there is no tool to be
-            faithful to, or a strength beside a weight.
+        ParameterError: an unknown preset or field, a value out of range, ``faithful`` with a preset that follows no
+            tool, or a strength together with a weight.
     """
-    return _of_preset(preset, faithful=faithful, quality=quality, given=_settled({}, given))
+    return _from_preset(preset, faithful=faithful, quality=quality, given=_merged({}, given))
 
 
-def reopen(written: Mapping[str, Any], given: Mapping[str, Any]) -> Recipe:
-    """The recipe that was written down, whole or in part, with some settings changed.
+def load_written(written: Mapping[str, Any], given: Mapping[str, Any]) -> Recipe:
+    """The recipe of a complete or partial TOML document, with some settings changed.
 
     Args:
-        written: what :func:`resolve` takes, ``preset`` among it; the rest is the preset's.
+        written: any keyword of :func:`resolve`, ``preset`` included; missing settings come from the preset.
         given: as for :func:`change`.
 
     Raises:
         ParameterError: as :func:`resolve`.
     """
-    values = _settled(written, given)
-    return _of_preset(
+    values = _merged(written, given)
+    return _from_preset(
         values.pop("preset", "impasto"),
         faithful=values.pop("faithful", False),
         quality=values.pop("quality", "standard"),
@@ -289,33 +289,33 @@ def reopen(written: Mapping[str, Any], given: Mapping[str, Any]) -> Recipe:
 def change(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     """``recipe`` with some settings changed; a value of None means not given.
 
-    A weight that is given ends a strength, which would measure another; a strength that is given measures its own.
+    Giving a weight removes the strength, which would measure another weight. Giving a strength replaces the weights.
 
     Raises:
-        ParameterError: an unknown field, a value out of range, or a strength given beside a weight.
+        ParameterError: an unknown field, a value out of range, or a strength together with a weight.
     """
-    return recipe_from(_settled(recipe.model_dump(), given))
+    return recipe_from(_merged(recipe.model_dump(), given))
 
 
-def _settled(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """``before`` with what was given in its place."""
+def _merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """``before`` updated with ``given``, without the settings that the new ones make obsolete."""
     given = {name: value for name, value in given.items() if value is not None}
     weights = [name for name in ("content_weight", "style_weight") if name in given]
     if weights and "strength" in given:
         raise ParameterError(
-            f"strength: expected alone, since it stands for both weights, got {' and '.join(weights)} beside it"
+            f"strength: expected without weights, since it replaces both, got {' and '.join(weights)} beside it"
         )
-    ended = ("strength", "measured_for") if weights else ()
+    obsolete = ("strength", "measured_for") if weights else ()
     if "palette" in given:
         given = {"color": "palette"} | given
     elif given.get("color", "palette") != "palette":
-        ended = (*ended, "palette")
+        obsolete = (*obsolete, "palette")
     if "style_loss" in given:  # of all layers
-        ended = (*ended, "style_losses")
-    return {name: value for name, value in before.items() if name not in ended} | given
+        obsolete = (*obsolete, "style_losses")
+    return {name: value for name, value in before.items() if name not in obsolete} | given
 
 
-def _of_preset(preset: object, *, faithful: bool, quality: str, given: Mapping[str, Any]) -> Recipe:
+def _from_preset(preset: object, *, faithful: bool, quality: str, given: Mapping[str, Any]) -> Recipe:
     if not isinstance(preset, str) or preset not in PRESETS:
         raise unknown_name("preset", str(preset), PRESETS)
     chosen = PRESETS[preset]
@@ -324,7 +324,9 @@ def _of_preset(preset: object, *, faithful: bool, quality: str, given: Mapping[s
     if quality not in QUALITIES:
         raise unknown_name("quality", str(quality), QUALITIES)
     if faithful and quality != "standard":
-        raise ParameterError(f"quality: a faithful run has the tool's own iterations, got {quality!r}")
+        raise ParameterError(
+            f"quality: expected standard, since a faithful run has the tool's own iterations, got {quality!r}"
+        )
     encoder = str(given.get("encoder"))
     values = {
         **chosen.objective,

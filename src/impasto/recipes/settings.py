@@ -1,8 +1,8 @@
-"""Every setting of a picture: its name, type, default, and the one text that says what it is.
+"""Every setting of a picture: its name, type, default and description.
 
-The command line, its help, the JSON schema and the table in docs/settings.md derive from here. A new setting is one
-entry, and whatever consumes it. The defaults are the engine's own; a preset (:mod:`impasto.recipes.presets`) changes
-some of them, and what the user gives changes the rest.
+The command line, its help, the JSON schema and the table in docs/settings.md derive from this file. A new setting is
+one entry here, plus the code that uses it. A preset (:mod:`impasto.recipes.presets`) overrides some defaults; the
+user's settings override both.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from impasto.recipes.fields import (
 
 Group = Literal[
     "Pictures",
-    "What is painted",
+    "Objective",
     "Sizes and start",
-    "How it is painted",
+    "Optimisation",
     "Network",
     "Machine",
     "Fine control",
 ]
 
 PICTURES: Group = "Pictures"
-OBJECTIVE: Group = "What is painted"
+OBJECTIVE: Group = "Objective"
 NETWORK: Group = "Network"
 SIZES: Group = "Sizes and start"
-SOLVER: Group = "How it is painted"
+SOLVER: Group = "Optimisation"
 MACHINE: Group = "Machine"
 FINE: Group = "Fine control"
 
@@ -60,109 +60,115 @@ def setting(default: Any, group: Group, description: str) -> Any:
     """A setting.
 
     Args:
-        default: its value where nothing else says one.
-        group: what it is listed with.
-        description: what it is, in whole sentences.
+        default: its value where neither the preset nor the user gives one.
+        group: the heading that lists it in help and documentation.
+        description: in full sentences.
     """
     return Field(default=default, description=description, json_schema_extra={"group": group})
 
 
 class Settings(BaseModel):
-    """All settings of one picture. Sizes are in pixels; grey levels count 255 to white."""
+    """All settings of one picture. Sizes are in pixels; grey levels run from 0 (black) to 255 (white)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # What goes in.
-    content: Input | None = setting(None, PICTURES, "The picture whose content is kept.")
-    styles: tuple[Input, ...] = setting((), PICTURES, "The pictures whose style is taken.")
+    # Input pictures.
+    content: Input | None = setting(None, PICTURES, "The content picture.")
+    styles: tuple[Input, ...] = setting((), PICTURES, "The style pictures.")
     style_weights: tuple[Weight, ...] = setting(
-        (), PICTURES, "Share of each of several styles, such as 0.7,0.3; equal shares where none are given."
+        (), PICTURES, "Shares of several styles in their blend, such as 0.7,0.3. The default is equal shares."
     )
     style_scales: tuple[Scale, ...] = setting(
-        (), PICTURES, "Stroke scale of each of several styles, such as 2,0.5; multiplied by style_scale."
+        (),
+        PICTURES,
+        "Stroke scale of each of several styles, such as 2,0.5. It is multiplied by style_scale.",
     )
     style_rotate: tuple[Literal[0, 90, 180, 270], ...] = setting(
         (),
         PICTURES,
-        "Rotate the style picture by 90, 180 or 270 degrees clockwise, strokes and all: one value, or "
-        "one for each style, such as 0,90.",
+        "Rotate the style picture clockwise by 90, 180 or 270 degrees: one value, or one for each "
+        "style, such as 0,90. Its strokes rotate with it.",
     )
     style_flip: tuple[Flip, ...] = setting(
         (),
         PICTURES,
-        "Mirror the style picture before it is rotated: no, horizontal or vertical; one value, or one "
+        "Mirror the style picture before the rotation: no, horizontal or vertical. One value, or one "
         "for each style, such as horizontal,no.",
     )
-    palette: Input | None = setting(None, PICTURES, "A picture whose colours the result gets.")
+    palette: Input | None = setting(None, PICTURES, "A picture that provides the result's colours.")
     regions: tuple[RegionOf, ...] = setting(
-        (), PICTURES, "Parts of the picture, each with a mask and a style of its own."
+        (), PICTURES, "Regions of the picture, each with its own mask and style."
     )
 
-    # Whose colours it has (impasto.assembly.colors).
+    # Colours (impasto.assembly.colors).
     color: Color = setting(
         "style",
         OBJECTIVE,
-        "Whose colours the result has: style, the style's; keep, the photograph's, with only lightness "
-        "taken from the painting; match, the photograph's, which the style picture is given before; "
-        "palette, those of a third picture.",
+        "Source of the result's colours. style: the style picture. keep: the content; only lightness is "
+        "stylized. match: the content; the style picture is recoloured first. palette: a third picture.",
     )
     color_match: ColorMatch = setting(
         "covariance",
         OBJECTIVE,
-        "How match and palette recolour: covariance is smooth, histogram reproduces every shade.",
+        "Recolouring method of match and palette: covariance is smooth, histogram reproduces every shade.",
     )
 
-    # What is minimised.
-    preset: str = setting("impasto", OBJECTIVE, "The settings to begin with; `impasto presets` lists them.")
+    # The objective.
+    preset: str = setting(
+        "impasto", OBJECTIVE, "Preset that provides the default settings; `impasto presets` lists all."
+    )
     content_weight: Weight = setting(1.0, OBJECTIVE, "Weight of the content loss (alpha).")
     style_weight: Weight = setting(20.0, OBJECTIVE, "Weight of the style loss (beta).")
     strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = setting(
         None,
         OBJECTIVE,
-        "How much style, from 0 (the photograph, almost untouched) to 1 (almost nothing of it left), in "
-        "place of the two weights. It is measured for these pictures and stored as style_weight.",
+        "Amount of style, from 0 (almost the content picture) to 1 (almost no content left), in place of "
+        "the two weights. A measurement on these pictures converts it to a style_weight.",
     )
     measured_for: str | None = setting(
         None,
         FINE,
-        "Digest of what style_weight was measured for, where it comes from a strength; written by impasto.",
+        "Digest of the pictures and settings that a strength's style_weight was measured for. Written by "
+        "impasto.",
     )
-    tv_weight: Weight = setting(0.0, OBJECTIVE, "Weight of the total variation loss; more is smoother.")
+    tv_weight: Weight = setting(
+        0.0, OBJECTIVE, "Weight of the total variation loss. A larger weight gives a smoother result."
+    )
     photo_weight: Weight = setting(
         0.0,
         OBJECTIVE,
-        "Weight of the matting loss: neighbouring colours change only together, so that the result "
-        "stays a photograph.",
+        "Weight of the matting Laplacian loss. It keeps the result photorealistic, since it penalises "
+        "colour changes that are not affine within a neighbourhood.",
     )
     content_layers: LayerWeights = setting(
         {"relu4_2": 1.0},
         OBJECTIVE,
-        "Layers to compare the content at, with weights, such as relu4_2 or relu3_2=0.5,relu4_2.",
+        "Layers of the content loss, with weights, such as relu4_2 or relu3_2=0.5,relu4_2.",
     )
     style_layers: LayerWeights = setting(
         {"relu1_1": 1.0, "relu2_1": 0.5, "relu3_1": 0.2, "relu4_1": 0.2, "relu5_1": 0.2},
         OBJECTIVE,
-        "Layers to compare the style at, with weights, such as relu1_1=0.5,relu2_1. `impasto encoders` "
-        "lists them.",
+        "Layers of the style loss, with weights, such as relu1_1=0.5,relu2_1. `impasto encoders` lists "
+        "all layers.",
     )
     style_target_layers: dict[str, str] = setting(
         {},
         FINE,
-        "Style layer of the result and the layer of the style picture that it is compared with, where "
-        "that is another one, such as relu1_1=relu1_2.",
+        "Pairs of a style layer and the layer of the style picture to compare it with, where the two "
+        "differ, such as relu1_1=relu1_2.",
     )
     content_loss: ContentLossName = setting(
         "share",
         OBJECTIVE,
-        "How the content is compared: share, self-similarity, or other tools' mean and half-sum.",
+        "Content loss: share, self-similarity, or the normalisations of other tools, mean and half-sum.",
     )
     style_loss: StyleLossName = setting(
         "gram-share",
         OBJECTIVE,
-        "How the style is compared: gram-share, mean-deviation, wasserstein, sliced-wasserstein, "
-        "histogram, patches, relaxed-transport, or other tools' gram, gram-elements, gram-sums and "
-        "wasserstein-newton-schulz. By layer: relu1_1=gram-share:0.2,relu4_1=patches:1, or several at "
-        "one: relu4_1=gram-share:0.2+patches.",
+        "Style loss: gram-share, mean-deviation, wasserstein, sliced-wasserstein, histogram, patches, "
+        "relaxed-transport, or the losses of other tools, gram, gram-elements, gram-sums and "
+        "wasserstein-newton-schulz. By layer: relu1_1=gram-share:0.2,relu4_1=patches:1. Several at one "
+        "layer: relu4_1=gram-share:0.2+patches.",
     )
     style_losses: dict[str, Mix] = setting(
         {}, FINE, "Style losses of single layers with their shares, in place of style_loss."
@@ -170,167 +176,162 @@ class Settings(BaseModel):
     tv_loss: SmoothnessLossName = setting(
         "absolute-mean",
         FINE,
-        "How the total variation is measured: absolute differences of neighbours, summed or averaged, "
-        "or a nine-point filter.",
+        "Total variation loss: absolute differences of neighbouring pixels, summed or averaged, or a "
+        "nine-point filter.",
     )
     photo_finish: Annotated[int, Field(ge=0, le=100)] = setting(
         0,
         OBJECTIVE,
-        "At the end, recolour the photograph by one map in so many pixels around each, which keeps "
-        "lines as straight as they were. 0 leaves the painting as it is.",
+        "Radius in pixels of a guided filter at the end: each pixel of the photograph is recoloured by "
+        "an affine map fitted to its neighbourhood. Edges stay those of the photograph. 0 turns it off.",
     )
 
     # The network.
-    encoder: EncoderName | Literal["custom"] = setting("vgg19", NETWORK, "The network.")
+    encoder: EncoderName | Literal["custom"] = setting("vgg19", NETWORK, "The encoder network.")
     weights: Name | None = setting(
-        None, NETWORK, "The network's weights: a name (`impasto encoders`), a file or a URL."
+        None, NETWORK, "The encoder's weights: a name (`impasto encoders`), a file or a URL."
     )
-    pooling: Literal["max", "average", "l2", "max-blur"] = setting(
-        "max", NETWORK, "How the network shrinks its feature maps."
-    )
+    pooling: Literal["max", "average", "l2", "max-blur"] = setting("max", NETWORK, "Pooling of the encoder.")
     padding: Literal["zero", "replicate", "replicate-first", "reflect"] = setting(
-        "zero", NETWORK, "What the network sees beyond the edge of the picture."
+        "zero", NETWORK, "Padding of the encoder's convolutions."
     )
     mean_pixel: tuple[Grey, Grey, Grey] | None = setting(
         None,
         FINE,
-        "RGB mean that is subtracted from pictures, in grey levels, such as 123.68,116.78,103.94; the "
-        "weights' own where not given.",
+        "RGB mean subtracted from pictures, in grey levels, such as 123.68,116.78,103.94. The default is "
+        "the mean of the weights.",
     )
 
     # Sizes and start.
     size: Pixels = setting(
-        512, SIZES, "Size of the result in pixels, measured as fit says; 0 keeps the content's."
+        512, SIZES, "Size of the result in pixels, measured as fit says; 0 keeps the content picture's size."
     )
     fit: Literal["long", "short", "height", "area"] = setting(
         "long",
         FINE,
-        "What size measures: the long side, the short side, the height, or the side of a square of "
-        "equal area.",
+        "Measure of size: the long side, the short side, the height, or the side of the square of equal "
+        "area.",
     )
     aspect: Annotated[float, Field(gt=0.01, lt=100.0)] | None = setting(
-        None, FINE, "Width divided by height of the result; the content's where not given."
+        None, FINE, "Width divided by height of the result. The default is the content picture's."
     )
     seamless: bool = setting(
-        False, SIZES, "Make copies of the picture fit side by side; its sides become multiples of 16."
+        False, SIZES, "Make the result tile seamlessly. Its sides become multiples of 16."
     )
     margin: Annotated[int, Field(ge=0, le=1000)] = setting(
         0,
         SIZES,
-        "Pixels painted beyond every edge, where the photograph is mirrored, and then cut off, so that "
-        "no edge turns grey.",
+        "Width in pixels of a border that is painted around the picture, on mirrored content, and then "
+        "cropped. It prevents grey edges.",
     )
     style_size: Pixels | None = setting(
         None,
         SIZES,
-        "Size of the style pictures in pixels, measured as style_fit says; 0 keeps theirs. Where not "
-        "given they follow the result's size.",
+        "Size of the style pictures in pixels, measured as style_fit says; 0 keeps their sizes. The "
+        "default follows the result's size.",
     )
-    style_fit: Literal["long", "short", "height", "area"] = setting("long", FINE, "What style_size measures.")
+    style_fit: Literal["long", "short", "height", "area"] = setting("long", FINE, "Measure of style_size.")
     style_scale: Scale = setting(
-        1.0, SIZES, "Scale of the style's strokes: 2 makes them larger, 0.5 smaller."
+        1.0, SIZES, "Scale of the style's strokes: 2 doubles their size, 0.5 halves it."
     )
-    style_enlarge: bool = setting(True, FINE, "Enlarge style pictures that are smaller than asked for.")
+    style_enlarge: bool = setting(True, FINE, "Enlarge style pictures that are smaller than style_size.")
     resample: Literal["bicubic", "bilinear"] = setting(
         "bicubic", FINE, "Interpolation for resizing pictures."
     )
     init: Name = setting(
         "content",
         SIZES,
-        "The first image: content, style, noise, or a picture file to go on from, at the result's size "
-        "alone.",
+        "The first image: content, style, noise, or a picture file. From a file, all iterations "
+        "run at the result's size.",
     )
-    noise: Grey = setting(
-        10.0, FINE, "Standard deviation of the noise that init = noise starts from, in grey levels."
-    )
+    noise: Grey = setting(10.0, FINE, "Standard deviation of the noise in grey levels, where init is noise.")
     init_noise: Share = setting(
         0.0,
         FINE,
-        "Share of noise that is blended into a first image that is the content, the style or a file.",
+        "Share of noise blended into the first image where init is content, style or a file.",
     )
     smallest: Annotated[int, Field(ge=16)] = setting(128, FINE, "Long side of the coarsest level in pixels.")
     ratio: Annotated[float, Field(ge=1.1, le=16.0)] = setting(
-        2.0, FINE, "Size of a level divided by that of the coarser one before it."
+        2.0, FINE, "Size of a level divided by the size of the next coarser level."
     )
-    detail: Share = setting(0.5, FINE, "Share of the content's detail that is added when going up a level.")
+    detail: Share = setting(
+        0.5, FINE, "Share of the content's detail added at the transition to the next finer level."
+    )
 
     # How it is painted.
     engine: EngineName = setting(
         "optimize", SOLVER, "What paints the picture: optimize minimises the losses, iteration by iteration."
     )
     faithful: bool = setting(
-        False, SOLVER, "Follow the preset's tool to the letter: its size, start, optimiser and iterations."
+        False, SOLVER, "Use the size, start, optimiser and iterations of the tool that the preset follows."
     )
     optimizer: Optimizer = setting(
-        "lbfgs", SOLVER, "The solver: lbfgs, lbfgs-wolfe (with a strong Wolfe line search) or adam."
+        "lbfgs", SOLVER, "Optimiser: lbfgs, lbfgs-wolfe (with a strong Wolfe line search) or adam."
     )
-    steps: Annotated[int, Field(ge=1, le=1000000)] = setting(250, SOLVER, "Iterations, over all levels.")
-    coarser: Positive = setting(
-        1.0, FINE, "How many times as many iterations a level gets as the finer one after it."
-    )
-    first_level: Positive = setting(
-        1.0, FINE, "How many times as many iterations the coarsest level gets beside that."
-    )
+    steps: Annotated[int, Field(ge=1, le=1000000)] = setting(250, SOLVER, "Iterations over all levels.")
+    coarser: Positive = setting(1.0, FINE, "Iterations of a level divided by those of the next finer level.")
+    first_level: Positive = setting(1.0, FINE, "Additional factor on the iterations of the coarsest level.")
     learning_rate: Positive | None = setting(
         None,
         SOLVER,
-        "Step length of the optimiser, in units of white_level; for lbfgs a share of the full step. "
-        "What suits the optimiser where not given.",
+        "Learning rate. For adam a step length, on a scale on which white is white_level; for lbfgs a "
+        "share of the full step. The default depends on the optimiser.",
     )
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = setting(
-        (0.9, 0.99), FINE, "Decay rates of Adam's two moments, such as 0.9,0.99."
+        (0.9, 0.99), FINE, "Adam's decay rates beta1 and beta2, such as 0.9,0.99."
     )
     averaging: Annotated[float, Field(ge=0.0, lt=1.0)] = setting(
         0.0,
         FINE,
-        "Decay rate of the moving average of Adam's iterates, which is the result; 0 averages nothing.",
+        "Decay rate of a moving average of Adam's iterates, whose last value is the result. 0 turns "
+        "averaging off.",
     )
-    history: Annotated[int, Field(ge=1)] = setting(20, FINE, "Curvature pairs that L-BFGS keeps.")
+    history: Annotated[int, Field(ge=1)] = setting(20, FINE, "Number of curvature pairs in L-BFGS's history.")
     history_memory: Annotated[int, Field(ge=0, le=1000000)] | None = setting(
         None,
         FINE,
-        "Memory for those pairs in megabytes; where they take more they are kept in half precision, "
-        "then in a file. 0 sets no limit. Where not given: 300, or a quarter of a GPU's free memory.",
+        "Memory for L-BFGS's history in megabytes. A larger history is stored in half precision, or in a "
+        "file where that is still too large. 0 sets no limit. The default is 300, or a quarter of a GPU's "
+        "free memory.",
     )
     initial_step_rms: Weight = setting(
         4.0,
         FINE,
-        "Root mean square of L-BFGS's first step, in units of white_level; 0 takes the first two steps "
-        "of torch.optim.LBFGS.",
+        "Root mean square of L-BFGS's first step, in grey levels. With 0 the first two steps are those of "
+        "torch.optim.LBFGS.",
     )
     spectral_exponent: Annotated[float, Field(ge=0.0, le=2.0)] = setting(
         0.25,
         FINE,
-        "L-BFGS begins with steps whose amplitude falls with frequency f as f to the power of minus "
-        "this; 0 with plain gradient steps.",
+        "Exponent p of L-BFGS's preconditioner: the first steps have amplitudes proportional to f to the "
+        "power of -p at spatial frequency f. With 0 they are plain gradient steps.",
     )
-    bounded: bool = setting(True, FINE, "Keep every value between black and white while painting.")
-    white_level: Literal[1, 255] = setting(
-        255, FINE, "What white is in the values that the optimiser works on."
-    )
+    bounded: bool = setting(True, FINE, "Clamp every value between black and white during the optimisation.")
+    white_level: Literal[1, 255] = setting(255, FINE, "Value of white in the optimiser's variables.")
     min_relative_decrease: Annotated[float, Field(ge=0.0, lt=1.0)] = setting(
         0.0,
         FINE,
-        "Share by which the loss must fall within 25 iterations for a level to go on; 0 never stops early.",
+        "A level stops early where its loss falls by less than this share within 25 iterations. 0 never "
+        "stops early.",
     )
     changes: tuple[Change, ...] = setting(
-        (), FINE, "Settings that change while the picture is painted, each after a number of iterations."
+        (), FINE, "Settings that change during the optimisation, each after a number of iterations."
     )
 
     # The machine.
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
         0, MACHINE, "Random seed; the same seed gives the same result."
     )
-    device: Device = setting("auto", MACHINE, "Where to compute; auto takes a GPU if there is one.")
+    device: Device = setting("auto", MACHINE, "Device to compute on; auto chooses a GPU if there is one.")
     precision: Precision = setting(
         "auto",
         MACHINE,
-        "Number type of the network; auto takes the fastest. tf32 is float32 rounded by NVIDIA GPUs, "
-        "three to five times as fast there.",
+        "Number type of the encoder; auto chooses the fastest. tf32 is float32 with rounded products on "
+        "NVIDIA GPUs, three to five times as fast as fp32.",
     )
     tile: Pixels = setting(
         2048,
         MACHINE,
-        "Side in pixels of the tiles that larger pictures are computed in; smaller takes less memory "
-        "and more time, and gives the same picture. 0 cuts nothing.",
+        "Side in pixels of the tiles of larger pictures. Smaller tiles take less memory and more time, "
+        "and give the same picture. 0 turns tiling off.",
     )

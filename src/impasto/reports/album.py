@@ -13,7 +13,7 @@ from typing import Any
 
 import PIL.Image
 
-from impasto.figures.contact_sheet import fitted
+from impasto.figures.contact_sheet import thumbnail
 from impasto.recipes.fields import Input
 from impasto.reports.markup import element
 from impasto.reports.run_view import RunView, picture_or_note
@@ -103,7 +103,7 @@ def chosen_steps(run_view: RunView, runs: int) -> dict[int, Path]:
 def _image(picture: PIL.Image.Image, *, side: int, limit: float, **attributes: Any) -> ET.Element:
     """The picture as WebP inside an ``img``, made smaller until it has no more than ``limit`` bytes."""
     while True:
-        small = fitted(picture, side)
+        small = thumbnail(picture, side)
         buffer = io.BytesIO()
         small.save(buffer, "WEBP", quality=86, method=3)
         size = buffer.tell()

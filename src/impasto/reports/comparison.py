@@ -12,7 +12,7 @@ import PIL.ImageFont
 from impasto.errors import OutputError, ParameterError
 from impasto.figures import charts as curves
 from impasto.figures.charts import Chart
-from impasto.figures.contact_sheet import contact_sheet, plain
+from impasto.figures.contact_sheet import contact_sheet, to_ascii
 from impasto.files import replacing
 from impasto.reports import html as report
 from impasto.reports.run_view import RunView, picture_or_note, read_all, setting, varying
@@ -98,7 +98,7 @@ def _picture(path: Path | None, side: int) -> PIL.Image.Image:
         return found
     blank = PIL.Image.new("RGB", (side, side // 2), "#eeeeee")
     font = PIL.ImageFont.load_default(15)
-    words = plain(found)
+    words = to_ascii(found)
     while font.getlength(words) > side - 2 * _GAP:
         words = words[:-4].rstrip() + "..."
     PIL.ImageDraw.Draw(blank).text((side // 2, side // 4), words, _INK, font=font, anchor="mm")
@@ -118,7 +118,7 @@ def _settings(both: Sequence[RunView], text: int) -> PIL.Image.Image:
         rows.append((what, *("" if value is None else show.format(value) for value in values)))
     table = [("", *(each.name for each in both)), *rows]
     font = PIL.ImageFont.load_default(text)
-    cells = [[plain(cell if len(cell) <= 60 else cell[:57] + "...") for cell in row] for row in table]
+    cells = [[to_ascii(cell if len(cell) <= 60 else cell[:57] + "...") for cell in row] for row in table]
     widths = [max(font.getlength(row[at]) for row in cells) + 2 * text for at in range(3)]
     line = 1.5 * text
     sheet = PIL.Image.new("RGB", (round(sum(widths)) + _GAP, round(line * len(cells))), _PAPER)

@@ -1,5 +1,5 @@
-"""A run on disk: its folder written, read, checkpointed and resumed.
+"""A run on disk: writing, reading, checkpointing and resuming its folder.
 
-Pictures side by side are in :mod:`impasto.reports`, many runs in :mod:`impasto.jobs` and :mod:`impasto.sweeps`, which
-import this room. It imports :mod:`impasto.transfer` and everything below.
+:mod:`impasto.reports` compares runs; :mod:`impasto.jobs` and :mod:`impasto.sweeps` execute many; these packages
+import this one. It imports :mod:`impasto.transfer` and everything below.
 """

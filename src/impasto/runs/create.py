@@ -1,9 +1,9 @@
-"""New runs: a picture painted in a folder."""
+"""New runs: painting a picture in a folder."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ from impasto.runs.readers import check_new
 from impasto.runs.recording import (
     Recording,
     SaveEvery,
-    failing,
     paint_all,
+    recording_failure,
 )
 from impasto.runs.tensorboard import require
 from impasto.transfer.api import make_session
 from impasto.transfer.painting import UNDO_BYTES
 from impasto.transfer.result import Result
+from impasto.transfer.session import Session
 
 
 @contextmanager
@@ -40,21 +41,21 @@ def begin(
     undo_bytes: int = UNDO_BYTES,
     **options: Any,
 ) -> Iterator[Recording]:
-    """A new run in a folder, to iterate over and to steer.
+    """Create a run in a folder, to iterate over and to steer.
 
     Args:
-        run: the folder; made if it is not there.
-        content, style: as for :func:`impasto.stylize`. Pictures that are no files are written into the folder, 8 bits
-            if they are uint8 and 16 if not, and what is painted is what was written.
-        save_every: iterations between two pictures kept; "log" for ever fewer.
-        tensorboard: also write what TensorBoard shows.
-        undo_bytes: memory for states that can be gone back to at once.
-        options: as there.
+        run: the folder, created if missing.
+        content, style: as for :func:`impasto.stylize`. Pictures in memory are first written into the folder, with
+            8 bits where they are uint8, else with 16. The run reads these files.
+        save_every: iterations between two saved pictures; "log" for logarithmic intervals.
+        tensorboard: also write TensorBoard event files.
+        undo_bytes: memory for snapshots to rewind to without recomputation.
+        options: as for :func:`impasto.stylize`.
 
     Raises:
-        ParameterError: there is a run in the folder already.
-        InputError: anything given cannot be used, or what writes TensorBoard's files is not installed.
-        OutputError: the folder cannot be written to, or another process has it.
+        ParameterError: the folder already contains a run.
+        InputError: an argument cannot be used, or the package that writes TensorBoard's files is not installed.
+        OutputError: the folder cannot be written, or another process has locked it.
 
     Example:
         >>> with begin("run1", "photo.jpg", "painting.jpg") as recording:  # doctest: +SKIP
@@ -67,31 +68,12 @@ def begin(
     check_new(path)
     if tensorboard:  # before pictures are written into the folder
         require()
-    styles = style if isinstance(style, list | tuple) else [style]
-    if callable(options.get("encoder")):
-        raise ParameterError(
-            "encoder: expected a name, a network of your own cannot be kept in a run's folder"
-        )
-    kept = _Inputs(path)
-    init = options.get("init")
-    if init is not None and not (isinstance(init, str) and init in STARTS):
-        options["init"] = kept.file("init", init)
-    if options.get("palette") is not None:
-        options["palette"] = kept.file("palette", options["palette"])
-    if options.get("recipe") is not None:
-        options["recipe"] = options["recipe"].absolute()
-    if options.get("regions"):
-        options["regions"] = [RegionOf.model_validate(each).absolute() for each in options["regions"]]
-    session = make_session(
-        kept.file("content", content),
-        [kept.file(f"style-{number}", each) for number, each in enumerate(styles, start=1)],
-        options,
-    )
+    session = _make_session(path, content, style, options)
     with RunFolder(path) as folder:
         recording = Recording(
             session, folder, save_every=save_every, tensorboard=tensorboard, undo_bytes=undo_bytes
         )
-        with failing(recording):
+        with recording_failure(recording):
             yield recording
 
 
@@ -103,35 +85,54 @@ def stylize(
     on_step: Callable[[Step], object] | None = None,
     **options: Any,
 ) -> Result:
-    """:func:`impasto.stylize` in a run's folder: :func:`begin`, painted to its end.
+    """:func:`impasto.stylize` in a run's folder: :func:`begin`, iterated to its end.
 
     Args:
-        run, content, style, options: as there.
+        run, content, style, options: as for :func:`begin`.
         on_step: called with each :class:`impasto.Step`.
 
     Raises:
-        InputError, OutputError: as there.
-        DivergedError: the optimisation cannot go on.
+        InputError, OutputError: as for :func:`begin`.
+        DivergedError: the loss became NaN, and restarting the optimiser did not help.
     """
     with begin(run, content, style, undo_bytes=0, **options) as recording:
         return paint_all(recording, on_step)
 
 
-class _Inputs:
-    """Pictures as files with absolute paths; those that are none are written into the run's folder."""
+def _make_session(
+    folder: Path, content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]
+) -> Session:
+    """A session that reads all pictures from files with absolute paths."""
+    if callable(options.get("encoder")):
+        raise ParameterError("encoder: expected a name for a run in a folder, got a network of your own")
+    styles = style if isinstance(style, list | tuple) else [style]
+    given = dict(options)
+    init = given.get("init")
+    if init is not None and not (isinstance(init, str) and init in STARTS):
+        given["init"] = _as_file(folder, "init", init)
+    if given.get("palette") is not None:
+        given["palette"] = _as_file(folder, "palette", given["palette"])
+    if given.get("recipe") is not None:
+        given["recipe"] = given["recipe"].absolute()
+    if given.get("regions"):
+        given["regions"] = [RegionOf.model_validate(each).absolute() for each in given["regions"]]
+    return make_session(
+        _as_file(folder, "content", content),
+        [_as_file(folder, f"style-{number}", each) for number, each in enumerate(styles, start=1)],
+        given,
+    )
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
 
-    def file(self, name: str, source: Source) -> Path:
-        if isinstance(source, str | os.PathLike):
-            return Path(source).resolve()
-        picture = images.read(source)
-        whole = isinstance(source, PIL.Image.Image) or str(source.dtype).endswith("uint8")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self._folder}: cannot write: {error.strerror or error}") from None
-        path = self._folder.resolve() / f"{name}.png"
-        images.write(path, picture.pixels, bits=8 if whole else 16)
-        return path
+def _as_file(folder: Path, name: str, source: Source) -> Path:
+    """The absolute path of a picture; a picture in memory is first written into the folder."""
+    if isinstance(source, str | os.PathLike):
+        return Path(source).resolve()
+    picture = images.read(source)
+    has_8_bits = isinstance(source, PIL.Image.Image) or str(source.dtype).endswith("uint8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write: {error.strerror or error}") from None
+    path = folder.resolve() / f"{name}.png"
+    images.write(path, picture.pixels, bits=8 if has_8_bits else 16)
+    return path

@@ -1,14 +1,14 @@
-"""A run on disk: a folder that says all about one picture being painted, and from which it can go on.
+"""A run on disk: a folder with the recipe, the log, the checkpoints and the result of one picture.
 
-    recipe.toml              every setting, and the pictures with the hashes of their files
-    events.jsonl             a line for each iteration: losses, seconds, memory; and for each change and undo
-    step-000050.png          the picture so far, when asked for
-    checkpoint.safetensors   where to go on; checkpoint-before.safetensors is the one before
-    run.json                 in short: status, sizes, losses, times
+    recipe.toml              every setting, and the input pictures with the hashes of their files
+    events.jsonl             one line for each iteration (losses, seconds, memory), change and undo
+    step-000050.png          the picture so far, written on request
+    checkpoint.safetensors   the last checkpoint; checkpoint-before.safetensors is the previous one
+    run.json                 summary: status, sizes, losses, times
     result.png               the picture
 
-A folder belongs to one process at a time. Every file but the events is whole or not there; a line of events that a
-power cut tore is cut off when the folder is opened. Docs: ``docs/run-folder.md``.
+A lock file gives the folder to one process at a time. Every file except the events is written atomically. Opening the
+folder removes an incomplete last line of events, which a power cut may leave. Docs: ``docs/run-folder.md``.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from impasto.text import one_line
 
 
 class RunFolder:
-    """A run's folder, held by this process until :meth:`close`.
+    """A run's folder, locked by this process until :meth:`close`.
 
     Args:
-        path: is made if it is not there.
+        path: of the folder, created if missing.
 
     Raises:
-        OutputError: it cannot be made or written to, or another process has it.
+        OutputError: the folder cannot be created or written, or another process has locked it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class RunFolder:
         try:
             for partial in path.glob(PARTIAL):  # of a process that was killed
                 partial.unlink()
-            self._mend_events()
+            self._drop_incomplete_line()
         except OSError as error:
             self.close()
             raise _unwritable(path, error) from None
@@ -65,31 +65,31 @@ class RunFolder:
         self.close()
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._lock.release()
 
     @property
     def is_new(self) -> bool:
-        """Whether no run has been begun here."""
+        """Whether the folder contains no run."""
         return not (self.path / RECIPE).exists()
 
-    # --- what is written once ---------------------------------------------------------------------------------
+    # --- recipe and summary -----------------------------------------------------------------------------------
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Begin a run.
+        """Write the recipe of a new run.
 
         Raises:
-            ParameterError: there is one already.
-            OutputError: it cannot be written.
+            ParameterError: the folder already contains a run.
+            OutputError: the file cannot be written.
         """
         check_new(self.path)
         self._write(RECIPE, recipe.to_toml().encode())
 
     def replace_recipe(self, recipe: Recipe) -> None:
-        """Write down another, as it has become by what was changed while painting.
+        """Replace the recipe, after a change or an undo.
 
         Raises:
-            OutputError: it cannot be written. The one that is there stays.
+            OutputError: the file cannot be written; the previous recipe stays.
         """
         self._write(RECIPE, recipe.to_toml().encode())
 
@@ -107,10 +107,10 @@ class RunFolder:
     # --- checkpoints ------------------------------------------------------------------------------------------
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Replace the checkpoint; the one that was there is kept as the one before.
+        """Replace the checkpoint, and keep the previous one under its second name.
 
         Raises:
-            OutputError: it cannot be written. Those that are there stay.
+            OutputError: the file cannot be written; both existing checkpoints stay.
         """
         newest, before = (self.path / name for name in CHECKPOINTS)
         try:
@@ -120,7 +120,7 @@ class RunFolder:
             raise _unwritable(newest, error) from None
 
     def read_checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest checkpoint that is whole, and what there is to say about it. Damaged ones are set aside."""
+        """The newest intact checkpoint, and one note for each damaged one, which is renamed to ``*.damaged``."""
         notes: list[str] = []
         for name in CHECKPOINTS:
             path = self.path / name
@@ -130,11 +130,11 @@ class RunFolder:
                 return read_from(path), notes
             except (OSError, ValueError) as error:
                 path.replace(path.with_suffix(".damaged"))
-                notes.append(f"{name} is damaged, it is set aside: {one_line(error, limit=100)}")
+                notes.append(f"{name} is damaged and was renamed: {one_line(error, limit=100)}")
         return None, notes
 
     def remove_checkpoints(self) -> None:
-        """They are the largest thing in a folder, and of no use to a run that is done."""
+        """Remove the checkpoints of a finished run, which needs none; they are the largest files of the folder."""
         for name in CHECKPOINTS:
             with suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
@@ -142,30 +142,30 @@ class RunFolder:
     # --- events -----------------------------------------------------------------------------------------------
 
     def append(self, event: Mapping[str, Any]) -> None:
-        """Add a line to the events.
+        """Append a line to the events.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the line cannot be written.
         """
         try:
             with (self.path / EVENTS).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
         except OSError as error:
-            self._mend_events()
+            self._drop_incomplete_line()
             raise _unwritable(self.path / EVENTS, error) from None
 
-    def complete(self, event: Mapping[str, Any]) -> None:
-        """Add the newest line, unless it is there: writing it may have been interrupted at any moment.
+    def append_if_missing(self, event: Mapping[str, Any]) -> None:
+        """Append the last iteration's line if an interrupt prevented it.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the line cannot be written.
         """
-        self._mend_events()
+        self._drop_incomplete_line()
         if all(each["done"] != event["done"] for each in read_events(self.path)):
             self.append(event)
 
-    def forget_events_after(self, done: int) -> None:
-        """Drop the lines of iterations beyond ``done``: they are about to be done again."""
+    def drop_events_after(self, done: int) -> None:
+        """Remove the lines of all iterations after ``done``, before these iterations are recomputed."""
         events = [
             event
             for event in every_event(self.path)
@@ -173,11 +173,11 @@ class RunFolder:
         ]
         self._write(EVENTS, "".join(json.dumps(event) + "\n" for event in events).encode())
 
-    def forget_after(self, done: int) -> None:
-        """Drop all that was made beyond ``done`` iterations, except what was changed when.
+    def drop_after(self, done: int) -> None:
+        """Remove checkpoints, pictures and events of all iterations after ``done``; the log of changes stays.
 
         Raises:
-            OutputError: it cannot be written to.
+            OutputError: the folder cannot be written.
         """
         try:
             for name in CHECKPOINTS:
@@ -190,18 +190,18 @@ class RunFolder:
                     path.unlink()
         except OSError as error:
             raise _unwritable(self.path, error) from None
-        self.forget_events_after(done)
+        self.drop_events_after(done)
 
-    def _mend_events(self) -> None:
-        """Cut off a last line that was torn."""
+    def _drop_incomplete_line(self) -> None:
+        """Remove an incomplete last line of the events."""
         path = self.path / EVENTS
         if not path.exists():
             return
         with path.open("rb+") as file:
             data = file.read()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                file.truncate(whole)
+            end = data.rfind(b"\n") + 1
+            if end < len(data):
+                file.truncate(end)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -1,4 +1,4 @@
-"""Which files a run's folder has, and what stands in its summary."""
+"""The files of a run's folder, and the fields of its summary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 VERSION = 1
-"""Of the folder's layout."""
+"""Version of the folder's layout."""
 
 RECIPE, EVENTS, SUMMARY, RESULT = "recipe.toml", "events.jsonl", "run.json", "result.png"
 CHECKPOINTS = ("checkpoint.safetensors", "checkpoint-before.safetensors")
@@ -20,17 +20,18 @@ class Summary(BaseModel):
 
     Attributes:
         version: of the folder's layout.
-        impasto: the version that painted.
-        status: "running" (or killed: see :func:`status`), "done", "stopped" by the user, or "failed".
-        started: when the first sitting began, ISO 8601.
+        impasto: version of impasto.
+        status: "running" (or killed: see :func:`impasto.runs.readers.status`), "done", "stopped" by the user, or
+            "failed".
+        started: time at which the run was created, ISO 8601.
         size: (width, height) of the result.
-        done, planned: iterations.
-        loss, losses: of the newest iteration; when done, of the result.
-        seconds: painting, over all sittings.
-        device, precision, threads: what it is painted with; another one gives other last bits.
-        peak_memory: bytes.
-        notes: what was noticed, one line each.
-        save_every: iterations between two pictures kept; a resumed run keeps on keeping them.
+        done, planned: numbers of iterations.
+        loss, losses: of the last iteration; in a finished run, of the result.
+        seconds: duration of all iterations, without interruptions.
+        device, precision, threads: of the computation; a resumed run with others is not bit-identical.
+        peak_memory: in bytes.
+        notes: one line each.
+        save_every: iterations between two saved pictures; the default of a resumed run.
     """
 
     model_config = ConfigDict(frozen=True)

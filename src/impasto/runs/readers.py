@@ -1,4 +1,4 @@
-"""A run's folder, read by anyone, whoever paints in it."""
+"""Reading a run's folder without its lock, also while another process writes to it."""
 
 from __future__ import annotations
 
@@ -21,65 +21,64 @@ from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, SUMMARY, Summ
 
 
 def check_new(path: Path) -> None:
-    """Refuse a folder that has a run in it already.
+    """Check that a folder contains no run.
 
     Raises:
-        ParameterError: it has.
+        ParameterError: the folder contains one.
     """
     if (path / RECIPE).exists():
         raise ParameterError(
-            f"{path}: expected a folder without a run, there is one already; go on with it: impasto resume {path}"
+            f"{path}: expected a folder without a run, got one with a run; to resume it: impasto resume {path}"
         )
 
 
-# --- reading a folder, whoever has it ---------------------------------------------------------------------------
 def read_recipe(path: Path) -> Recipe:
     """The recipe of a run.
 
     Raises:
-        ParameterError: it is no run's folder, or its recipe is damaged.
+        ParameterError: the folder contains no run, or its recipe is damaged.
     """
     try:
         text = (path / RECIPE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ParameterError(f"{path}: expected the folder of a run, found no {RECIPE} in it") from None
+        raise ParameterError(f"{path}: expected the folder of a run, got no {RECIPE} in it") from None
     return recipe_from(read_toml(text, name=RECIPE), name=RECIPE)
 
 
 def read_summary(path: Path) -> Summary | None:
-    """What `run.json` says; None where there is none, or it is damaged."""
+    """The content of `run.json`; None where the file is missing or damaged."""
     with suppress(OSError, ValidationError):
         return Summary.model_validate_json((path / SUMMARY).read_bytes())
     return None
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """The iterations so far; a torn line is left out, and so is one that is damaged."""
+    """The events of iterations, without incomplete and damaged lines."""
     return (event for event in every_event(path) if event is not None and "steered" not in event)
 
 
 def read_steering(path: Path) -> Iterator[dict[str, Any]]:
-    """What was changed and undone, in the order in which it was; also what has been dropped since."""
+    """The events of changes and undos, in order, including the changes that were undone later."""
     return (event for event in every_event(path) if event is not None and "steered" in event)
 
 
 def iterations_done(path: Path) -> int:
-    """Iterations done, as far as anything in the folder knows."""
+    """Iterations done: the largest number in the events and checkpoints."""
     found: list[int] = [event["done"] for event in read_events(path)]
     return max(*found, *(done_in(path / name) or 0 for name in CHECKPOINTS), 0)
 
 
 def damaged_events(path: Path) -> int:
-    """How many lines of the events are none; a last one that is still being written does not count."""
+    """Number of damaged lines in the events; an incomplete last line does not count."""
     return sum(event is None for event in every_event(path))
 
 
 def every_event(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Line by line; None for a whole line that says nothing."""
+    """All events in order; None for each complete line that is damaged."""
     with suppress(OSError), (path / EVENTS).open(encoding="utf-8", errors="replace") as file:
         for line in file:
             event = None
-            # Not only a JSONDecodeError: a number of 5000 digits is a ValueError, and brackets go deep.
+            # More than JSONDecodeError: a number of 5000 digits raises ValueError, nested brackets RecursionError.
             with suppress(ValueError, RecursionError):
                 event = json.loads(line)
             if isinstance(event, dict) and isinstance(event.get("done"), int):
@@ -89,7 +88,7 @@ def every_event(path: Path) -> Iterator[dict[str, Any] | None]:
 
 
 def status(path: Path) -> str:
-    """The summary's status, or "interrupted" where it says running and no process is."""
+    """The summary's status, or "interrupted" where the summary says "running" and no process holds the lock."""
     summary = read_summary(path)
     if summary is None:
         return "interrupted" if not is_held(path) else "running"
@@ -97,7 +96,7 @@ def status(path: Path) -> str:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process is painting there; also where this one may only read."""
+    """Whether a process holds the folder's lock; works in read-only folders too."""
     return _cannot_share(path / LOCK)
 
 
@@ -121,7 +120,7 @@ else:
     def _cannot_share(path: Path) -> bool:
         with suppress(OSError), path.open("rb") as file:
             try:
-                # As filelock locks it, but for reading: its own lock needs a file that may be written to.
+                # filelock's own lock needs a writable file; a shared flock conflicts with it and needs only reading.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError as error:
                 return error.errno in (errno.EAGAIN, errno.EACCES)
@@ -129,21 +128,21 @@ else:
 
 
 def find(folder: Path) -> list[Path]:
-    """The runs in a folder and below, by name.
+    """The folders of all runs in a folder, at any depth, sorted.
 
     Raises:
         ParameterError: there is no such folder.
     """
     if not folder.is_dir():
-        raise ParameterError(f"{folder}: expected a folder with runs, found none")
+        raise ParameterError(f"{folder}: expected a folder with runs, got no folder")
     return sorted(path.parent for path in folder.rglob(RECIPE) if path.is_file())
 
 
 def overview(path: Path) -> dict[str, Any]:
-    """A run in short: what lists and tables show of it. Its status is "damaged" where its recipe is.
+    """The columns of a run in lists and tables. The status is "damaged" where the recipe is damaged.
 
     Raises:
-        ParameterError: it is no run's folder.
+        ParameterError: the folder contains no run.
     """
     recipe, summary = None, read_summary(path)
     try:

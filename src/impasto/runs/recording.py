@@ -1,4 +1,4 @@
-"""What is written into a run's folder while it is painted: steps, pictures, checkpoints, changes, the result."""
+"""Recording a session into a run's folder: events, pictures, checkpoints, changes, the result."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ from impasto.transfer.result import Result
 from impasto.transfer.session import Session
 
 SaveEvery = int | Literal["log"]
-"""Iterations between two pictures kept; "log" keeps ever fewer, each after √2 times as many iterations; 0 none."""
+"""Iterations between two saved pictures; with "log" each interval is √2 times the last; 0 saves none."""
 
 CHECKPOINT_SECONDS = 30.0
-"""The most work that a killed run loses, unless writing takes so long that it would slow painting down."""
+"""Time between two checkpoints, the most work that a killed run loses. It is longer where writing is slow."""
 
 
 def is_save_step(done: int, every: SaveEvery) -> bool:
-    """Whether the picture after ``done`` iterations is kept."""
+    """Whether the picture after ``done`` iterations is saved."""
     if every == "log":
         return done in {round(2 ** (half / 2)) for half in range(2 * math.ceil(math.log2(done + 1)) + 1)}
     return every > 0 and done % every == 0
 
 
 class Recording:
-    """A session whose steps go into a folder.
+    """A session whose steps are written into a run's folder.
 
     Args:
-        session: made with absolute paths, so that the recipe finds its pictures from anywhere.
-        folder: new, or one that this session's recipe came from.
-        save_every: which pictures are kept; None goes on as the run was begun.
+        session: with absolute paths, so that the recipe is valid in any working directory.
+        folder: new, or the folder that contains this session's recipe.
+        save_every: iterations between two saved pictures; None continues with the run's own value.
         checkpoint_seconds: between two checkpoints; 0 writes one after each step, None takes
             :data:`CHECKPOINT_SECONDS`.
-        tensorboard: also write what TensorBoard shows (:mod:`impasto.runs.tensorboard`).
-        undo_bytes: memory for states that can be gone back to at once.
+        tensorboard: also write TensorBoard event files (:mod:`impasto.runs.tensorboard`).
+        undo_bytes: memory for snapshots to rewind to without recomputation.
 
     Attributes:
-        notes: what there is to say about the folder.
-        last: the newest step; whoever iterates may have an older one, if Ctrl-C came while this one was written down.
+        notes: about the folder, one line each.
+        last: the last step. It can be one ahead of the caller's, where Ctrl-C came while it was written.
 
     Raises:
-        MissingExtraError: what writes TensorBoard's files is not installed.
-        OutputError: the folder cannot be written to.
+        MissingExtraError: the package that writes TensorBoard's files is not installed.
+        OutputError: the folder cannot be written.
     """
 
     def __init__(
@@ -79,19 +79,19 @@ class Recording:
             require()
         self.session, self.folder = session, folder
         self._checkpoint_seconds = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
-        self._from: Checkpoint | None = None
+        self._resume_from: Checkpoint | None = None
         self.last: Step | None = None
         self.notes: list[str] = []
-        self._of_steps: list[str] = []
+        self._step_notes: list[str] = []
         before = None
         if folder.is_new:
-            session.load()  # the recipe says which weight a strength came to
-            # What "auto" meant here: another machine would choose otherwise, and go on to another picture.
+            session.load()  # writes the measured style weight of a strength into the recipe
+            # Resolve "auto": on another machine it may mean another device, and resuming would change the picture.
             chosen = {"device": session.device.type, "precision": session.precision}
             session.recipe = session.recipe.model_copy(update=chosen)
             folder.write_recipe(session.recipe)
         else:
-            self._from, self.notes = folder.read_checkpoint()
+            self._resume_from, self.notes = folder.read_checkpoint()
             before = read_summary(folder.path)
         if save_every is None:
             save_every = before.save_every if before else 0
@@ -103,42 +103,38 @@ class Recording:
             status="running",
             started=before.started if before else now,
             size=(width, height),
-            done=self._from.done if self._from else 0,
+            done=self._resume_from.done if self._resume_from else 0,
             planned=sum(level.iterations for level in session.levels),
-            seconds=self._from.seconds if self._from else 0.0,
+            seconds=self._resume_from.seconds if self._resume_from else 0.0,
             device=str(session.device),
             precision=session.precision,
             threads=torch.get_num_threads(),
             notes=session.notes,
             save_every=save_every,
         )
-        if before and before.threads != self._summary.threads:
-            self.notes.append(
-                f"{before.threads} threads before, {self._summary.threads} now: last bits may differ"
-            )
-        if before and before.precision != self._summary.precision:
-            self.notes.append(f"{before.precision} before, {self._summary.precision} now: details may differ")
-        folder.forget_events_after(self._summary.done)
+        if before is not None:
+            self.notes += _machine_differences(before, self._summary)
+        folder.drop_events_after(self._summary.done)
         folder.write_summary(self._summary)
         self._board = Board(folder.path, done=self._summary.done) if tensorboard else None
         self._undo_bytes = undo_bytes
-        self._begun: Painting | None = None
+        self._painting: Painting | None = None
 
     @property
     def painting(self) -> Painting:
-        """What is painted; begun when it is first asked for."""
-        if self._begun is None:
-            state = None if self._from is None else self._from.state
-            self._begun = self.session.steps(state, undo_bytes=self._undo_bytes)
-            self._from = None  # its file is let go of once it has been read
-        return self._begun
+        """The iterator over the session's steps, created on first access."""
+        if self._painting is None:
+            state = None if self._resume_from is None else self._resume_from.state
+            self._painting = self.session.steps(state, undo_bytes=self._undo_bytes)
+            self._resume_from = None  # closes the checkpoint's file after reading
+        return self._painting
 
     def change(self, **settings: Any) -> Mapping[str, Any]:
-        """:meth:`impasto.transfer.painting.Painting.change`, on the disk before the next step is taken.
+        """:meth:`impasto.transfer.painting.Painting.change`, written to disk before the next step.
 
         Raises:
-            InputError: as there.
-            OutputError: it cannot be written down.
+            InputError: as for ``Painting.change``.
+            OutputError: the folder cannot be written.
         """
         changed = self.painting.change(**with_absolute_masks(settings))
         if changed:
@@ -146,11 +142,11 @@ class Recording:
         return changed
 
     def undo(self, to: int | None = None) -> int:
-        """:meth:`impasto.transfer.painting.Painting.undo`; what the folder has of the steps undone is dropped.
+        """:meth:`impasto.transfer.painting.Painting.undo`; also removes the undone steps from the folder.
 
         Raises:
-            ParameterError: as there.
-            OutputError: it cannot be written down.
+            ParameterError: as for ``Painting.undo``.
+            OutputError: the folder cannot be written.
         """
         done = self.painting.done
         to = self.painting.undo(to)
@@ -164,11 +160,11 @@ class Recording:
 
     def __iter__(self) -> Iterator[Step]:
         written, cost = time.monotonic(), 0.0
-        self._began = written - self._summary.seconds
+        self._start_time = written - self._summary.seconds
         for step in self.painting:
             self.last = step
             now = time.monotonic()
-            self._sum_up(step)
+            self._update_summary(step)
             event = self._event(step)
             self.folder.append(event)
             if self._board is not None:
@@ -178,7 +174,7 @@ class Recording:
             if is_save_step(step.done, self._save_every):
                 path = self.folder.path / f"step-{step.done:06d}.png"
                 images.write(path, step.image, metadata=self.session.recipe.to_toml())
-            # Never after the last one: who resumes has a step to do, and with it a picture to show.
+            # No checkpoint after the last step: a resumed run then has at least one step, and its picture.
             pause = self._checkpoint_seconds and max(self._checkpoint_seconds, 20.0 * cost)
             if step.done < step.planned and now - written >= pause:
                 self.folder.write_checkpoint(Checkpoint(step.live_state(), step.done, self._summary.seconds))
@@ -187,18 +183,18 @@ class Recording:
                 cost = written - now
             yield step
 
-    def _sum_up(self, step: Step) -> None:
-        """The summary as it is after this step; once, however often it is asked for."""
+    def _update_summary(self, step: Step) -> None:
+        """Update the summary with a step; a second call with the same step is a no-op."""
         if self._summary.done >= step.done:
             return
-        self._of_steps += step.notes
+        self._step_notes += step.notes
         self._summary = self._summary.model_copy(
             update={
                 "done": step.done,
                 "planned": step.planned,
                 "loss": step.loss,
                 "losses": dict(step.losses),
-                "seconds": round(time.monotonic() - self._began, 3),
+                "seconds": round(time.monotonic() - self._start_time, 3),
                 "peak_memory": peak_memory(self.session.device),
                 "notes": (*self._summary.notes, *step.notes),
             }
@@ -219,23 +215,23 @@ class Recording:
             "notes": list(step.notes),
         }
 
-    def keep(self, step: Step) -> None:
-        """Write a checkpoint at ``step``, so that going on repeats nothing. No further step may have been begun."""
+    def write_checkpoint(self, step: Step) -> None:
+        """Write a checkpoint at ``step``, so that resuming recomputes nothing. ``step`` must be the last step."""
         if step.done < step.planned:
             self.folder.write_checkpoint(Checkpoint(step.live_state(), step.done, self._summary.seconds))
 
     def result(self) -> Result:
-        """The result as it stands after the newest step."""
+        """The result after the last step."""
         if self.last is None:
-            raise TypeError("a session without steps")
-        return self.session.result(self.last, notes=self._of_steps)
+            raise TypeError("result: expected at least one step, got none")
+        return self.session.result(self.last, notes=self._step_notes)
 
     def finish(self, result: Result | None = None, *, bits: Literal[8, 16] = 8) -> Path:
-        """Write the result; the run is done, and its checkpoints are no longer needed."""
+        """Write the result. A finished run loses its checkpoints; a stopped run keeps them."""
         result = result or self.result()
-        if self.last is not None and result.stopped:  # perhaps while this step was written down
-            self._sum_up(self.last)
-            self.folder.complete(self._event(self.last))
+        if self.last is not None and result.stopped:  # perhaps while this step was being written
+            self._update_summary(self.last)
+            self.folder.append_if_missing(self._event(self.last))
         path = self.folder.path / RESULT
         if result.stopped:
             path = self.folder.path / f"step-{result.steps:06d}.png"
@@ -255,13 +251,13 @@ class Recording:
         return path
 
     def fail(self, error: Exception) -> None:
-        """Say in the summary that painting ended in an error, if that can be written."""
+        """Write the status "failed" and the error into the summary, where the folder can be written."""
         try:
             self._end("failed", notes=(*self._summary.notes, " ".join(str(error).split())))
             if self._board is not None:
                 self._board.close()
         except OutputError:
-            return  # the error at hand is the one to tell
+            return  # the caller raises the original error
 
     def _end(self, status: Status, **update: Any) -> None:
         self._summary = self._summary.model_copy(update={"status": status, **update})
@@ -269,26 +265,37 @@ class Recording:
 
 
 def write_change(folder: RunFolder, recipe: Recipe, done: int, changed: Mapping[str, Any]) -> None:
-    """Write down what was changed after ``done`` iterations, and the recipe that has it."""
+    """Write the recipe and the event of a change after ``done`` iterations."""
     folder.replace_recipe(recipe)
     settings = Change(at=done, **changed).model_dump(mode="json", include=set(changed))
     folder.append({"steered": "change", "done": done, "settings": settings, "time": _now()})
 
 
 def write_undo(folder: RunFolder, recipe: Recipe, done: int, to: int) -> None:
-    """Write down that it was gone back from ``done`` iterations, and drop what came after ``to``."""
-    # Before the recipe: a checkpoint is of changes that the recipe must still have.
-    folder.forget_after(to)
+    """Write the recipe and the event of an undo from ``done`` to ``to`` iterations, and remove all later files."""
+    # Before the recipe: the recipe must contain the changes that an existing checkpoint includes.
+    folder.drop_after(to)
     folder.replace_recipe(recipe)
     folder.append({"steered": "undo", "done": done, "to": to, "time": _now()})
 
 
 def with_absolute_masks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same with paths of masks that are good from anywhere; what is wrong with them is for the session to say."""
+    """A copy with absolute paths of masks; the session validates the settings afterwards."""
     with suppress(ValidationError):
         regions = Change(at=0, regions=settings.get("regions")).absolute().regions
         return settings if regions is None else {**settings, "regions": regions}
     return settings
+
+
+def _machine_differences(before: Summary, now: Summary) -> Iterator[str]:
+    """A note for each property of the computation that differs from before the interruption."""
+    if before.threads != now.threads:
+        yield (
+            f"expected {before.threads} threads as before, got {now.threads}: "
+            "the picture may differ in the last bits"
+        )
+    if before.precision != now.precision:
+        yield f"expected {before.precision} as before, got {now.precision}: details may differ"
 
 
 def _now() -> str:
@@ -296,8 +303,8 @@ def _now() -> str:
 
 
 @contextmanager
-def failing(recording: Recording | None) -> Iterator[None]:
-    """The run's folder says so when painting fails."""
+def recording_failure(recording: Recording | None) -> Iterator[None]:
+    """Write an exception raised in the block into the run's summary, and raise it again."""
     try:
         yield
     except Exception as error:
@@ -307,7 +314,7 @@ def failing(recording: Recording | None) -> Iterator[None]:
 
 
 def paint_all(recording: Recording, on_step: Callable[[Step], object] | None) -> Result:
-    """Paint a run to its end, and write its result."""
+    """Iterate a run to its end, and write its result."""
     for step in Driver(recording):
         if on_step is not None:
             on_step(step)

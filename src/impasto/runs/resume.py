@@ -1,4 +1,4 @@
-"""Runs gone on with, after whatever stopped them."""
+"""Resuming a run after a stop, a kill or a power cut."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from impasto.runs.readers import iterations_done, read_recipe, read_summary
 from impasto.runs.recording import (
     Recording,
     SaveEvery,
-    failing,
     paint_all,
+    recording_failure,
     with_absolute_masks,
     write_change,
     write_undo,
@@ -36,31 +36,32 @@ def resume(
     max_pixels: int = 1_000_000_000,
     **options: Any,
 ) -> tuple[Session, RunFolder]:
-    """The session of a folder's recipe, and the folder, held.
+    """The session of a folder's recipe, and the folder, locked.
 
     Args:
-        back_to: iterations done to go back to, in a run that is done too; later changes are dropped.
-        change: settings that are others from there on, or from where it was stopped
-            (:meth:`impasto.transfer.painting.Painting.change`).
+        back_to: number of iterations to rewind to, also in a finished run; removes later changes.
+        change: settings to change from there on (:meth:`impasto.transfer.painting.Painting.change`).
         max_pixels, options: of the session.
 
     Raises:
-        InputError: it is no run's folder, the run is done, a picture has changed, it has not come as far as
-            ``back_to``, or ``change`` cannot be made.
-        OutputError: another process is painting there.
+        InputError: the folder contains no run, the run is done, an input picture has changed, the run has fewer
+            iterations than ``back_to``, or a setting in ``change`` is invalid.
+        OutputError: another process has locked the folder.
     """
     recipe = read_recipe(path)
     summary = read_summary(path)
     if summary is not None and summary.status == "done" and back_to is None:
-        raise ParameterError(f"{path}: this run is done; `impasto rerun` paints it again")
-    stood = iterations_done(path)
+        raise ParameterError(
+            f"{path}: expected an unfinished run, got one that is done; `impasto rerun` paints it again"
+        )
+    iterations = iterations_done(path)
     if back_to is not None:
-        if not 0 <= back_to <= stood:
-            raise ParameterError(f"{path}: expected 0 to {stood} iterations to go back to, got {back_to}")
+        if not 0 <= back_to <= iterations:
+            raise ParameterError(f"{path}: expected 0 to {iterations} iterations to rewind to, got {back_to}")
         recipe = recipe.before(back_to)
-    done = stood if back_to is None else back_to
+    done = iterations if back_to is None else back_to
     if recipe.content is None or not recipe.styles:
-        raise ParameterError(f"{path}: {RECIPE} names no pictures")
+        raise ParameterError(f"{path}: expected a content and a style in {RECIPE}, got none")
     folder = RunFolder(path)
     try:
         session = Session(
@@ -74,10 +75,12 @@ def resume(
         now = session.recipe
         for (what, old), (_, new) in zip(recipe.inputs, now.inputs, strict=True):
             if old.sha256 != new.sha256:
-                raise ParameterError(f"{path}: {what} {old.path} has changed since this run was begun")
+                raise ParameterError(
+                    f"{path}: expected the {what} picture that the run started with, got a changed {old.path}"
+                )
         changed = session.change(done, with_absolute_masks(change)) if change else {}
         if back_to is not None:
-            write_undo(folder, recipe, stood, back_to)
+            write_undo(folder, recipe, iterations, back_to)
         if changed:
             write_change(folder, session.recipe, done, changed)
     except BaseException:
@@ -95,39 +98,39 @@ def reopen(
     undo_bytes: int = UNDO_BYTES,
     **options: Any,
 ) -> Iterator[Recording]:
-    """A run that was stopped, to go on with and to steer; the picture is that of an uninterrupted one.
+    """Open an interrupted run, to iterate over and to steer; the result is bit-identical to an uninterrupted run's.
 
     Args:
         run: its folder.
-        save_every: iterations between two pictures kept; None goes on as it was begun.
-        tensorboard: also write for TensorBoard.
-        undo_bytes: memory for states that can be gone back to at once.
+        save_every: iterations between two saved pictures; None continues with the run's own value.
+        tensorboard: also write TensorBoard event files.
+        undo_bytes: memory for snapshots to rewind to without recomputation.
         options: ``back_to`` and ``change``, as for :func:`resume`.
 
     Raises:
-        InputError, OutputError: as there.
+        InputError, OutputError: as for :func:`resume`.
     """
     session, folder = resume(Path(run), **options)
     with folder:
         recording = Recording(
             session, folder, save_every=save_every, tensorboard=tensorboard, undo_bytes=undo_bytes
         )
-        with failing(recording):
+        with recording_failure(recording):
             yield recording
 
 
 def go_on(
     run: str | os.PathLike[str], *, on_step: Callable[[Step], object] | None = None, **options: Any
 ) -> Result:
-    """Go on with a run that was stopped: :func:`reopen`, painted to its end.
+    """Resume an interrupted run and finish it: :func:`reopen`, iterated to its end.
 
     Args:
-        run, options: as there.
+        run, options: as for :func:`reopen`.
         on_step: called with each :class:`impasto.Step`.
 
     Raises:
-        InputError, OutputError: as there.
-        DivergedError: the optimisation cannot go on.
+        InputError, OutputError: as for :func:`reopen`.
+        DivergedError: the loss became NaN, and restarting the optimiser did not help.
     """
     with reopen(run, undo_bytes=0, **options) as recording:
         return paint_all(recording, on_step)

@@ -1,7 +1,7 @@
-"""A run as TensorBoard shows it: losses, seconds and memory of each iteration, and the picture at ever fewer.
+"""TensorBoard event files of a run: losses, seconds and memory of each iteration, pictures at logarithmic intervals.
 
-Written while it is painted, into ``tensorboard`` in the run's folder. Where iterations are done again, what was
-written about them before is taken back, so that no iteration is there twice.
+They are written during the run, into ``tensorboard`` in the run's folder. Where iterations are recomputed, their
+earlier entries are purged, so that no iteration appears twice.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 FOLDER = "tensorboard"
-_SIDE = 1024  # of the pictures: they are to be looked at while they are painted
-_SECONDS = 5  # after which what was written can be seen
+_SIDE = 1024  # the longest side of the pictures: previews
+_SECONDS = 5  # between two flushes to disk
 
 
 def require() -> None:
-    """Say at once whether TensorBoard's files can be written.
+    """Check that the package that writes TensorBoard's files is installed.
 
     Raises:
-        MissingExtraError: what writes them is not installed.
+        MissingExtraError: it is not installed.
     """
     _writer_class()
 
@@ -38,24 +38,24 @@ class Board:
     """TensorBoard's files of a run.
 
     Args:
-        run: its folder. What it says about iterations so far is written too, if there was no board before.
-        done: iterations done; what was written about later ones no longer holds.
+        run: its folder. Where it has no TensorBoard files yet, all iterations so far are written first.
+        done: iterations done; the entries of later iterations are purged.
 
     Raises:
-        MissingExtraError: what writes them is not installed.
-        OutputError: they cannot be written.
+        MissingExtraError: the package that writes the files is not installed.
+        OutputError: the files cannot be written.
     """
 
     def __init__(self, run: Path, *, done: int) -> None:
         self._path = run / FOLDER
-        begun = any(self._path.glob("events.out.*"))
+        exists = any(self._path.glob("events.out.*"))
         with self._writing():
             self._writer = _writer_class()(str(self._path), purge_step=done + 1, flush_secs=_SECONDS)
-        for event in [] if begun else read_events(run):
+        for event in [] if exists else read_events(run):
             self.add(event)
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """An iteration, as `events.jsonl` has it."""
+        """Write an iteration, given as an entry of `events.jsonl`."""
         numbers = {f"loss/{name}": value for name, value in event["losses"].items()}
         numbers |= {"total loss": event["loss"], "seconds": event["seconds"], "memory": event["memory"]}
         with self._writing():
@@ -63,7 +63,7 @@ class Board:
                 self._writer.add_scalar(name.replace(" ", "_"), value, event["done"])
 
     def show(self, done: int, picture: Tensor) -> None:
-        """The picture, (1, 3, H, W) in [0, 1], after that many iterations."""
+        """Write the picture, (1, 3, H, W) in [0, 1], after ``done`` iterations."""
         height, width = picture.shape[-2:]
         scale = min(1.0, _SIDE / max(height, width))
         small = resize(picture, (max(1, round(scale * height)), max(1, round(scale * width))))
@@ -71,7 +71,7 @@ class Board:
             self._writer.add_image("picture", small[0, :3], done)
 
     def close(self) -> None:
-        """Write what is left to write; further iterations may follow."""
+        """Flush and close the files; further iterations may follow."""
         with self._writing():
             self._writer.close()
 

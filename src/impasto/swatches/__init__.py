@@ -1,4 +1,4 @@
-"""Style pictures that impasto paints itself: a distinct medium each, out of nothing but a seed."""
+"""Swatches: procedural style pictures, one for each of several artistic media, generated from a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SWATCHES: dict[str, Callable[[np.random.Generator, int], Picture]] = {
     "mosaic": mosaic,
     "watercolour": watercolour,
 }
-"""Name -> painter of (size, size, 3) uint8 sRGB."""
+"""Name -> function that paints (size, size, 3) uint8 sRGB."""
 
 SMALLEST, LARGEST = 32, 4096
 
@@ -34,9 +34,9 @@ def paint(name: str, *, size: int = 512, seed: int = 0) -> Picture:
     """Paint a swatch.
 
     Args:
-        name: a name out of :data:`SWATCHES`.
-        size: side in pixels, 32 to 4096. The composition does not depend on it.
-        seed: 0 or more; another seed, another picture of the same kind.
+        name: a name in :data:`SWATCHES`.
+        size: side in pixels, 32 to 4096. It does not change the composition.
+        seed: 0 or more; each seed gives another composition.
 
     Returns:
         (size, size, 3) uint8, sRGB. The same arguments give the same bytes.
@@ -50,7 +50,7 @@ def paint(name: str, *, size: int = 512, seed: int = 0) -> Picture:
         raise ParameterError(f"size: expected {SMALLEST} to {LARGEST} pixels, got {size}")
     if seed < 0:
         raise ParameterError(f"seed: expected 0 or more, got {seed}")
-    # The name is part of the seed, so that two media with one seed share no composition.
+    # The name is part of the seed, so that two media with the same seed get different compositions.
     return SWATCHES[name](np.random.default_rng([seed, *name.encode()]), size)
 
 

@@ -1,7 +1,7 @@
-"""Smooth fields the media share: noise, flow, blur, light and colour ramps.
+"""Fields that all swatches use: noise, blur, gradients, lighting and colour ramps.
 
-All lengths are fractions of the picture's side, and noise is drawn on a lattice whose size does not
-depend on the picture's, so that the same seed gives the same composition at every size.
+All lengths are fractions of the picture's side, and the noise lattice does not depend on the picture's size. The same
+seed therefore gives the same composition at every size.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Picture = NDArray[np.uint8]
 
 
 def canvas_side(size: int) -> int:
-    """Side of the canvas to draw on, a multiple of ``size``: drawing is not anti-aliased, shrinking is."""
+    """Side of the canvas to draw on, a multiple of ``size``; reducing it later anti-aliases the drawing."""
     if size > 1280:
-        return size  # a larger canvas would take gigabytes, and its pixels are fine already
+        return size  # a larger canvas would take gigabytes, and at this size aliasing is hardly visible
     return size * max(2, -(-512 // size))
 
 
@@ -47,13 +47,13 @@ def noise(
     octaves: int = 4,
     gain: float = 0.5,
 ) -> Field:
-    """Smooth noise (side, side), mean 0 and deviation 1, with ``cells`` bumps across (x, y)."""
+    """Smooth noise (side, side), mean 0 and standard deviation 1, with ``cells`` lattice cells in (x, y)."""
     across, down = cells if isinstance(cells, tuple) else (cells, cells)
     total = np.zeros((side, side), np.float32)
     for octave in range(octaves):
         wide, high = across * 2**octave, down * 2**octave
         lattice = rng.standard_normal((int(high) + 5, int(wide) + 5)).astype(np.float32)
-        # the two outermost rows stay outside: resampling clamps at the lattice's edge
+        # exclude the two outermost rows, since resampling clamps at the lattice's edge
         plane = Image.fromarray(lattice).resize(
             (side, side), Image.Resampling.BICUBIC, box=(2, 2, 2 + wide, 2 + high)
         )
@@ -63,12 +63,12 @@ def noise(
 
 
 def blur(plane: Field, radius: float) -> Field:
-    """Nearly Gaussian blur of (side, side) as three box blurs; ``radius`` is the deviation."""
+    """Approximate Gaussian blur of (side, side) by three box blurs; ``radius`` is the standard deviation."""
     reach = round(radius * plane.shape[0])
     if reach < 1:
         return plane
     coarse = max(1, reach // 3)
-    if coarse > 1:  # a wide blur leaves nothing that a smaller plane would lose
+    if coarse > 1:  # a wide blur removes all detail that a smaller plane cannot represent
         side, small = plane.shape[0], plane.shape[0] // coarse
         shrunk = Image.fromarray(plane).resize((small, small), Image.Resampling.BOX)
         spread = blur(np.asarray(shrunk), radius)
@@ -85,7 +85,7 @@ def blur(plane: Field, radius: float) -> Field:
 
 
 def at(plane: Field, x: Field, y: Field) -> Field:
-    """Value of a plane, (side, side) or (side, side, 3), nearest to each point; outside is clamped."""
+    """Nearest-neighbour value of a plane, (side, side) or (side, side, 3), at each point, clamped at the edges."""
     side = plane.shape[0]
     column = np.clip((x * side).astype(np.int32), 0, side - 1)
     row = np.clip((y * side).astype(np.int32), 0, side - 1)
@@ -93,7 +93,7 @@ def at(plane: Field, x: Field, y: Field) -> Field:
 
 
 def slope(plane: Field) -> tuple[Field, Field]:
-    """Change of (side, side) to the right and downward, per side of the picture."""
+    """Gradient of (side, side) to the right and downward, per side of the picture."""
     down, right = np.gradient(plane)
     side = plane.shape[0]
     return (right * side).astype(np.float32), (down * side).astype(np.float32)
@@ -107,7 +107,7 @@ def ramp(t: Field, stops: Sequence[str]) -> Field:
 
 
 def smoothstep(low: float, high: float, t: Field) -> Field:
-    """0 below ``low``, 1 above ``high``, and a smooth step between (falling if high < low)."""
+    """0 below ``low``, 1 above ``high``, a smooth step between; falling where high < low."""
     t = np.clip((t - low) / (high - low), 0, 1)
     return np.asarray((t * t * (3 - 2 * t)).astype(np.float32))
 
@@ -118,9 +118,9 @@ def mix(first: Field, second: Field, amount: Field) -> Field:
 
 
 def relief(height: Field) -> tuple[Field, Field]:
-    """Light from the upper left on a surface: (diffuse, gloss), each (side, side).
+    """Lighting of a height field from the upper left: (diffuse, gloss), each (side, side).
 
-    ``height`` is in fractions of the side; diffuse is 1 on level ground, gloss is 0 there.
+    ``height`` is in fractions of the side. On level ground diffuse is 1 and gloss is 0.
     """
     right, down = slope(height)
     lit = (1.0 + 0.62 * right + 0.78 * down) / np.sqrt(1 + right**2 + down**2)
@@ -130,7 +130,7 @@ def relief(height: Field) -> tuple[Field, Field]:
 
 
 def scatter(rng: np.random.Generator, across: int) -> tuple[Field, Field]:
-    """x and y, each (across²,), of points on a shaken grid a little larger than the picture, shuffled."""
+    """x and y, each (across²,), of a jittered grid a little larger than the picture, in random order."""
     axis = np.linspace(-0.04, 1.04, across)
     x, y = (place.ravel() for place in np.meshgrid(axis, axis))
     shake = rng.uniform(-0.5, 0.5, (2, across * across)) * 1.08 / across

@@ -38,7 +38,7 @@ def glass(rng: np.random.Generator, size: int) -> Picture:
 
     count = int(pane.max()) + 1
     x, y = grid(side)
-    # each pane is cut from its own sheet: its streaks run its own way
+    # each pane has its own direction of streaks
     turn = rng.uniform(0, np.pi, count).astype(np.float32)[pane]
     streaks = [
         noise(rng, side, cells, octaves=4, gain=0.6) for cells in ((3.0, 26.0), (26.0, 3.0), (9.0, 9.0))

@@ -23,7 +23,7 @@ PAPER = np.array([0.957, 0.918, 0.824], np.float32)
 INK = np.array([0.105, 0.085, 0.125], np.float32)
 SEPIA = np.array([0.48, 0.215, 0.115], np.float32)
 
-# angle to the form's own lines, darkness at which the pen starts, lines across the picture
+# angle to the contour lines of the form, darkness from which lines are drawn, lines across the picture
 PASSES = ((0.0, 0.10, 74.0), (0.95, 0.40, 80.0), (-0.80, 0.58, 84.0), (0.45, 0.76, 90.0))
 
 
@@ -31,9 +31,9 @@ class Scene(NamedTuple):
     dark: Field
     """0 paper to 1 black, (side, side)."""
     relief: Field
-    """How far the form bulges towards the eye, in sides."""
+    """Height of the form towards the viewer, in sides."""
     lean: Field
-    """The angle of the form's own lines, in radians."""
+    """The angle of the form's contour lines, in radians."""
     edge: Field
     """Outlines, 0..1."""
 
@@ -67,20 +67,20 @@ def hatching(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _lines(rng: np.random.Generator, phase: Field, dark: Field, start: float, count: float) -> Field:
-    """Ink 0..1 along whole values of a phase: wider where darker, and thinned out where they crowd."""
+    """Ink 0..1 along integer values of a phase: lines are wider where it is darker, and fewer where they crowd."""
     right, down = slope(phase)
     steep = np.clip(np.hypot(right, down), count * 0.2, count * 12)
     # halve the lines wherever their density doubles; those about to go taper away first
     level = np.log2(steep / count)
-    whole = np.floor(level)
-    lane = phase / 2**whole
+    octave = np.floor(level)
+    lane = phase / 2**octave
     line = np.round(lane)
-    apart = np.abs(lane - line) / (steep / 2**whole)  # distance to the line's middle, in sides
-    fade = np.where(line.astype(np.int64) % 2 != 0, np.clip(1.6 * (1 - (level - whole)), 0, 1), 1)
-    # every line is a stroke of its own: it starts later or sooner, and is lifted now and then
-    own = rng.uniform(-0.09, 0.09, 997).astype(np.float32)[line.astype(np.int64) % 997]
+    apart = np.abs(lane - line) / (steep / 2**octave)  # distance to the line's middle, in sides
+    fade = np.where(line.astype(np.int64) % 2 != 0, np.clip(1.6 * (1 - (level - octave)), 0, 1), 1)
+    # each line is a separate stroke: its start varies, and the pen is lifted here and there
+    offset = rng.uniform(-0.09, 0.09, 997).astype(np.float32)[line.astype(np.int64) % 997]
     lift = 0.05 * noise(rng, phase.shape[0], 14, octaves=3)
-    width = 0.36 / count * smoothstep(start, start + 0.62, dark + own + lift) ** 0.75 * fade
+    width = 0.36 / count * smoothstep(start, start + 0.62, dark + offset + lift) ** 0.75 * fade
     side = phase.shape[0]
     return np.asarray(np.clip((width - apart) * side + 0.5, 0, 1) * (width * side > 0.25))
 

@@ -1,7 +1,7 @@
 """Roman mosaic: stones set in rows that follow the fishes, then the swell (opus vermiculatum).
 
-The stones find their places by Hausner, "Simulating Decorative Mosaics" (SIGGRAPH 2001): a centroidal
-Voronoi diagram whose distance is the larger coordinate in the stone's own frame, so cells become squares.
+Hausner, "Simulating Decorative Mosaics" (SIGGRAPH 2001), places the stones: a centroidal Voronoi diagram with the
+maximum norm in the rotated frame of each stone, so that the cells become squares.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def mosaic(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _settle(rng: np.random.Generator, angle: Field) -> Field:
-    """Stones' middles (count, 2): Lloyd's rounds under each stone's own square distance."""
+    """Centres of the stones (count, 2): Lloyd's algorithm with the rotated maximum norm of each stone."""
     axis = (np.arange(ACROSS) + 0.5) / ACROSS
     x, y = np.meshgrid(axis, axis)
     place = np.stack([x, y], -1).reshape(-1, 2) + rng.uniform(-0.25, 0.25, (ACROSS**2, 2)) / ACROSS
@@ -95,10 +95,10 @@ def _settle(rng: np.random.Generator, angle: Field) -> Field:
             closer = far < nearest[window]
             nearest[window][closer] = far[closer]
             owner[window][closer] = i
-        own = owner[reach:-reach, reach:-reach].ravel()
-        share = np.bincount(own, minlength=len(place))
+        owners = owner[reach:-reach, reach:-reach].ravel()
+        share = np.bincount(owners, minlength=len(place))
         gx, gy = grid(side)
-        middle = np.stack([np.bincount(own, g.ravel(), len(place)) for g in (gx, gy)], -1)
+        middle = np.stack([np.bincount(owners, g.ravel(), len(place)) for g in (gx, gy)], -1)
         place = np.where(share[:, None] > 0, middle / np.maximum(share, 1)[:, None], place)
     return place
 

@@ -26,7 +26,7 @@ FAR = ("#3f4f8a", "#4b7a6a", "#7fa05a", "#c8bd62")
 GRASS = ("#1d3f5c", "#25694a", "#5c9a3c", "#b9c545", "#f3e26a")
 LEAVES = ("#1a2a5a", "#1f5548", "#3f8a3f", "#a3bd3f", "#f0d860")
 
-# what a dot may stray by; the strays sum to nothing, so from afar the plan's own colour returns
+# deviations of a dot's colour; they sum to zero, so that their optical mixture is the plan's colour
 STRAYS = (
     (0.22, 0.03, -0.20),
     (-0.20, 0.00, 0.22),

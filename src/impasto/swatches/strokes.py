@@ -25,7 +25,7 @@ from impasto.swatches.field import (
 SKY = ("#0b1238", "#14246b", "#1f429c", "#2f6cb8", "#5aa0c4", "#a7cfc0", "#f0e3a0", "#f7c544", "#e8862a")
 LAND = ("#07170f", "#12301f", "#1f4d3a", "#3c6b3a", "#8a8b3a", "#c9a64a")
 
-# strokes across the picture, length, width, bristles: each layer leaves some of the one below in sight
+# strokes across the picture, length, width, bristles; no layer covers the one below completely
 LAYERS = ((20, 0.24, 0.056, 24), (32, 0.17, 0.036, 15), (42, 0.115, 0.022, 9), (52, 0.07, 0.010, 5))
 
 
@@ -60,7 +60,7 @@ def _scene(rng: np.random.Generator) -> tuple[Field, Field]:
         cy = rng.uniform(0.08, 0.62)
         spread = (0.15, 0.12, 0.07, 0.06, 0.05, 0.045, 0.04)[number]
         far = np.hypot(x - cx, y - cy) / spread
-        # the drift dies away in a whirl, or its eye would be carried off from its glow
+        # fade out the background flow in a whirl; otherwise the whirl's centre would move away from its glow
         calm = np.exp(-((far / 1.5) ** 2))
         stream += calm * (at(stream, np.array(cx), np.array(cy)) - stream)
         stream += rng.choice([-1, 1]) * 1.5 * spread * np.exp(-(far**2) / 2)
@@ -117,12 +117,12 @@ def _lay(
     shade = 1 + rng.normal(0, 0.055, (count, bristles, 1)) + 0.04 * lane[None, :, None]
     rgb = np.clip(colour[:, None] * shade, 0, 1)
     # a rounded, ragged start and end: outer hairs touch later and leave earlier
-    begin = np.clip(rng.normal(lane**2 * 1.4, 0.7, (count, bristles)), 0, 4).astype(int)
+    start = np.clip(rng.normal(lane**2 * 1.4, 0.7, (count, bristles)), 0, 4).astype(int)
     end = 2 * half + 1 - np.clip(rng.normal(lane**2 * 1.8, 1.1, (count, bristles)), 0, 5).astype(int)
     ink = np.concatenate([rgb, np.clip(load, 0.05, 1)[..., None]], -1)
     inks = (ink * 255).astype(int).tolist()
     thick = max(1, round(1.9 * width * draw.im.size[0] / bristles))
     for i in range(count):
         for b in range(bristles):
-            hair = hairs[i, b, begin[i, b] : end[i, b]]
+            hair = hairs[i, b, start[i, b] : end[i, b]]
             draw.line(hair.ravel().tolist(), fill=tuple(inks[i][b]), width=thick)

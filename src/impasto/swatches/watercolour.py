@@ -32,7 +32,7 @@ def watercolour(rng: np.random.Generator, size: int) -> Picture:
     """Swatch of watercolour washes, uint8 (size, size, 3)."""
     side = canvas_side(size)
     x, y = grid(side)
-    tooth = noise(rng, side, 95, octaves=3, gain=0.7)  # the paper's own hills and pits
+    tooth = noise(rng, side, 95, octaves=3, gain=0.7)  # the texture of the paper
     wander = 0.010 * noise(rng, side, 9, octaves=5, gain=0.6)
     sheet = np.zeros((side, side, 3), np.float32) + PAPER
 

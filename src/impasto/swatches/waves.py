@@ -60,13 +60,13 @@ class Print:
         self._tone, self._key = ImageDraw.Draw(self.tone), ImageDraw.Draw(self.key)
 
     def area(self, outline: Path, colour: str) -> None:
-        """A flat area; it hides what the key block had beneath it."""
+        """A flat area; it also erases the key block beneath it."""
         flat = (outline * self.side).ravel().tolist()
         self._tone.polygon(flat, fill=colour)
         self._key.polygon(flat, fill=0)
 
     def line(self, path: Path, width: float, *, taper: bool = True) -> None:
-        """A key line that swells in its middle."""
+        """A line of the key block, widest in its middle."""
         along = np.gradient(path, axis=0)
         along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
         girth = np.sin(np.linspace(0.12, np.pi - 0.12, len(path))) ** 0.6 if taper else np.ones(len(path))
@@ -76,7 +76,7 @@ class Print:
         )
 
     def blobs(self, middles: Path, radii: Path, colour: str, rim: float) -> None:
-        """Discs that flow together into one shape with one outline."""
+        """The union of discs, with a common outline."""
         for grow, pen, fill in ((rim, self._key, 255), (0.0, self._key, 0), (rim * 0.5, self._tone, colour)):
             for (x, y), r in zip(
                 (middles * self.side).tolist(), ((radii + grow) * self.side).tolist(), strict=True

@@ -1,1 +1,1 @@
-"""Grids of settings and pictures, each combination a run, on one sheet and one page."""
+"""Grids of settings and pictures: one run for each combination, one contact sheet and one report for all."""

@@ -1,7 +1,7 @@
-"""Many pictures of a grid, each a run in a folder of its own: checked together, painted one after another.
+"""A sweep: one run for each combination of a grid, each in its own folder, all checked before the first starts.
 
-What runs share is read and computed once (`impasto.transfer.resources`), and still each is, to the last bit, what
-`impasto stylize` paints alone. Begun again, a sweep skips what is done and goes on with what was interrupted.
+Runs share a cache of pictures and targets (`impasto.transfer.resources`); each result is bit-identical to that of
+`impasto stylize`. Repeating a sweep skips finished runs and resumes interrupted ones.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import torch
 from impasto.assembly.device import choose_device
 from impasto.assembly.networks import Progress
 from impasto.errors import OutputError, ParameterError
-from impasto.figures.contact_sheet import contact_sheet, fitted
+from impasto.figures.contact_sheet import contact_sheet, thumbnail
 from impasto.files import replacing
 from impasto.jobs.job import Event, Job, Limits, check_job, is_done, run_job
 from impasto.jobs.workers import run_jobs
 from impasto.recipes.fields import Input
-from impasto.recipes.grid import Variant, check_grid, shown, variants
+from impasto.recipes.grid import Build, Variant, check_grid, format_value, variants
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
@@ -40,24 +40,24 @@ from impasto.transfer.resources import SessionCache, network
 
 SHEET, REPORT = "sheet.png", "report.html"
 
-_CELL, _SHEET = 256, 40_000_000  # the long side of a picture; pixels of all together
+_CELL, _SHEET = 256, 40_000_000  # the longest side of a picture on the sheet; the most pixels of a sheet
 
 
 class Sweep:
-    """All runs of a grid, checked: nothing has been written, and nothing given can be wrong any more.
+    """All runs of a grid. The constructor checks every run and writes nothing.
 
     Args:
-        folder: holds a folder for each run.
-        grid: what :func:`impasto.recipes.grid.variants` gave.
-        jobs: how many are painted at once, each in a process of its own with its share of the threads and memory.
-        limits: for all of them.
+        folder: contains one folder for each run.
+        grid: of :func:`impasto.recipes.grid.variants`.
+        jobs: number of parallel processes, which divide the threads and the memory equally.
+        limits: for all processes together.
 
     Attributes:
-        queue: in the grid's order.
+        queue: the jobs, in the grid's order.
 
     Raises:
-        InputError: a variant cannot be painted, or its folder holds a run of other settings or pictures.
-        OutputError: there is no making of such a folder.
+        InputError: a variant is invalid, or its folder contains a run with other settings or pictures.
+        OutputError: ``folder`` is a file.
     """
 
     def __init__(
@@ -74,54 +74,53 @@ class Sweep:
         if not grid:
             raise ParameterError("sweep: expected at least one picture and one style, got none")
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: expected a folder, or nothing yet, found a file")
+            raise OutputError(f"{folder}: expected a folder or a free name, got a file")
         if (folder / RECIPE).exists():
-            raise ParameterError(f"{folder}: expected a folder for many runs, found that of one")
+            raise ParameterError(f"{folder}: expected a folder for many runs, got the folder of a single run")
         self.folder, self.jobs = folder, jobs
-        self.limits = _divided(limits or Limits(), jobs, grid[0].recipe)
-        self._shared = shared or SessionCache()  # what is read for the check is there for the painting
+        self.limits = _per_process(limits or Limits(), jobs, grid[0].recipe)
+        self._shared = shared or SessionCache()  # the runs reuse the pictures that the check reads
         self.queue = tuple(
             check_job(variant, folder / variant.name, self.limits, self._shared) for variant in grid
         )
 
     def paint(self, *, download: Progress | None = None) -> Generator[Event, None, None]:
-        """Paint what is not done yet. Closing the iterator stops what is being painted, and keeps it.
+        """Execute all unfinished runs. Closing the iterator stops the active runs and writes their checkpoints.
 
-        A run that fails is said to have failed, and the next one is begun.
+        A failed run yields an event "failed" and does not stop the others.
 
         Args:
-            download: called with (bytes done, bytes in all) while weights are downloaded, if that is done here and
-                not in several processes.
+            download: called with (bytes done, total bytes) while weights are downloaded; only where ``jobs`` is 1.
 
         Raises:
-            OutputError: another process paints in one of the folders.
+            OutputError: another process has locked one of the folders.
         """
-        left = [job for job in self.queue if job.state != "done"]
-        for job in left:
+        pending = [job for job in self.queue if job.state != "done"]
+        for job in pending:
             if is_held(job.path):
                 raise OutputError(f"{job.path}: another process is painting in this folder")
-        # One network after the other: only one is kept.
-        networks = list(dict.fromkeys(network(job.variant.recipe) for job in left))
-        left.sort(key=lambda job: networks.index(network(job.variant.recipe)))
+        # Group the runs by network, since the cache contains only one.
+        networks = list(dict.fromkeys(network(job.variant.recipe) for job in pending))
+        pending.sort(key=lambda job: networks.index(network(job.variant.recipe)))
         if self.jobs == 1:
-            for job in left:
+            for job in pending:
                 yield from run_job(job, self.limits, self._shared, download=download)
             return
-        yield from run_jobs(left, jobs=self.jobs, limits=self.limits)
+        yield from run_jobs(pending, jobs=self.jobs, limits=self.limits)
 
     def overview(self) -> list[dict[str, Any]]:
-        """Each run in short: "run", "content", "style", "settings", "status", "done", "loss", "seconds"."""
+        """One dict for each run: "run", "content", "style", "settings", "status", "done", "loss", "seconds"."""
         found = []
         for job in self.queue:
             summary = read_summary(job.path)
-            begun = (job.path / RECIPE).exists()
+            exists = (job.path / RECIPE).exists()
             found.append(
                 {
                     "run": str(job.path),
                     "content": str(job.variant.content),
                     "style": str(job.variant.style),
                     "settings": dict(job.variant.settings),
-                    "status": status(job.path) if begun else "new",
+                    "status": status(job.path) if exists else "new",
                     "done": summary.done if summary else 0,
                     "loss": summary.loss if summary else None,
                     "seconds": summary.seconds if summary else 0.0,
@@ -130,28 +129,28 @@ class Sweep:
         return found
 
     def sheet(self) -> PIL.Image.Image | None:
-        """The pictures that there are, None where there is none yet.
+        """A contact sheet of the finished pictures; None where none is finished.
 
-        Columns are the content, the style, and the values of the grid's first setting; pairs of pictures and the
-        values of the other settings are rows.
+        The columns are the content, the style, and the values of the grid's first setting. The rows are the pairs of
+        pictures and the values of all other settings.
         """
-        # So many pictures that the sheet would be too large are shown smaller.
+        # With many pictures, smaller cells limit the size of the sheet.
         side = max(32, min(_CELL, math.isqrt(_SHEET // len(self.queue))))
-        results = {job.path: _shown(job.path / RESULT, side) for job in self.queue if is_done(job.path)}
+        results = {job.path: _thumbnail(job.path / RESULT, side) for job in self.queue if is_done(job.path)}
         cell = max((max(each.size) for each in results.values() if each), default=0)
         if not cell:
             return None
         axes = list(dict.fromkeys(name for job in self.queue for name in job.variant.settings))
-        columns = list(dict.fromkeys(_at(job, axes[:1]) for job in self.queue))
+        columns = list(dict.fromkeys(_label(job, axes[:1]) for job in self.queue))
         rows: dict[tuple[Path, Path, str], list[PIL.Image.Image | None]] = {}
         pairs: set[tuple[Path, Path]] = set()
         for job in self.queue:
             pair = job.variant.content, job.variant.style
-            row = rows.setdefault((*pair, _at(job, axes[1:])), [None] * (2 + len(columns)))
+            row = rows.setdefault((*pair, _label(job, axes[1:])), [None] * (2 + len(columns)))
             if pair not in pairs:
-                row[:2] = [_shown(path, cell) for path in pair]
+                row[:2] = [_thumbnail(path, cell) for path in pair]
                 pairs.add(pair)
-            row[2 + columns.index(_at(job, axes[:1]))] = results.get(job.path)
+            row[2 + columns.index(_label(job, axes[:1]))] = results.get(job.path)
         return contact_sheet(
             list(rows.values()),
             row_labels=_row_labels(rows, several=len(pairs) > 1),
@@ -160,10 +159,10 @@ class Sweep:
         )
 
     def write_sheet(self) -> Path | None:
-        """Write :meth:`sheet` into the folder; None where there is nothing to show yet.
+        """Write :meth:`sheet` into the folder, and return its path; None where no picture is finished.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
         sheet = self.sheet()
         if sheet is None:
@@ -177,16 +176,16 @@ class Sweep:
         return path
 
     def write_report(self) -> Path | None:
-        """Write a page of the runs begun so far into the folder (:mod:`impasto.reports.html`); None without any.
+        """Write a report (:mod:`impasto.reports.html`) of all started runs into the folder; None without any.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
-        begun = [job.path for job in self.queue if (job.path / RECIPE).exists()]
-        if not begun:
+        started = [job.path for job in self.queue if (job.path / RECIPE).exists()]
+        if not started:
             return None
         path = self.folder / REPORT
-        report.write(path, begun, title=self.folder.resolve().name)
+        report.write(path, started, title=self.folder.resolve().name)
         return path
 
 
@@ -202,25 +201,24 @@ def paint(
     on_event: Callable[[Event], object] | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """Every content in every style at every combination of a grid, with a contact sheet and a report.
+    """Paint every content in every style at every combination of a grid; write a contact sheet and a report.
 
     Args:
-        folder: for the runs; made if it is not there. Runs that are done in it are not painted again.
-        content, style: paths of pictures, one or several of each; each style is painted alone.
+        folder: for the runs, created if missing. Finished runs in it are skipped.
+        content, style: paths of pictures, one or several of each. Each run has one content and one style.
         grid: field of :class:`impasto.Recipe`, or "quality", -> its values.
-        jobs: how many to paint at once, each in a process of its own. A script that asks for more than one must
-            stand under ``if __name__ == "__main__":``.
-        save_every: iterations between two pictures kept; "log" for ever fewer.
-        tensorboard: also write what TensorBoard shows of each run.
+        jobs: number of parallel processes. With more than one, a script needs ``if __name__ == "__main__":``.
+        save_every: iterations between two saved pictures; "log" for logarithmic intervals.
+        tensorboard: also write TensorBoard event files of each run.
         on_event: called with each :class:`Event`.
         options: as for :func:`impasto.stylize`, for all runs.
 
     Returns:
-        what :meth:`Sweep.overview` says.
+        :meth:`Sweep.overview`.
 
     Raises:
-        InputError: anything given cannot be used; nothing has been painted then.
-        OutputError: the folder cannot be written to, or another process paints in it.
+        InputError: an argument cannot be used; no run has started.
+        OutputError: the folder cannot be written, or another process has locked a run in it.
     """
     if tensorboard:
         require()
@@ -232,19 +230,9 @@ def paint(
         save_every=save_every,
         tensorboard=tensorboard,
     )
-    recipe = given.pop("recipe", None)
-    if callable(given.get("encoder")):
-        raise ParameterError(
-            "encoder: expected a name, a network of your own cannot be kept in a run's folder"
-        )
-    if isinstance(given.get("palette"), str | os.PathLike):
-        given["palette"] = Input(path=os.fspath(given["palette"]))
-
-    def build(settings: Mapping[str, Any]) -> Recipe:
-        together = {**given, **settings}
-        return resolve(**together) if recipe is None else change(recipe, together)
-
-    runs = variants(build, contents=_paths(content), styles=_paths(style), grid=check_grid(grid))
+    runs = variants(
+        _recipe_builder(given), contents=_paths(content), styles=_paths(style), grid=check_grid(grid)
+    )
     sweep = Sweep(Path(folder), runs, jobs=jobs, limits=limits)
     with closing(sweep.paint()) as events:
         for event in events:
@@ -255,15 +243,31 @@ def paint(
     return sweep.overview()
 
 
-def _shown(path: Path, side: int) -> PIL.Image.Image | None:
-    """The picture for a sheet; None if it cannot be read any more, which shall not keep others from being shown."""
+def _recipe_builder(given: Mapping[str, Any]) -> Build:
+    """A function that builds a recipe from the options of all runs and the settings of one combination."""
+    options = dict(given)
+    recipe = options.pop("recipe", None)
+    if callable(options.get("encoder")):
+        raise ParameterError("encoder: expected a name for a run in a folder, got a network of your own")
+    if isinstance(options.get("palette"), str | os.PathLike):
+        options["palette"] = Input(path=os.fspath(options["palette"]))
+
+    def build(settings: Mapping[str, Any]) -> Recipe:
+        combined = {**options, **settings}
+        return resolve(**combined) if recipe is None else change(recipe, combined)
+
+    return build
+
+
+def _thumbnail(path: Path, side: int) -> PIL.Image.Image | None:
+    """The picture at the size of a cell; None where the file cannot be read, so that the sheet shows the others."""
     found = picture_or_note(path)
-    return None if isinstance(found, str) else fitted(found, side)
+    return None if isinstance(found, str) else thumbnail(found, side)
 
 
-def _at(job: Job, axes: Sequence[str]) -> str:
+def _label(job: Job, axes: Sequence[str]) -> str:
     settings = job.variant.settings
-    return ", ".join(f"{name}={shown(settings[name])}" for name in axes if name in settings)
+    return ", ".join(f"{name}={format_value(settings[name])}" for name in axes if name in settings)
 
 
 def _row_labels(rows: Mapping[tuple[Path, Path, str], object], *, several: bool) -> list[str]:
@@ -274,8 +278,8 @@ def _row_labels(rows: Mapping[tuple[Path, Path, str], object], *, several: bool)
     return labels if any(labels) else []
 
 
-def _divided(limits: Limits, jobs: int, recipe: Recipe) -> Limits:
-    """What each of several processes may use."""
+def _per_process(limits: Limits, jobs: int, recipe: Recipe) -> Limits:
+    """The share of each of ``jobs`` processes."""
     if jobs == 1:
         return limits
     memory = available(choose_device(recipe.device)) if limits.memory is None else limits.memory

@@ -51,7 +51,7 @@ def stylize(
             ``init`` and ``palette`` may also be pictures. ``encoder`` may be a network of your own
             (:func:`impasto.from_module`). Four options are no settings. ``recipe`` repeats a recipe. Pictures of more
             than ``max_pixels`` are refused. ``memory`` ("4GB") limits the memory. ``progress=True`` shows a progress
-            bar, also in a notebook; a function is called with (bytes done, bytes in all) while weights are downloaded.
+            bar, also in a notebook; a function is called with (bytes done, total bytes) of a download of weights.
 
     Returns:
         the picture, with the recipe that paints it again.

@@ -12,6 +12,7 @@ from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
 from impasto.transfer.resources import SessionCache
 from impasto.transfer.result import Result
+from impasto.transfer.session import Session
 
 
 class Stylizer:
@@ -58,5 +59,5 @@ class Stylizer:
         """Like :func:`impasto.iterate`, for a content."""
         return self._session(content, dict(options)).steps(undo_bytes=UNDO_BYTES)
 
-    def _session(self, content: Source, options: dict[str, Any]) -> Any:
+    def _session(self, content: Source, options: dict[str, Any]) -> Session:
         return make_session(content, self._style, {**self._options, **options}, self._resources)

@@ -1,1 +1,1 @@
-"""The command: one module for each group of commands, nothing heavy imported until one runs."""
+"""The command line: one module for each group of commands. Heavy imports are deferred until a command runs."""

@@ -1,6 +1,6 @@
-"""`impasto`: the commands together, and the one place where errors become exit codes.
+"""`impasto`: the application of all commands, and the conversion of exceptions to exit codes.
 
-0 done · 1 something went wrong · 2 what was given cannot be used.
+0: success. 1: failure or interruption. 2: unusable input.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ app = App(
     name="impasto",
     help="Neural style transfer: paints one picture in the style of another.",
     version=impasto.__version__,
-    suppress_keyboard_interrupt=False,  # main() says it, with our exit code
+    suppress_keyboard_interrupt=False,  # main() handles it, with impasto's exit code
     help_epilogue=(
         "Examples:\n\n"
         "    impasto stylize photo.jpg painting.jpg\n"
@@ -65,13 +65,13 @@ for command in (
     demo,
     doctor,
 ):
-    # Every command has examples of its own; those above are for whoever asks about all.
+    # Every command has its own examples; those above belong to the help of the application.
     app.command(command, help_epilogue="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    # A file name may have characters that the terminal's encoding has not; standard error escapes them anyway.
+    # Escape characters of file names that the terminal's encoding lacks, as standard error does by default.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -83,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _complain(error, 2)
     except KeyboardInterrupt:
-        return _complain("interrupted; nothing had been painted yet", 1)
+        return _complain("interrupted; no picture was painted", 1)
     except BrokenPipeError:
-        # Whoever read our output has enough; Python would complain again when it closes the stream.
+        # The reader of standard output has closed it. Without this line Python prints an error at exit.
         sys.stdout = None
         return 1
     return code if isinstance(code, int) else 0

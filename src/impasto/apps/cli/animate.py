@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from impasto.apps.cli.interrupts import interruptible
-from impasto.apps.cli.options import whole
+from impasto.apps.cli.parameters import Flag, JsonObject, Quiet, WholeNumber
 
-_FLAG = Parameter(negative=())
+if TYPE_CHECKING:
+    from impasto.reports.film import Film
 
 
 def animate(
@@ -23,40 +24,36 @@ def animate(
     fps: float = 25.0,
     seconds: float = 8.0,
     hold: float = 1.0,
-    size: Annotated[int, Parameter(converter=whole)] = 0,
-    before: Annotated[bool, _FLAG] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    size: WholeNumber = 0,
+    before: Flag = False,
+    as_json: JsonObject = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Make a film of how a picture was painted, from the pictures that its run kept (`--save-every log`).
+    """Make a film of a run from its saved pictures (`--save-every log`).
 
-    Each picture fades into the next, and the result stands still at the end. MP4 and WebM need the extra `video`.
+    Each picture fades into the next; the result stands still at the end. MP4 and WebM need the extra `video`.
 
         impasto stylize photo.jpg painting.jpg --run first --save-every log
         impasto animate first -o first.mp4
         impasto animate first -o first.gif --size 320 --fps 12 --seconds 5 --before
-        impasto rerun old --save-every log --run again    # for a run that kept none
+        impasto rerun old --save-every log --run again    # for a run without saved pictures
 
     Parameters
     ----------
     run
-        The folder that `impasto stylize --run` made.
+        The folder of a run (`impasto stylize --run`).
     output
-        Where the film goes: .mp4, .webm, .gif or .webp.
+        The film's file: .mp4, .webm, .gif or .webp.
     fps
-        Frames a second. GIF takes the nearest rate that is a whole number of hundredths of a second.
+        Frames per second. GIF uses the nearest rate whose frames last a whole number of hundredths of a second.
     seconds
-        How long the film is.
+        Duration of the film, with both still parts.
     hold
-        Seconds of them that the result stands still at the end, and with --before the content at the beginning.
+        Duration in seconds of the still result at the end and, with --before, of the still content at the start.
     size
-        The film's long side in pixels; 0 takes the result's.
+        The film's long side in pixels; 0 keeps the result's.
     before
-        Begin with the content picture.
-    as_json
-        Print one JSON object at the end, and nothing else.
-    quiet
-        No progress.
+        Start with the content picture.
     """
     from impasto.apps.cli.progress import counter
     from impasto.reports import film
@@ -64,37 +61,34 @@ def animate(
     try:
         with interruptible(), counter("frames", quiet=quiet or as_json) as count:
             made = film.animate(
-                run,
-                output,
-                rate=fps,
-                seconds=seconds,
-                hold=hold,
-                size=size,
-                before=before,
-                progress=count,
+                run, output, rate=fps, seconds=seconds, hold=hold, size=size, before=before, progress=count
             )
     except KeyboardInterrupt:
         sys.stderr.write("impasto: interrupted; no film was written\n")
         return 1
-    if as_json:
-        about = {
-            "output": str(made.path),
-            "size": list(made.size),
-            "frames": made.frames,
-            "fps": made.rate,
-            "seconds": made.seconds,
-            "pictures": made.pictures,
-            "encoder": made.encoder,
-            "bytes": made.bytes,
-        }
-        sys.stdout.write(json.dumps(about) + "\n")
-        return 0
-    width, height = made.size
-    sys.stdout.write(
-        f"{made.path}: {width}x{height}, {made.frames} frames from {made.pictures} pictures, {made.seconds:.1f} s "
-        f"at {made.rate:g} a second, {_bytes(made.bytes)}, {made.encoder}\n"
-    )
+    _write_summary(made, as_json=as_json)
     return 0
+
+
+def _write_summary(film: Film, *, as_json: bool) -> None:
+    if as_json:
+        summary = {
+            "output": str(film.path),
+            "size": list(film.size),
+            "frames": film.frames,
+            "fps": film.rate,
+            "seconds": film.seconds,
+            "pictures": film.pictures,
+            "encoder": film.encoder,
+            "bytes": film.bytes,
+        }
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return
+    width, height = film.size
+    sys.stdout.write(
+        f"{film.path}: {width}x{height}, {film.frames} frames from {film.pictures} pictures, {film.seconds:.1f} s "
+        f"at {film.rate:g} a second, {_bytes(film.bytes)}, {film.encoder}\n"
+    )
 
 
 def _bytes(count: int) -> str:

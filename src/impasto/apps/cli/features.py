@@ -1,22 +1,25 @@
-"""Feature maps and Gram matrices, as pictures and in numbers."""
+"""`impasto features`: feature maps and Gram matrices, as pictures and in numbers."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import NETWORK_UNCHANGED, NetworkOptions, whole
+from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
+from impasto.apps.cli.output import check_picture, write_json_list, write_picture
+from impasto.apps.cli.parameters import Flag, Json, OutputFile, Quiet, WholeNumber
 from impasto.apps.cli.table import table
 from impasto.recipes.parsing import parse_names
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-from impasto.apps.cli.output import check_picture, say_json, write_picture
+_Features = list[tuple[str, "dict[str, Tensor]"]]
+"""(name of a picture, layer -> its feature maps) of each picture."""
 
 
 def features(
@@ -24,18 +27,18 @@ def features(
     /,
     *,
     layers: Annotated[str, Parameter(alias="--layer")],
-    options: NetworkOptions = NETWORK_UNCHANGED,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    size: Annotated[int, Parameter(converter=whole)] = 512,
-    channels: Annotated[int, Parameter(converter=whole)] = 64,
-    gram: Annotated[bool, Parameter(negative=())] = False,
+    options: NetworkOptions = DEFAULT_NETWORK_OPTIONS,
+    output: OutputFile = None,
+    size: WholeNumber = 512,
+    channels: WholeNumber = 64,
+    gram: Flag = False,
     compare: Path | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Show what the network sees in IMAGE: its feature maps, strongest first, or its Gram matrices.
+    """Show the network's feature maps of IMAGE, strongest first, or its Gram matrices.
 
-    Under each map stand the channel's number and its largest value; each has a scale of its own.
+    The label of each map gives the channel and its maximum. Each map has its own scale.
 
         impasto features photo.jpg --layer relu2_1 -o maps.png
         impasto features photo.jpg --layer relu4_1 --gram -o gram.png
@@ -47,63 +50,80 @@ def features(
     image
         The picture.
     layers
-        Where to look, such as relu2_1 or relu1_1,relu3_1. `impasto encoders` lists them.
+        Layers, such as relu2_1 or relu1_1,relu3_1. `impasto encoders` lists them.
     output
-        Where the picture goes. Without it only the numbers are said.
+        The picture's file. Without it only numbers are printed.
     size
-        Long side in pixels at which the network is shown the picture; 0 keeps its own.
+        Long side in pixels to which the picture is resized; 0 keeps its size.
     channels
-        How many feature maps to show.
+        Number of feature maps to show.
     gram
-        Show the Gram matrix: how strongly channels occur together, in an order that puts those side by side that do.
+        Show the Gram matrix, the correlations of channels. Its order puts correlated channels side by side.
     compare
-        Show another picture's Gram matrix as well, and the difference; say how far apart they are.
+        Also show the Gram matrix of this picture, and the difference; print the distance between the two.
     as_json
-        Print one JSON list: an object for each layer, with mean, largest value and share of zeros of each channel,
-        or the distances.
-    quiet
-        No progress.
+        Print one JSON list: for each layer the mean, maximum and share of zeros of each channel, or the distances.
     """
-    where = list(parse_names(layers, option="--layers"))
+    names = list(parse_names(layers, option="--layers"))
     if output is not None:
         check_picture(output)
-    network = options.network()
+    pictures = [path for path in (image, compare) if path is not None]
+    found = _extract(
+        names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
+    )
+    if output is not None:
+        _write_sheet(output, names, found, gram=gram or compare is not None, count=channels)
+    if compare is None:
+        _write_channels(names, found[0][1], as_json=as_json)
+    else:
+        _write_distances(names, found, as_json=as_json)
+    return 0
 
+
+def _extract(
+    layers: list[str],
+    pictures: list[Path],
+    network: dict[str, Any],
+    *,
+    size: int,
+    count: int,
+    as_json: bool,
+    quiet: bool,
+) -> _Features:
+    """Compute the feature maps of each picture, with progress on standard error."""
     from impasto.apps.cli.progress import reporter
     from impasto.inspection.feature_extractor import FeatureExtractor
-    from impasto.inspection.feature_maps import check_count, feature_sheet
-    from impasto.inspection.gram import gram_sheet
+    from impasto.inspection.feature_maps import check_count
 
     with reporter(quiet=quiet or as_json) as report:
-        extractor = FeatureExtractor(where, progress=None if as_json else report.download, **network)
-        check_count(channels)
-        shown = [(path.name, extractor.read(path, size)) for path in (image, compare) if path is not None]
-        found: list[tuple[str, dict[str, Tensor]]] = []
-        for done, (name, picture) in enumerate(shown):
-            report.count(f"looking at {name}", done, len(shown))
+        extractor = FeatureExtractor(layers, progress=None if as_json else report.download, **network)
+        check_count(count)
+        read = [(path.name, extractor.read(path, size)) for path in pictures]
+        found: _Features = []
+        for done, (name, picture) in enumerate(read):
+            report.count(f"features of {name}", done, len(read))
             found.append((name, extractor.features(picture)))
     if not as_json:
         for note in extractor.notes:
             sys.stderr.write(f"note: {note}\n")
-    if output is not None:
-        if gram or compare is not None:
-            write_picture(output, gram_sheet(where, found))
-        else:
-            write_picture(output, feature_sheet(where, *found[0], count=channels))
-    if compare is None:
-        _say_channels(where, found[0][1], as_json=as_json)
-    else:
-        _say_distances(where, found, as_json=as_json)
-    return 0
+    return found
 
 
-def _say_channels(layers: list[str], found: dict[str, Tensor], *, as_json: bool) -> None:
-    """Each layer's channels in numbers: all of them as JSON, in short as a table."""
+def _write_sheet(output: Path, layers: list[str], found: _Features, *, gram: bool, count: int) -> None:
+    from impasto.inspection.feature_maps import feature_sheet
+    from impasto.inspection.gram import gram_sheet
+
+    sheet = gram_sheet(layers, found) if gram else feature_sheet(layers, *found[0], count=count)
+    write_picture(output, sheet)
+
+
+def _write_channels(layers: list[str], found: dict[str, Tensor], *, as_json: bool) -> None:
+    """Statistics of each layer's channels: all of them as JSON, or a summary as a table."""
     from impasto.inspection.feature_maps import channels
 
     by_layer = {layer: channels(found[layer]) for layer in layers}
     if as_json:
-        say_json(
+        write_json_list(
             {
                 "layer": layer,
                 "size": [found[layer].shape[2], found[layer].shape[1]],
@@ -132,14 +152,14 @@ def _say_channels(layers: list[str], found: dict[str, Tensor], *, as_json: bool)
     )
 
 
-def _say_distances(layers: list[str], found: list[tuple[str, dict[str, Tensor]]], *, as_json: bool) -> None:
-    """How far apart two pictures' Gram matrices are."""
+def _write_distances(layers: list[str], found: _Features, *, as_json: bool) -> None:
+    """Distances between the Gram matrices of two pictures."""
     from impasto.inspection.gram import gram_distance
 
     (_, one), (_, other) = found
     distances = [gram_distance(layer, one[layer], other[layer]) for layer in layers]
     if as_json:
-        say_json(asdict(each) for each in distances)
+        write_json_list(asdict(each) for each in distances)
         return
     table(
         ("layer", "mean (G - A)^2", "share"),

@@ -1,4 +1,4 @@
-"""Ctrl-C and polite kills: nothing that was painted is lost to them."""
+"""Handling of SIGINT (Ctrl-C) and SIGTERM, so that a stopped run loses no iteration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stopping(driver: Driver) -> Iterator[None]:
-    """Ctrl-C, or a polite kill, ends painting after the iteration under way; a second one ends it at once."""
+    """SIGINT or SIGTERM stops the driver after the current iteration; a second one raises KeyboardInterrupt."""
     asked = False
 
     def stop(number: int, frame: object) -> None:
@@ -23,42 +23,43 @@ def stopping(driver: Driver) -> Iterator[None]:
             raise KeyboardInterrupt
         asked = True
         driver.stop()
-        _say("stopping after this iteration; once more, and it stops at once")
+        _write("stopping after this iteration; press Ctrl-C again to stop at once")
 
-    with handling({signal.SIGINT: stop, signal.SIGTERM: stop}):
+    with signal_handlers({signal.SIGINT: stop, signal.SIGTERM: stop}):
         yield
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A polite kill is as Ctrl-C."""
+    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    with handling({signal.SIGTERM: interrupt}):
+    with signal_handlers({signal.SIGTERM: interrupt}):
         yield
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C, out of impatience, does not lose what the first one saves."""
+def ignoring_signals() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM while the picture is saved."""
 
     def ignore(number: int, frame: object) -> None:
-        _say("saving the picture, one moment")
+        _write("saving the picture, please wait")
 
-    with handling({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
+    with signal_handlers({signal.SIGINT: ignore, signal.SIGTERM: ignore}):
         yield
 
 
-def _say(text: str) -> None:
-    # The signal may have come while standard error was written to, which allows no second writer; or it is closed.
+def _write(text: str) -> None:
+    # The signal may interrupt a write to standard error, which is not reentrant; or standard error is closed.
     with suppress(RuntimeError, OSError, ValueError, AttributeError):
         sys.stderr.write(f"impasto: {text}\n")
 
 
 @contextmanager
-def handling(handlers: Mapping[int, Callable[[int, Any], None]]) -> Iterator[None]:
+def signal_handlers(handlers: Mapping[int, Callable[[int, Any], None]]) -> Iterator[None]:
+    """Install signal handlers, and restore the previous ones at the end of the block."""
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield

@@ -1,16 +1,16 @@
-"""What there is to choose from: presets, settings, encoders."""
+"""`impasto presets`, `schema`, `encoders`: lists of presets, settings and networks."""
 
 from __future__ import annotations
 
 import sys
 
-from impasto.apps.cli.output import say
+from impasto.apps.cli.output import write_line
 
 
 def presets(name: str | None = None, *, faithful: bool = False) -> int:
-    """List the presets, or print one as a recipe to start a .toml file from.
+    """List the presets, or print one as a recipe for a .toml file.
 
-    What a preset minimises and how is all in its recipe.
+    The recipe contains every setting of the preset.
 
         impasto presets
         impasto presets gatys --faithful > mine.toml
@@ -20,7 +20,7 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
     name
         The preset to print.
     faithful
-        Print it as the tool itself works.
+        Print it with the tool's own size, start, optimiser and iterations.
     """
     from impasto.recipes.presets import PRESETS, resolve
 
@@ -29,14 +29,14 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
         return 0
     width = max(map(len, PRESETS))
     for key, preset in PRESETS.items():
-        say(f"{key:<{width}}  {preset.summary}")
+        write_line(f"{key:<{width}}  {preset.summary}")
     return 0
 
 
 def schema() -> int:
     """Print the JSON schema of a recipe: every setting with its type, default and description.
 
-    Editors check and complete recipes by it.
+    Editors use it to check and complete recipes.
 
         impasto schema > recipe.schema.json
     """
@@ -44,21 +44,21 @@ def schema() -> int:
 
     from impasto.recipes.recipe import Recipe
 
-    say(json.dumps(Recipe.model_json_schema(), indent=1))
+    write_line(json.dumps(Recipe.model_json_schema(), indent=1))
     return 0
 
 
 def encoders(name: str | None = None) -> int:
-    """List the networks, their layers and where their weights come from.
+    """List the networks, their layers and the sources of their weights.
 
-    A layer is named like that wherever one can be chosen.
+    Every option for layers takes these names.
 
         impasto encoders vgg16
 
     Parameters
     ----------
     name
-        Only this network.
+        List only this network.
     """
     from impasto.assembly.networks import ENCODERS
     from impasto.encoders.mobilenet import MOBILENET_V2
@@ -70,13 +70,13 @@ def encoders(name: str | None = None) -> int:
     for key, network in ENCODERS.items():
         if name not in (None, key):
             continue
-        say(key)
-        say(f"  layers   {' '.join(network.layers())}")
+        write_line(key)
+        write_line(f"  layers   {' '.join(network.layers())}")
         for source, known in SOURCES.items():
             if known.network == key:
                 default = "  (default)" if DEFAULTS.get(key) == source else ""
-                say(f"  weights  {source}{default}: {known.summary}; {known.licence}")
+                write_line(f"  weights  {source}{default}: {known.summary}; {known.licence}")
         if key == "mobilenet-v2":
             for source, (url, _) in MOBILENET_V2.items():
-                say(f"  weights  {source}: {url}; needs impasto[torchvision]")
+                write_line(f"  weights  {source}: {url}; needs impasto[torchvision]")
     return 0

@@ -1,4 +1,4 @@
-"""`impasto losses`: what an objective says of any picture, term by term."""
+"""`impasto losses`: the terms of an objective, evaluated on any picture."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import ObjectiveOptions
+from impasto.apps.cli.parameters import Json, Quiet
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
-    from impasto.inspection.judge import Judgement
+    from impasto.inspection.judge import Judge, Judgement
 
-_UNCHANGED = ObjectiveOptions()
+_DEFAULT_OPTIONS = ObjectiveOptions()
 
 
 def losses(
@@ -26,16 +27,15 @@ def losses(
     results: Annotated[list[Path], Parameter(negative=())],
     /,
     *,
-    options: ObjectiveOptions = _UNCHANGED,
+    options: ObjectiveOptions = _DEFAULT_OPTIONS,
     also_style: Annotated[list[Path] | None, Parameter(negative=(), show_default=False)] = None,
     sizes: str | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Judge pictures that any tool painted: every term and layer of an objective, weighted and not.
+    """Evaluate an objective on the results of any tool: every term and layer, weighted and unweighted.
 
-    Each RESULT is a column. It is judged as it was saved, at its own size, in float32 unless --precision says
-    otherwise.
+    Each RESULT gives three columns. It is evaluated as saved, at its own size, in float32 by default.
 
         impasto losses photo.jpg painting.jpg ours.png theirs.png --preset pastiche
         impasto losses photo.jpg painting.jpg ours.png --recipe ours.png
@@ -45,43 +45,22 @@ def losses(
     Parameters
     ----------
     content
-        The picture whose content was to be kept.
+        The content picture of the results.
     style
-        The picture whose style was to be taken.
+        The style picture of the results.
     results
-        The pictures to judge.
+        The pictures to evaluate.
     also_style
-        A further style picture, as often as there are some.
+        A further style picture; may be given several times.
     sizes
-        Long sides in pixels to judge at, such as 512,256,128: all pictures are reduced alike.
+        Long sides in pixels to evaluate at, such as 512,256,128. All pictures are resized equally.
     as_json
         Print one JSON list: an object for each size and result.
-    quiet
-        No progress.
     """
     at = _sizes(sizes)
-    recipe = options.build_recipe()
-
-    from impasto.apps.cli.progress import reporter
-    from impasto.inspection.judge import Judge
-
-    with reporter(quiet=quiet or as_json) as report:
-        judge = Judge(
-            content,
-            [style, *(also_style or ())],
-            recipe=recipe,
-            device=options.device,
-            precision=options.precision,
-            max_pixels=options.max_pixels,
-            progress=None if as_json else report.download,
-        )
-        judged: list[list[Judgement]] = []
-        for size in at:
-            judged.append([])
-            for result in results:
-                done = sum(map(len, judged))
-                report.count(f"judging {result.name}", done, len(at) * len(results))
-                judged[-1].append(judge(result, size=size))
+    judged, judge = _evaluate(
+        content, [style, *(also_style or ())], results, at, options, as_json=as_json, quiet=quiet
+    )
     if as_json:
         found = [{"preset": judge.recipe.preset, **asdict(each)} for row in judged for each in row]
         sys.stdout.write(json.dumps(found) + "\n")
@@ -90,8 +69,44 @@ def losses(
         sys.stderr.write(f"note: {note}\n")
     for number, row in enumerate(judged):
         sys.stdout.write("\n" if number else "")
-        _show(row)
+        _write_table(row)
     return 0
+
+
+def _evaluate(
+    content: Path,
+    styles: list[Path],
+    results: list[Path],
+    sizes: list[int],
+    options: ObjectiveOptions,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> tuple[list[list[Judgement]], Judge]:
+    """For each size, the losses of each result; and the judge that computed them."""
+    recipe = options.build_recipe()
+
+    from impasto.apps.cli.progress import reporter
+    from impasto.inspection.judge import Judge
+
+    with reporter(quiet=quiet or as_json) as report:
+        judge = Judge(
+            content,
+            styles,
+            recipe=recipe,
+            device=options.device,
+            precision=options.precision,
+            max_pixels=options.max_pixels,
+            progress=None if as_json else report.download,
+        )
+        judged: list[list[Judgement]] = []
+        for size in sizes:
+            judged.append([])
+            for result in results:
+                done = sum(map(len, judged))
+                report.count(f"evaluating {result.name}", done, len(sizes) * len(results))
+                judged[-1].append(judge(result, size=size))
+    return judged, judge
 
 
 def _sizes(text: str | None) -> list[int]:
@@ -106,8 +121,8 @@ def _sizes(text: str | None) -> list[int]:
     return found
 
 
-def _show(row: list[Judgement]) -> None:
-    """The terms of one size; three columns a result."""
+def _write_table(row: list[Judgement]) -> None:
+    """A table of the terms at one size, with three columns for each result."""
     for number, each in enumerate(row):
         mark = f"[{number + 1}] " if len(row) > 1 else ""
         width, height = each.size

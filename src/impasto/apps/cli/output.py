@@ -1,11 +1,11 @@
-"""Where a picture goes: the options that say so, and free names."""
+"""The output of commands: options of a picture's file or run folder, free file names, standard output."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,28 +27,28 @@ _OUTPUT = Parameter(group=Group("Output", sort_key=6), negative=())
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """Where a new picture goes, and what is told of it.
+    """Output options of a new picture.
 
     Parameters
     ----------
     path
-        Where the result goes: .png, .jpg, .webp or .tiff. Without it a PNG in this folder, named after what it is
-        painted from and numbered when that exists.
+        The result's file: .png, .jpg, .webp or .tiff. The default is a new PNG file in this folder, named after the
+        input pictures.
     run
-        Keep everything about this picture in a folder: recipe, losses, checkpoints, pictures, result. `impasto
-        resume` goes on with it after whatever stopped it.
+        Record the run in this folder: recipe, losses, checkpoints, pictures, result. `impasto resume` resumes it
+        after an interruption.
     save_every
-        Also save the picture so far every N iterations, or, with log, ever more rarely: as OUT-000N.png, or in the
-        run's folder.
+        Also save the picture so far every N iterations, or at logarithmic intervals with log: as OUT-000N.png, or in
+        the run's folder.
     tensorboard
-        Also write losses, memory and pictures for TensorBoard into the run's folder, while it is painted. Needs --run
-        and impasto[tensorboard]; look with: tensorboard --logdir RUN.
+        Also write losses, memory and pictures for TensorBoard into the run's folder. Needs --run and
+        impasto[tensorboard]. To view them: tensorboard --logdir RUN.
     bits
-        Bits per channel; 16 for PNG and TIFF.
+        Bits per channel; 16 needs PNG or TIFF.
     as_json
-        Print one JSON object at the end, and nothing else.
+        Print one JSON object and nothing else.
     quiet
-        No progress.
+        Show no progress.
     """
 
     path: Annotated[Path | None, Parameter(name=["--output", "-o"]), _OUTPUT] = None
@@ -59,18 +59,18 @@ class Output:
     as_json: Annotated[bool, Parameter(name="--json"), _OUTPUT] = False
     quiet: Annotated[bool, Parameter(alias="-q"), _OUTPUT] = False
 
-    def named(self, stem: str) -> Output:
-        """With a name of that stem where none was given, and no folder either."""
+    def with_default_name(self, stem: str) -> Output:
+        """A copy with a free file name of that stem, unless a file or a run's folder is given."""
         if self.path is not None or self.run is not None:
             return self
         return replace(self, path=free_name(stem, ".png"))
 
 
-TO_A_FREE_NAME = Output()
+DEFAULT_OUTPUT = Output()
 
 
 def parse_save_every(text: str) -> SaveEvery:
-    """What `--save-every` says."""
+    """Parse the value of `--save-every`."""
     if text == "log":
         return "log"
     try:
@@ -82,28 +82,28 @@ def parse_save_every(text: str) -> SaveEvery:
 
 
 def free_name(stem: str, suffix: str) -> Path:
-    """A file in this folder that is not there yet."""
+    """A file name in this folder that does not exist yet."""
     path, number = Path(stem + suffix), 2
     while os.path.exists(path):  # noqa: PTH110  # Path.exists raises for a name that is too long
         path, number = Path(f"{stem}-{number}{suffix}"), number + 1
     return path
 
 
-def say(line: str = "") -> None:
+def write_line(line: str = "") -> None:
     sys.stdout.write(line + "\n")
 
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """The folder, made if it is not there; what cannot be written is an OutputError."""
+    """Create the folder if missing, and convert an OSError in the block to an OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise OutputError(f"{folder}: cannot write there: {error.strerror or error}") from None
+        raise OutputError(f"{folder}: cannot write: {error.strerror or error}") from None
 
 
-def say_json(objects: Any) -> None:
+def write_json_list(objects: Iterable[Any]) -> None:
     sys.stdout.write(json.dumps(list(objects)) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""A picture painted from the command line: into a file, a run's folder, or both."""
+"""Painting a picture from the command line into a file, a run's folder, or both."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ if TYPE_CHECKING:
     from impasto.transfer.driver import Driver
     from impasto.transfer.result import Result
     from impasto.transfer.session import Session
-from impasto.apps.cli.interrupts import stopping, undisturbed
+from impasto.apps.cli.interrupts import ignoring_signals, stopping
 from impasto.apps.cli.output import Output, parse_save_every
 
 
 def paint_given(content: Path | None, styles: list[Path], *, options: Options, output: Output) -> int:
-    """Paint what the options say, from these pictures or those of their recipe. The exit code."""
+    """Paint with these options, from these pictures or those of ``--recipe``. Returns the exit code."""
     settings = options.build_recipe()
     content, styles = pictures(settings, content, styles)
-    output = output.named(f"{content.stem}-{styles[0].stem}")
-    return begin(settings, content, styles, options=options, output=output)
+    output = output.with_default_name(f"{content.stem}-{styles[0].stem}")
+    return paint_recipe(settings, content, styles, options=options, output=output)
 
 
-def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Options, output: Output) -> int:
-    """Paint a recipe's picture into a file, a run's folder, or both. The exit code."""
+def paint_recipe(
+    settings: Recipe, content: Path, styles: list[Path], *, options: Options, output: Output
+) -> int:
+    """Paint a recipe into a file, a run's folder, or both. Returns the exit code."""
     every, memory = parse_save_every(output.save_every), options.memory_bytes
     if output.tensorboard and output.run is None:
-        raise ParameterError("--tensorboard: expected together with --run, the folder that it writes into")
+        raise ParameterError(
+            "--tensorboard: expected together with --run, whose folder it writes into, got no --run"
+        )
 
-    # From here on torch is needed, which takes a second to load: everything cheap has been judged.
+    # Importing torch takes a second; all cheap checks come before it.
     from impasto import images
     from impasto.apps.cli.progress import reporter
     from impasto.runs.folder import RunFolder
@@ -53,7 +57,7 @@ def begin(settings: Recipe, content: Path, styles: list[Path], *, options: Optio
         require()
     if output.run is not None:
         check_new(output.run)
-        # The folder shall be good from wherever it is opened.
+        # The recipe in the folder must be valid in every working directory.
         content, styles = content.resolve(), [style.resolve() for style in styles]
         settings = settings.absolute()
     with reporter(quiet=output.quiet or output.as_json) as report, ExitStack() as held:
@@ -89,25 +93,25 @@ def paint(
     bits: Literal[8, 16] = 8,
     as_json: bool = False,
 ) -> int:
-    """Paint a session to its end or to Ctrl-C, into a run's folder, a file, or both. The exit code."""
-    from impasto.runs.recording import failing
+    """Run a session to its end or to Ctrl-C; write a run's folder, a file, or both. Returns the exit code."""
+    from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
     session.load()
-    report.begin(session)
+    report.start(session)
     result, path = None, output
     driver = Driver(session.steps() if recording is None else recording)
-    with failing(recording):
+    with recording_failure(recording):
         interrupted = _iterate(driver, report, session, output, save_every, bits)
         last, notes = driver.last, driver.notes
         if recording is not None and recording.last is not last and recording.last is not None:
-            last = recording.last  # Ctrl-C came while it was written down
+            last = recording.last  # Ctrl-C came while this step was being written
             notes += last.notes
         if last is None:
             raise KeyboardInterrupt
-        with undisturbed():
+        with ignoring_signals():
             if driver.stopped and recording is not None:
-                recording.keep(last)
+                recording.write_checkpoint(last)
             result = session.result(last, notes=notes)
             if recording is not None:
                 path = recording.finish(result, bits=bits)
@@ -116,7 +120,7 @@ def paint(
     assert path is not None
     for note in [] if as_json or recording is None else recording.notes:
         sys.stderr.write(f"note: {note}\n")
-    _say_done(result, session, path, as_json=as_json)
+    _write_summary(result, session, path, as_json=as_json)
     if not interrupted:
         return 0
     here, left = shlex.quote(str(path)), max(1, last.planned - last.done)
@@ -124,8 +128,8 @@ def paint(
     if recording is not None:
         again = f"resume {shlex.quote(str(recording.folder.path))}"
     sys.stderr.write(
-        f"impasto: interrupted after {result.steps} iterations; {path} is the picture so far, "
-        f"go on with: impasto {again}\n"
+        f"impasto: interrupted after {result.steps} iterations; {path} is the picture so far; "
+        f"to continue: impasto {again}\n"
     )
     return 1
 
@@ -138,7 +142,7 @@ def _iterate(
     save_every: SaveEvery,
     bits: Literal[8, 16],
 ) -> bool:
-    """Paint to the end; whether Ctrl-C came before it."""
+    """Iterate to the end. Returns whether Ctrl-C came before the last iteration."""
     from impasto import images
     from impasto.runs.recording import is_save_step
 
@@ -151,10 +155,12 @@ def _iterate(
                     images.write(path, step.image, bits=bits, metadata=session.recipe.to_toml())
         except KeyboardInterrupt:
             return True
-    return driver.stopped and driver.newest.done < driver.newest.planned  # not where all was done by then
+    return (
+        driver.stopped and driver.newest.done < driver.newest.planned
+    )  # a stop in the last iteration is none
 
 
-def _say_done(result: Result, session: Session, target: Path, *, as_json: bool) -> None:
+def _write_summary(result: Result, session: Session, target: Path, *, as_json: bool) -> None:
     width, height = result.size
     if as_json:
         summary = {

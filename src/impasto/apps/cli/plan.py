@@ -1,47 +1,40 @@
-"""`impasto plan`: what a picture will take, before anything is computed."""
+"""`impasto plan`: memory and time of a picture, estimated before anything is computed."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from impasto.apps.cli.formatting import duration
-from impasto.apps.cli.options import UNCHANGED, Options, pictures
+from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
+from impasto.apps.cli.parameters import Content, JsonObject, Styles
 from impasto.errors import ParameterError
+from impasto.text import duration
+
+if TYPE_CHECKING:
+    from impasto.transfer.planner import Plan
+    from impasto.transfer.session import Session
 
 
 def plan(
-    content: Annotated[Path | None, Parameter(show_default=False)] = None,
-    styles: Annotated[list[Path] | None, Parameter(show_default=False, negative=())] = None,
+    content: Content = None,
+    styles: Styles = None,
     *,
-    options: Options = UNCHANGED,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    options: Options = DEFAULT_OPTIONS,
+    as_json: JsonObject = False,
 ) -> int:
-    """Say how much memory and time `impasto stylize` with the same options will take; nothing is painted.
+    """Print how much memory and time `impasto stylize` needs with the same options, without painting.
 
-    What does not fit is refused, here as there: exit code 2, with the size that would fit.
+    As with `impasto stylize`, a picture that does not fit is an error (exit code 2); the message names a size that
+    fits.
 
         impasto plan photo.jpg painting.jpg --size 8192
         impasto plan photo.jpg painting.jpg --size 4096 --memory 4GB
-
-    Parameters
-    ----------
-    content
-        The picture whose content is kept.
-    styles
-        The pictures whose style is taken.
-    as_json
-        Print one JSON object.
     """
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
     from impasto.transfer.pictures import Sources
-    from impasto.transfer.planner import show
     from impasto.transfer.session import Limits, Session
 
     session = Session(
@@ -50,26 +43,34 @@ def plan(
         limits=Limits(options.max_pixels, memory),
         asked=options.asked(),
     )
-    found = session.plan
-    if found is None:
+    if session.plan is None:
         raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")
     if as_json:
-        summary = {
-            "levels": [
-                {"size": [level.size[1], level.size[0]], "iterations": level.iterations}
-                for level in found.levels
-            ],
-            "memory": found.memory,
-            "limit": found.limit,
-            "seconds": round(found.seconds, 1),
-            "tile": found.recipe.tile,
-            "history_memory": found.recipe.history_memory,
-            "device": str(session.device),
-            "precision": session.precision,
-            "notes": list(session.notes),
-        }
-        sys.stdout.write(json.dumps(summary) + "\n")
-        return 0
+        sys.stdout.write(json.dumps(_summary(session, session.plan)) + "\n")
+    else:
+        _write_plan(session, session.plan)
+    return 0
+
+
+def _summary(session: Session, found: Plan) -> dict[str, object]:
+    return {
+        "levels": [
+            {"size": [level.size[1], level.size[0]], "iterations": level.iterations} for level in found.levels
+        ],
+        "memory": found.memory,
+        "limit": found.limit,
+        "seconds": round(found.seconds, 1),
+        "tile": found.recipe.tile,
+        "history_memory": found.recipe.history_memory,
+        "device": str(session.device),
+        "precision": session.precision,
+        "notes": list(session.notes),
+    }
+
+
+def _write_plan(session: Session, found: Plan) -> None:
+    from impasto.transfer.planner import show
+
     for note in session.notes:
         sys.stderr.write(f"note: {note}\n")
     for level in found.levels:
@@ -78,4 +79,3 @@ def plan(
         f"{show(found.memory)} of memory of {show(found.limit)}, about {duration(found.seconds)}, "
         f"on {session.device} in {session.precision}, tiles of {found.recipe.tile or 'any size'}\n"
     )
-    return 0

@@ -1,4 +1,4 @@
-"""What a user sees while a picture is painted: a live line on a terminal, a plain line now and then elsewhere."""
+"""Progress on standard error: live bars on a terminal, otherwise a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from impasto.transfer.session import Session
 
 
 class Reporter(Protocol):
-    """Watches a session."""
+    """Shows the progress of a session."""
 
     def download(self, done: int, total: int | None) -> None: ...
 
-    def begin(self, session: Session) -> None: ...
+    def start(self, session: Session) -> None: ...
 
     def step(self, step: Step) -> None: ...
 
     def count(self, what: str, done: int, total: int) -> None:
-        """So many steps of a piece of work are done."""
+        """Show that ``done`` of ``total`` steps of the task ``what`` are done."""
 
 
 @contextmanager
 def reporter(*, quiet: bool) -> Iterator[Reporter]:
-    """The reporter that fits where standard error goes."""
+    """A silent, live or plain reporter, depending on ``quiet`` and on whether standard error is a terminal."""
     if quiet:
         yield Silent()
     elif sys.stderr.isatty():
@@ -44,7 +44,7 @@ def reporter(*, quiet: bool) -> Iterator[Reporter]:
 
 @contextmanager
 def counter(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """What is called with (done, in all) while many things are gone through."""
+    """A function that shows progress, to be called with (done, total)."""
     if quiet:
         yield lambda done, total: None
     elif sys.stderr.isatty():
@@ -52,23 +52,23 @@ def counter(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
             task = progress.add_task(what)
             yield lambda done, total: progress.update(task, completed=done, total=total)
     else:
-        spoke = time.monotonic()
+        last_write = time.monotonic()
 
         def count(done: int, total: int) -> None:
-            nonlocal spoke
-            if time.monotonic() - spoke > Plain.every:
-                spoke = time.monotonic()
+            nonlocal last_write
+            if time.monotonic() - last_write > Plain.every:
+                last_write = time.monotonic()
                 sys.stderr.write(f"{what}: {done} of {total}\n")
 
         yield count
 
 
 class Silent:
-    """Says nothing."""
+    """Shows nothing."""
 
     def download(self, done: int, total: int | None) -> None: ...
 
-    def begin(self, session: Session) -> None: ...
+    def start(self, session: Session) -> None: ...
 
     def step(self, step: Step) -> None: ...
 
@@ -76,50 +76,50 @@ class Silent:
 
 
 class Plain:
-    """A line to standard error whenever a level begins or ends, and every few seconds in between."""
+    """Writes a line at the start and the end of each level, and every few seconds in between."""
 
     every = 5.0
 
     def __init__(self) -> None:
-        self._spoke = 0.0
+        self._last_write = 0.0
         self._session: Session | None = None
 
     def download(self, done: int, total: int | None) -> None:
-        if time.monotonic() - self._spoke > self.every or done == total:
-            self._say(
+        if time.monotonic() - self._last_write > self.every or done == total:
+            self._write(
                 f"downloading weights: {done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else "")
             )
 
-    def begin(self, session: Session) -> None:
+    def start(self, session: Session) -> None:
         self._session = session
         self._started = time.monotonic()
         sizes = " -> ".join(f"{level.size[1]}x{level.size[0]}" for level in session.levels)
-        self._say(f"painting {sizes} on {session.device} in {session.precision}")
+        self._write(f"painting {sizes} on {session.device} in {session.precision}")
 
     def step(self, step: Step) -> None:
         for note in step.notes:
-            self._say(f"note: {note}")
+            self._write(f"note: {note}")
         ends = step.iteration == step.iterations or step.done == step.planned
-        if step.iteration == 1 or ends or time.monotonic() - self._spoke > self.every:
+        if step.iteration == 1 or ends or time.monotonic() - self._last_write > self.every:
             elapsed = time.monotonic() - self._started
             memory = peak_memory(self._session.device) / 1e9 if self._session else 0.0
-            self._say(
+            self._write(
                 f"level {step.level + 1}/{step.levels} iteration {step.done}/{step.planned} "
                 f"loss {step.loss:.4g} {elapsed:.0f} s {memory:.1f} GB"
             )
 
     def count(self, what: str, done: int, total: int) -> None:
-        if done in (0, total) or time.monotonic() - self._spoke > self.every:
-            self._say(f"{what} {done}/{total}")
+        if done in (0, total) or time.monotonic() - self._last_write > self.every:
+            self._write(f"{what} {done}/{total}")
 
-    def _say(self, line: str) -> None:
-        self._spoke = time.monotonic()
+    def _write(self, line: str) -> None:
+        self._last_write = time.monotonic()
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
 
 class Live:
-    """One live line: level, bar, iterations, loss, time left, memory."""
+    """Shows one live line: level, bar, iterations, loss, time left, memory."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -147,7 +147,7 @@ class Live:
             self._task = self._progress.add_task("weights", total=total, status="downloading")
         self._progress.update(self._task, completed=done, total=total)
 
-    def begin(self, session: Session) -> None:
+    def start(self, session: Session) -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._session = session
@@ -176,7 +176,7 @@ class Live:
 
 
 class SweepReporter(Protocol):
-    """Watches the runs of a sweep."""
+    """Shows the progress of a sweep."""
 
     def download(self, done: int, total: int | None) -> None: ...
 
@@ -185,10 +185,10 @@ class SweepReporter(Protocol):
 
 @contextmanager
 def sweep_reporter(names: Sequence[str], *, quiet: bool) -> Iterator[SweepReporter]:
-    """The reporter that fits where standard error goes.
+    """A silent, live or plain reporter, depending on ``quiet`` and on whether standard error is a terminal.
 
     Args:
-        names: of the runs that are going to be painted.
+        names: of the runs to execute.
     """
     if quiet:
         yield SilentSweep()
@@ -200,7 +200,7 @@ def sweep_reporter(names: Sequence[str], *, quiet: bool) -> Iterator[SweepReport
 
 
 class SilentSweep:
-    """Says nothing but what failed."""
+    """Writes only the errors of failed runs."""
 
     def download(self, done: int, total: int | None) -> None: ...
 
@@ -210,30 +210,34 @@ class SilentSweep:
 
 
 class PlainSweep:
-    """A line to standard error when a run begins and ends, and every few seconds in between."""
+    """Writes a line at the start and the end of each run, and every few seconds in between."""
 
     every = 5.0
 
     def __init__(self, names: Sequence[str]) -> None:
         self._places = {name: place for place, name in enumerate(names, start=1)}
-        self._spoke = 0.0
+        self._last_write = 0.0
 
     def download(self, done: int, total: int | None) -> None:
-        if time.monotonic() - self._spoke > self.every or done == total:
-            self._spoke = time.monotonic()
+        if time.monotonic() - self._last_write > self.every or done == total:
+            self._last_write = time.monotonic()
             of = f" of {total / 1e6:.0f} MB" if total else ""
             sys.stderr.write(f"downloading weights: {done / 1e6:.0f} MB{of}\n")
 
     def event(self, event: Event) -> None:
-        if event.status == "painting" and time.monotonic() - self._spoke < self.every and not event.notes:
+        if (
+            event.status == "painting"
+            and time.monotonic() - self._last_write < self.every
+            and not event.notes
+        ):
             return
-        self._spoke = time.monotonic()
-        sys.stderr.write(f"{self._places[event.name]}/{len(self._places)} {_said(event)}\n")
+        self._last_write = time.monotonic()
+        sys.stderr.write(f"{self._places[event.name]}/{len(self._places)} {_line(event)}\n")
         sys.stderr.flush()
 
 
 class LiveSweep:
-    """A bar for all runs, and one for each that is being painted."""
+    """Shows one bar for the sweep, and one for each active run."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._console = Console(stderr=True)
@@ -266,7 +270,7 @@ class LiveSweep:
             if event.name in self._tasks:
                 self._bars.remove_task(self._tasks.pop(event.name))
             self._bars.advance(self._all)
-            self._console.print(_said(event), highlight=False, markup=False)
+            self._console.print(_line(event), highlight=False, markup=False)
             return
         if event.name not in self._tasks:
             self._tasks[event.name] = self._bars.add_task(event.name, total=event.planned, status="")
@@ -274,8 +278,8 @@ class LiveSweep:
         self._bars.update(self._tasks[event.name], completed=event.done, total=event.planned, status=loss)
 
 
-def _said(event: Event) -> str:
-    """A event in one line."""
+def _line(event: Event) -> str:
+    """An event in one line."""
     doing = {"begun": "begun", "painting": "iteration", "done": "done", "failed": "failed"}[event.status]
     parts = [f"{event.name}: {doing}"]
     if event.status == "painting":

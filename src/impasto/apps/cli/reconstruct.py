@@ -1,21 +1,22 @@
-"""Pictures from what a layer knows of one."""
+"""`impasto reconstruct`: pictures with the features that a layer computes from a given picture."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
-
-from impasto.apps.cli.options import NETWORK_UNCHANGED, NetworkOptions, whole
-from impasto.apps.cli.output import writing_to
+from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
+from impasto.apps.cli.output import check_picture, write_json_list, write_picture, writing_to
+from impasto.apps.cli.parameters import Json, OutputFile, Quiet, WholeNumber, whole_number
 from impasto.apps.cli.table import table
 
 if TYPE_CHECKING:
     from impasto.engine.step import Step
     from impasto.inspection.reconstruct import Reconstruction
-from impasto.apps.cli.output import check_picture, say_json, write_picture
+from cyclopts import Parameter
+
 from impasto.recipes.parsing import parse_names
 
 
@@ -25,18 +26,18 @@ def reconstruct(
     /,
     *,
     layers: str | None = None,
-    options: NetworkOptions = NETWORK_UNCHANGED,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    options: NetworkOptions = DEFAULT_NETWORK_OPTIONS,
+    output: OutputFile = None,
     pictures: Path | None = None,
-    size: Annotated[int, Parameter(converter=whole)] = 256,
-    steps: Annotated[int | None, Parameter(converter=whole)] = None,
-    seed: Annotated[int, Parameter(converter=whole)] = 0,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    size: WholeNumber = 256,
+    steps: Annotated[int | None, Parameter(converter=whole_number)] = None,
+    seed: WholeNumber = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Paint what layers still know of IMAGE, from noise: its content at each layer, or its style up to each.
+    """Reconstruct IMAGE from noise: its content from each layer, or its style from the layers up to each.
 
-    What is right in such a picture, the layers know; what is wrong, they have forgotten.
+    A layer's features contain the details that such a picture reproduces, and have lost the others.
 
         impasto reconstruct content photo.jpg -o sheet.png
         impasto reconstruct style painting.jpg --layers relu1_1,relu2_1,relu3_1 -o sheet.png
@@ -45,69 +46,82 @@ def reconstruct(
     Parameters
     ----------
     what
-        content: a picture with the same features, for each layer. style: a picture with the same Gram matrices, of
-        the first layer, of the first two, and so on.
+        content: a picture with the same features, for each layer. style: with the same Gram matrices, up to each.
     image
         The picture.
     layers
-        Where, such as relu1_2,relu4_2; without it where figure 1 of Gatys et al. 2015 has them.
+        Layers, such as relu1_2,relu4_2. The default is those of figure 1 of Gatys et al. 2015.
     output
-        Where the sheet goes: the original and all that was painted, side by side. Without it IMAGE-content.png or
-        IMAGE-style.png in this folder.
+        File of the contact sheet. The default is IMAGE-content.png or IMAGE-style.png in this folder.
     pictures
-        Also write each picture by itself into this folder.
+        Also write each picture into this folder.
     size
         Long side of the pictures in pixels; 0 keeps the image's.
     steps
         Iterations for each picture.
     seed
-        Another seed, another noise to start from.
+        Random seed of the noise to start from.
     as_json
-        Print one JSON list: an object for each picture, with its losses by layer. 1 is as far off as features of 0.
-    quiet
-        No progress.
+        Print one JSON list: an object for each picture, with its losses by layer. Features of 0 have a loss of 1.
     """
-    where = None if layers is None else list(parse_names(layers, option="--layers"))
-    if output is None:
-        output = Path(f"{image.stem}-{what}.png")
+    chosen = None if layers is None else list(parse_names(layers, option="--layers"))
+    output = output or Path(f"{image.stem}-{what}.png")
     check_picture(output)
     network = options.network()
 
+    from impasto.inspection.reconstruct import LAYERS, STEPS, sheet
+
+    names = chosen or LAYERS[what]
+    given = {**network, "size": size, "steps": STEPS if steps is None else steps, "seed": seed}
+    made = _optimize(what, image, names, given, pictures, as_json=as_json, quiet=quiet)
+    write_picture(output, sheet(image, made, title=f"{what} of {image.name}", max_pixels=options.max_pixels))
+    _write_summary(made, output, as_json=as_json)
+    if len(made) == len(names):
+        return 0
+    sys.stderr.write(f"impasto: interrupted; {output} has {len(made)} of {len(names)} reconstructions\n")
+    return 1
+
+
+def _optimize(
+    what: Literal["content", "style"],
+    image: Path,
+    layers: Sequence[str],
+    given: dict[str, Any],
+    folder: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> list[Reconstruction]:
+    """The reconstructions, fewer than ``layers`` after Ctrl-C; each is also written into ``folder``."""
     from impasto import images
     from impasto.apps.cli.progress import reporter
-    from impasto.inspection.reconstruct import LAYERS, STEPS, sheet
-    from impasto.inspection.reconstruct import reconstruct as begin
+    from impasto.inspection import reconstruct
 
-    names, each = where or LAYERS[what], STEPS if steps is None else steps
+    steps = given["steps"]
+    made: list[Reconstruction] = []
     with reporter(quiet=quiet or as_json) as report:
 
-        def tell(number: int, step: Step) -> None:
-            report.count(f"{what} {names[number]}", number * each + step.done, len(names) * each)
+        def count(number: int, step: Step) -> None:
+            report.count(f"{what} {layers[number]}", number * steps + step.done, len(layers) * steps)
 
-        making = begin(
-            what,
-            image,
-            names,
-            size=size,
-            steps=each,
-            seed=seed,
-            on_step=tell,
-            progress=None if as_json else report.download,
-            **network,
-        )
-        made: list[Reconstruction] = []
+        progress = None if as_json else report.download
         try:
-            for one in making:
+            for one in reconstruct.reconstruct(
+                what, image, layers, on_step=count, progress=progress, **given
+            ):
                 made.append(one)
-                if pictures is not None:
-                    with writing_to(pictures):
-                        images.write(pictures / f"{what}-{one.layers[-1]}.png", one.image)
+                if folder is not None:
+                    with writing_to(folder):
+                        images.write(folder / f"{what}-{one.layers[-1]}.png", one.image)
         except KeyboardInterrupt:
             if not made:
                 raise
-    write_picture(output, sheet(image, made, title=f"{what} of {image.name}", max_pixels=options.max_pixels))
+    return made
+
+
+def _write_summary(made: list[Reconstruction], output: Path, *, as_json: bool) -> None:
     if as_json:
-        say_json(
+        write_json_list(
             {
                 "layers": one.layers,
                 "losses": dict(one.losses),
@@ -116,14 +130,10 @@ def reconstruct(
             }
             for one in made
         )
-    else:
-        table(
-            ("", "off by", "iterations", "seconds"),
-            [(one.name, f"{one.loss:.3%}", one.steps, f"{one.seconds:.0f}") for one in made],
-            numbers_from=1,
-        )
-        sys.stdout.write(f"{output}\n")
-    if len(made) == len(names):
-        return 0
-    sys.stderr.write(f"impasto: interrupted; {output} has the {len(made)} of {len(names)} that were done\n")
-    return 1
+        return
+    table(
+        ("", "off by", "iterations", "seconds"),
+        [(one.name, f"{one.loss:.3%}", one.steps, f"{one.seconds:.0f}") for one in made],
+        numbers_from=1,
+    )
+    sys.stdout.write(f"{output}\n")

@@ -1,4 +1,4 @@
-"""`impasto report`: runs side by side on one page."""
+"""`impasto report`: a page that compares runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.parameters import Quiet
 from impasto.errors import ParameterError
 
 
@@ -17,12 +18,12 @@ def report(
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("report.html"),
     title: str | None = None,
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Show runs side by side on one page: a table, pictures, loss curves, recipes.
+    """Write a page that compares runs: a table, pictures, loss curves, recipes.
 
-    The page is one file that needs nothing else, no network either. A slider lays the content over each result,
-    and any two results over each other.
+    The page is a single file that needs no other file and no network. A slider compares each result with the content,
+    or any two results with each other.
 
         impasto report runs
         impasto report runs/first runs/second -o both.html --title "More style"
@@ -30,13 +31,11 @@ def report(
     Parameters
     ----------
     runs
-        Folders of runs, or folders that hold some, at any depth.
+        Folders of runs, or folders that contain runs at any depth.
     output
-        The page.
+        The page's file.
     title
-        What it is called; without it after the folders.
-    quiet
-        No progress.
+        The page's title. The default is the names of the folders.
     """
     if output.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"--output: expected a name that ends in .html, got {output}")

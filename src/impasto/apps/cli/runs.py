@@ -1,4 +1,4 @@
-"""`impasto resume`, `runs`, `show`, `compare`, `rerun`: what can be done with the folders that `--run` makes."""
+"""`impasto resume`, `runs`, `show`, `compare`, `rerun`: commands for the folders of runs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import UNCHANGED, Options, whole
-from impasto.apps.cli.output import TO_A_FREE_NAME, Output
+from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
+from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
 from impasto.apps.cli.painting import paint, paint_given
+from impasto.apps.cli.parameters import Flag, Json, JsonObject, OutputFile, Quiet, whole_number
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 from impasto.recipes.parsing import parse_changes
@@ -28,41 +29,37 @@ def resume(
     settings: Annotated[
         list[str] | None, Parameter(name="--set", negative=(), consume_multiple=False)
     ] = None,
-    back_to: Annotated[int | None, Parameter(converter=whole)] = None,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    back_to: Annotated[int | None, Parameter(converter=whole_number)] = None,
+    output: OutputFile = None,
     save_every: str | None = None,
-    tensorboard: Annotated[bool, Parameter(negative=())] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False,
+    tensorboard: Flag = False,
+    as_json: JsonObject = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Go on with a run that was stopped, killed, or lost its power; the picture is the same to the last bit.
+    """Resume a run that was stopped, killed or interrupted by a power cut; the result is bit-identical.
 
-    It goes on from its last checkpoint.
+    It resumes from the last checkpoint.
 
         impasto resume run1
         impasto resume run1 --set style_weight=60 --set learning_rate=0.5
-        impasto resume run1 --back-to 40                  # also of a run that is done
+        impasto resume run1 --back-to 40                  # also for a finished run
 
     Parameters
     ----------
     run
-        The folder that `impasto stylize --run` made.
+        The folder of a run (`impasto stylize --run`).
     settings
-        SETTING=VALUE: a setting that is another from here on: content_weight, style_weight, strength, tv_weight,
-        style_weights, content_layers, style_layers or learning_rate. The recipe keeps it, and when it was.
+        SETTING=VALUE: change a setting from here on: content_weight, style_weight, strength, tv_weight,
+        style_weights, content_layers, style_layers or learning_rate. The recipe records the change and its iteration.
     back_to
-        Go on from where so many iterations had been done, with the settings of then; what came after is dropped.
+        Rewind to the state after this number of iterations, with its settings; later iterations are discarded.
     output
-        Also write the result here.
+        Also write the result to this file.
     save_every
-        Also save the picture so far every N iterations, or, with log, ever more rarely; without it as the run was
-        begun.
+        Also save the picture so far every N iterations, or at logarithmic intervals with log. By default as in the
+        run so far.
     tensorboard
         Also write losses, memory and pictures for TensorBoard into the run's folder.
-    as_json
-        Print one JSON object at the end, and nothing else.
-    quiet
-        No progress.
     """
     from impasto import images
     from impasto.apps.cli.output import parse_save_every
@@ -87,11 +84,11 @@ def runs(
     folder: Annotated[Path, Parameter(show_default=False)] = Path(),
     /,
     *,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: Json = False,
 ) -> int:
-    """List the runs in FOLDER, or in this one: status, size, iterations, loss, time.
+    """List the runs in FOLDER, by default this one: status, size, iterations, loss, time.
 
-    A run is what `impasto stylize --run` or a sweep made.
+    `impasto stylize --run` and `impasto sweep` create runs.
 
         impasto runs
         impasto runs experiments
@@ -99,7 +96,7 @@ def runs(
     Parameters
     ----------
     folder
-        Where to look, at any depth.
+        The folder to search, at any depth.
     as_json
         Print one JSON list.
     """
@@ -110,7 +107,7 @@ def runs(
         sys.stdout.write(json.dumps(found) + "\n")
         return 0
     if not found:
-        sys.stderr.write(f"no runs in {folder.resolve()}; impasto stylize --run DIR makes one\n")
+        sys.stderr.write(f"no runs in {folder.resolve()}; impasto stylize --run DIR creates one\n")
         return 0
     rows = [
         (
@@ -128,10 +125,10 @@ def runs(
     return 0
 
 
-def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> int:
-    """Say all about one run.
+def show(run: Path, /, *, as_json: Json = False) -> int:
+    """Print everything about a run.
 
-    Status, settings that differ from the defaults, what was changed and undone, losses.
+    This includes its status, the settings that differ from the preset, changes and undos, and losses.
 
         impasto show runs/first
         impasto show runs/first --json > first.json
@@ -139,7 +136,7 @@ def show(run: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     Parameters
     ----------
     run
-        Its folder.
+        The run's folder.
     as_json
         Print one JSON object, with every iteration.
     """
@@ -194,12 +191,12 @@ def compare(
     second: Path,
     /,
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    output: OutputFile = None,
+    as_json: JsonObject = False,
 ) -> int:
-    """Say how two runs differ: settings, losses, time; with -o also show it.
+    """Print the differences between two runs: settings, losses, time; with -o also as a picture or a page.
 
-    What is the same in both is left out.
+    Settings that are equal in both runs are omitted.
 
         impasto compare runs/first runs/second
         impasto compare runs/first runs/second -o compare.png
@@ -208,12 +205,10 @@ def compare(
     Parameters
     ----------
     first, second
-        Their folders.
+        The folders of the runs.
     output
-        Also write this: both pictures, what differs and both losses as one picture (.png), or as a page on which
-        one picture lies over the other (.html).
-    as_json
-        Print one JSON object.
+        Also write this file: a picture (.png) of both results, the differences and both loss curves; or a page
+        (.html) with a slider between the results.
     """
     from impasto.recipes.differences import differences
     from impasto.runs.readers import overview, read_recipe
@@ -242,12 +237,12 @@ def rerun(
     source: Path,
     /,
     *,
-    options: Options = UNCHANGED,
-    output: Output = TO_A_FREE_NAME,
+    options: Options = DEFAULT_OPTIONS,
+    output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """Paint a picture again, from the picture or from its run, with what is given changed.
+    """Paint a picture again, with the recipe of a picture or a run, and with the given options changed.
 
-    With nothing changed it is the same picture.
+    Without changes the result is the same picture.
 
         impasto rerun out.png --seed 1
         impasto rerun runs/first --style-weight 60 --run runs/second
@@ -263,7 +258,9 @@ def rerun(
     from impasto.runs.layout import RECIPE
 
     if options.recipe is not None:
-        raise ParameterError(f"--recipe: not together with {shlex.quote(str(source))}, which is one")
+        raise ParameterError(
+            f"--recipe: expected none beside {shlex.quote(str(source))}, which provides the recipe"
+        )
     recipe = source / RECIPE if source.is_dir() else source
     return paint_given(None, [], options=replace(options, recipe=recipe), output=output)
 

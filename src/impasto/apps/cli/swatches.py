@@ -1,4 +1,4 @@
-"""Style pictures that impasto paints itself."""
+"""`impasto swatches`: generated style pictures."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import whole
-from impasto.apps.cli.output import say, writing_to
+from impasto.apps.cli.output import write_line, writing_to
+from impasto.apps.cli.parameters import WholeNumber
 
 
 def swatches(
     names: Annotated[list[str] | None, Parameter(show_default=False, negative=())] = None,
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("swatches"),
-    size: Annotated[int, Parameter(converter=whole)] = 512,
-    seed: Annotated[int, Parameter(converter=whole)] = 0,
+    size: WholeNumber = 512,
+    seed: WholeNumber = 0,
 ) -> int:
-    """Paint style pictures out of nothing: brush strokes, stained glass, woodblock waves and more.
+    """Generate style pictures: brush strokes, stained glass, woodblock waves and more.
 
-    Without a name all of them are painted.
+    Without a name all of them are generated.
 
         impasto swatches
         impasto swatches waves glass --size 1024 --seed 1 -o styles
@@ -28,13 +28,13 @@ def swatches(
     Parameters
     ----------
     names
-        Which ones; all when none is named.
+        The names of the swatches; all by default.
     output
-        The folder they go to.
+        The folder to write to.
     size
         Side in pixels.
     seed
-        Another seed, other pictures of the same kind.
+        Random seed; each seed gives other compositions.
     """
     import PIL.Image
 
@@ -48,5 +48,5 @@ def swatches(
         picture = PIL.Image.fromarray(paint(name, size=size, seed=seed))
         with writing_to(output):
             picture.save(output / f"{name}.png")
-        say(str(output / f"{name}.png"))
+        write_line(str(output / f"{name}.png"))
     return 0

@@ -1,4 +1,4 @@
-"""`impasto sweep`: every content in every style at every combination of settings, side by side."""
+"""`impasto sweep`: every content in every style at every combination of settings."""
 
 from __future__ import annotations
 
@@ -9,21 +9,70 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from impasto.apps.cli.formatting import duration
-from impasto.apps.cli.interrupts import handling
-from impasto.apps.cli.options import UNCHANGED, Options, pictures, whole
+from impasto.apps.cli.interrupts import signal_handlers
+from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
 from impasto.apps.cli.output import parse_save_every
+from impasto.apps.cli.parameters import Flag, Json, Quiet, WholeNumber
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
+from impasto.text import duration
 
 if TYPE_CHECKING:
+    from impasto.recipes.grid import Variant
     from impasto.sweeps.sweep import Sweep
 
 _SWEEP = Group("Sweep", sort_key=0)
+
+
+def _option(text: str, **more: Any) -> Parameter:
+    """An option of the sweep itself, with its help."""
+    return Parameter(group=_SWEEP, help=text, **more)
+
+
+_Grid = Annotated[
+    list[str] | None,
+    _option(
+        "A setting and its values, such as style_weight=5,20,80; may be given several times. Any setting of a "
+        "recipe (`impasto presets impasto` prints them), or quality. Semicolons separate values that are lists, "
+        "such as layers. The values of the first setting are the columns of the contact sheet.",
+        show_default=False,
+        negative=(),
+    ),
+]
+_MoreContents = Annotated[
+    list[Path] | None,
+    _option(
+        "A further content picture; may be given several times.",
+        name="--content",
+        show_default=False,
+        negative=(),
+    ),
+]
+_Folder = Annotated[Path, _option("The folder for all runs.", alias="-o")]
+_Jobs = Annotated[
+    WholeNumber,
+    _option(
+        "Number of runs to execute in parallel processes, which divide the threads and the memory equally. The "
+        "number of threads affects the last bits of a picture: it is bit-identical to that of a single job with "
+        "as many threads."
+    ),
+]
+_SaveEvery = Annotated[
+    str, _option("Also save each picture so far every N iterations, or at logarithmic intervals with log.")
+]
+_TensorBoard = Annotated[
+    Flag,
+    _option(
+        "Also write losses, memory and pictures for TensorBoard into each run's folder. Needs "
+        "impasto[tensorboard]. To view them: tensorboard --logdir OUTPUT."
+    ),
+]
+_DryRun = Annotated[Flag, _option("Print the runs, with the time and memory of each, and write nothing.")]
+_Json = Annotated[Json, _option("Print one JSON list of the runs, with settings, loss and seconds.")]
 
 
 def sweep(
@@ -31,25 +80,23 @@ def sweep(
     styles: Annotated[list[Path] | None, Parameter(show_default=False, negative=())] = None,
     /,
     *,
-    grid: Annotated[list[str] | None, Parameter(group=_SWEEP, show_default=False, negative=())] = None,
-    more_contents: Annotated[
-        list[Path] | None, Parameter(name="--content", group=_SWEEP, show_default=False, negative=())
-    ] = None,
-    output: Annotated[Path, Parameter(alias="-o", group=_SWEEP)] = Path("sweep"),
-    jobs: Annotated[int, Parameter(group=_SWEEP, converter=whole)] = 1,
-    save_every: Annotated[str, Parameter(group=_SWEEP)] = "0",
-    tensorboard: Annotated[bool, Parameter(group=_SWEEP, negative=())] = False,
-    dry_run: Annotated[bool, Parameter(group=_SWEEP, negative=())] = False,
-    as_json: Annotated[bool, Parameter(name="--json", group=_SWEEP, negative=())] = False,
-    quiet: Annotated[bool, Parameter(alias="-q", group=_SWEEP, negative=())] = False,
-    options: Options = UNCHANGED,
+    grid: _Grid = None,
+    more_contents: _MoreContents = None,
+    output: _Folder = Path("sweep"),
+    jobs: _Jobs = 1,
+    save_every: _SaveEvery = "0",
+    tensorboard: _TensorBoard = False,
+    dry_run: _DryRun = False,
+    as_json: _Json = False,
+    quiet: Annotated[Quiet, Parameter(group=_SWEEP)] = False,
+    options: Options = DEFAULT_OPTIONS,
 ) -> int:
-    """Paint CONTENT in each of the STYLES, each by itself, at every combination of the settings in the grid.
+    """Paint CONTENT in each of the STYLES at every combination of the settings in a grid.
 
-    The first picture is a content, all others are styles; `--content` adds contents. Every combination is a run in
-    a folder of its own, as `impasto stylize --run` makes it, and the same picture to the last bit. Beside them
-    are a contact sheet, sheet.png, and a page, report.html. The same command again paints only what is not done
-    yet; another grid adds to what is there. Ctrl-C stops, and keeps what there is.
+    The first picture is a content, all others are styles; `--content` adds contents. Each combination is a run in
+    its own folder, bit-identical to one of `impasto stylize --run`. The sweep also writes a contact sheet, sheet.png,
+    and a page, report.html. Repeating the command skips finished runs; another grid adds runs. Ctrl-C stops the sweep
+    and keeps all checkpoints.
 
         impasto sweep photo.jpg painting.jpg --grid style_weight=5,20,80
         impasto sweep photo.jpg painting.jpg --grid style_weight=5,20,80 --grid style_scale=0.5,1,2 -o weights
@@ -60,50 +107,17 @@ def sweep(
     Parameters
     ----------
     content
-        The first picture whose content is kept.
+        The first content picture.
     styles
-        The pictures whose style is taken, one at a time.
-    grid
-        A setting and its values, such as style_weight=5,20,80; may be given several times. Any setting of a recipe
-        (`impasto presets impasto` prints them), or quality. Lists such as layers stand between semicolons. The
-        first setting makes the sheet's columns.
-    more_contents
-        A further picture whose content is kept; may be given several times.
-    output
-        The folder for all of it.
-    jobs
-        How many pictures to paint at once, each in a process of its own with its share of the threads and of the
-        memory. Threads change the last bits of a picture: it is the one that a single job with so many paints.
-    save_every
-        Also save each picture so far every N iterations, or, with log, ever more rarely.
-    tensorboard
-        Also write losses, memory and pictures for TensorBoard into each run's folder, while it is painted. Needs
-        impasto[tensorboard]; look with: tensorboard --logdir OUTPUT.
-    dry_run
-        Say which runs there would be, and what time and memory each takes; nothing is written.
-    as_json
-        Print one JSON list of runs, with settings, loss and seconds.
-    quiet
-        No progress.
+        The style pictures; each run uses one.
     """
-    from impasto.recipes.grid import parse_grid, variants
-
     every = parse_save_every(save_every)
     if jobs < 1:
         raise ParameterError(f"--jobs: expected 1 or more, got {jobs}")
-    axes = parse_grid(grid or [])
-    if options.style_weights is not None:
-        raise ParameterError("--style-weights: a sweep paints each style by itself, expected none")
-    settings, memory = options.build_recipe(), options.memory_bytes
-    content, styles = pictures(settings, content, styles or [])
-    found = variants(
-        options.build_recipe,
-        contents=[content, *(more_contents or [])],
-        styles=styles,
-        grid=axes,
-    )
+    found = _variants(grid or [], content, more_contents or [], styles or [], options)
+    memory = options.memory_bytes
 
-    # From here on torch is needed, which takes a second to load: everything cheap has been judged.
+    # Importing torch takes a second; all cheap checks come before it.
     from impasto.jobs.job import Limits
     from impasto.runs.tensorboard import require
     from impasto.sweeps.sweep import Sweep
@@ -116,8 +130,21 @@ def sweep(
         for note in dict.fromkeys(note for job in planned.queue for note in job.notes):
             sys.stderr.write(f"note: {note}\n")
     if dry_run:
-        return _say_plans(planned, as_json=as_json)
+        return _write_plans(planned, as_json=as_json)
     return _paint(planned, as_json=as_json, quiet=quiet)
+
+
+def _variants(
+    grid: list[str], content: Path | None, more_contents: list[Path], styles: list[Path], options: Options
+) -> tuple[Variant, ...]:
+    """The variants of the grid, with the pictures given or those of ``--recipe``."""
+    from impasto.recipes.grid import parse_grid, variants
+
+    axes = parse_grid(grid)
+    if options.style_weights is not None:
+        raise ParameterError("--style-weights: expected none, since each run has one style")
+    content, styles = pictures(options.build_recipe(), content, styles)
+    return variants(options.build_recipe, contents=[content, *more_contents], styles=styles, grid=axes)
 
 
 def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
@@ -126,7 +153,7 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
     names = [job.variant.name for job in planned.queue if job.state != "done"]
     before = len(planned.queue) - len(names)
     failed = 0
-    with _stoppable() as stopped:
+    with _stop_on_signal() as stopped:
         with (
             sweep_reporter(names, quiet=quiet or as_json) as report,
             closing(planned.paint(download=report.download)) as events,
@@ -156,33 +183,33 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
         )
     if stopped and done < len(runs):
         sys.stderr.write(
-            f"impasto: interrupted, {done} of {len(runs)} pictures are done; the same command goes on with it\n"
+            f"impasto: interrupted, {done} of {len(runs)} pictures are done; the same command resumes the sweep\n"
         )
     return int(done < len(runs))
 
 
 @contextmanager
-def _stoppable() -> Iterator[list[int]]:
-    """A list that gets something when Ctrl-C, or a polite kill, comes: the iteration under way is done first.
+def _stop_on_signal() -> Iterator[list[int]]:
+    """A list that is not empty after SIGINT or SIGTERM; the current iteration is finished first.
 
-    A second one, out of impatience, changes nothing more.
+    A second signal has no further effect.
     """
     stopped: list[int] = []
 
     def stop(number: int, frame: object) -> None:
         if not stopped:
-            sys.stderr.write("impasto: stopping after this iteration, to keep what there is\n")
+            sys.stderr.write("impasto: stopping after this iteration\n")
         stopped.append(number)
 
-    with handling({signal.SIGINT: stop, signal.SIGTERM: stop}):
+    with signal_handlers({signal.SIGINT: stop, signal.SIGTERM: stop}):
         yield stopped
 
 
-def _say_plans(planned: Sweep, *, as_json: bool) -> int:
+def _write_plans(planned: Sweep, *, as_json: bool) -> int:
     from impasto.transfer.planner import show
     from impasto.transfer.resources import PICTURE_BYTES, TARGET_BYTES
 
-    left = [job for job in planned.queue if job.state != "done"]
+    pending = [job for job in planned.queue if job.state != "done"]
     if as_json:
         runs = [
             {
@@ -204,15 +231,15 @@ def _say_plans(planned: Sweep, *, as_json: bool) -> int:
         for job in planned.queue
     ]
     table(("run", "is", "time", "memory"), rows)
-    plans = [job.plan for job in left if job.plan is not None]
+    plans = [job.plan for job in pending if job.plan is not None]
     seconds = sum(plan.seconds for plan in plans)
     most = planned.jobs * max((plan.memory for plan in plans), default=0)
-    unknown = len(left) - len(plans)
-    beside = f"; {unknown} of a network whose memory is not known" if unknown else ""
-    kept = planned.jobs * (TARGET_BYTES + PICTURE_BYTES)
+    unknown = len(pending) - len(plans)
+    beside = f"; {unknown} with a network of unknown memory" if unknown else ""
+    cache = planned.jobs * (TARGET_BYTES + PICTURE_BYTES)
     sys.stdout.write(
-        f"{len(left)} of {len(rows)} to paint: about {duration(seconds)}, {show(most)} of memory"
-        f" and up to {show(kept)} for what they share{beside}\n"
+        f"{len(pending)} of {len(rows)} to paint: about {duration(seconds)}, {show(most)} of memory"
+        f" and up to {show(cache)} of shared cache{beside}\n"
     )
     return 0
 

@@ -14,12 +14,12 @@ import rich.table
 def table(
     head: Sequence[object], rows: Sequence[Sequence[object]], *, numbers_from: int | None = None
 ) -> None:
-    """Print columns as wide as what is in them, however narrow the terminal: other programs read them too.
+    """Print a table. It ignores the terminal's width, so that other programs can parse it.
 
     Args:
-        head: what stands above the columns.
-        rows: as long as ``head``.
-        numbers_from: the first column that is set to the right.
+        head: titles of the columns.
+        rows: each as long as ``head``.
+        numbers_from: index of the first right-aligned column.
     """
     made = rich.table.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=False)
     for at, title in enumerate(head):

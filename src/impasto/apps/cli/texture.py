@@ -1,4 +1,4 @@
-"""`impasto texture`: a style without a content."""
+"""`impasto texture`: a texture in a style, without a content picture."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import UNCHANGED, Options
-from impasto.apps.cli.output import TO_A_FREE_NAME, Output
-from impasto.apps.cli.painting import begin
+from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
+from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
+from impasto.apps.cli.painting import paint_recipe
 from impasto.errors import ParameterError
 
 
@@ -17,12 +17,12 @@ def texture(
     styles: Annotated[list[Path], Parameter(negative=())],
     *,
     aspect: float = 1.0,
-    options: Options = UNCHANGED,
-    output: Output = TO_A_FREE_NAME,
+    options: Options = DEFAULT_OPTIONS,
+    output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """Paint a texture in the style of one or more STYLES: no content, from noise.
+    """Paint a texture in the style of one or more STYLES, from noise, without a content picture.
 
-    The style keeps its size, so strokes are as large as in it; --style-size and --style-scale change that.
+    The style pictures keep their sizes, and so do their strokes; --style-size and --style-scale change this.
 
         impasto texture painting.jpg --size 1024 --seamless
         impasto texture bark.jpg moss.jpg --style-weights 0.7,0.3 --aspect 2 --seed 1
@@ -30,14 +30,14 @@ def texture(
     Parameters
     ----------
     styles
-        The pictures whose style is taken.
+        The style pictures.
     aspect
-        Width / height.
+        Width divided by height.
     """
     if not 0.01 < aspect < 100.0:
         raise ParameterError(f"--aspect: expected a number between 0.01 and 100, got {aspect:g}")
     if options.recipe is not None:
-        raise ParameterError("--recipe: a texture's recipe is repeated by impasto stylize --recipe")
+        raise ParameterError("--recipe: expected none; to repeat a texture: impasto stylize --recipe FILE")
     from impasto import images
     from impasto.transfer.texture import settings
 
@@ -49,4 +49,10 @@ def texture(
     recipe = options.build_recipe(
         {name: value for name, value in given.items() if name not in options.given()}
     )
-    return begin(recipe, styles[0], styles, options=options, output=output.named(f"texture-{styles[0].stem}"))
+    return paint_recipe(
+        recipe,
+        styles[0],
+        styles,
+        options=options,
+        output=output.with_default_name(f"texture-{styles[0].stem}"),
+    )
