@@ -17,6 +17,7 @@ def test_the_names_are_these() -> None:
         "ImageError",
         "ImpastoError",
         "InputError",
+        "Judge",
         "MissingExtraError",
         "OutputError",
         "Painting",
@@ -25,13 +26,17 @@ def test_the_names_are_these() -> None:
         "Recipe",
         "Result",
         "Step",
+        "Stylizer",
         "WeightsError",
         "__version__",
+        "animate",
         "from_module",
         "iterate",
         "plan",
         "resolve",
         "stylize",
+        "sweep",
+        "texture",
     ]
     for name, home in impasto._HOMES.items():
         assert getattr(impasto, name) is getattr(importlib.import_module(home), name)

@@ -26,12 +26,17 @@ if TYPE_CHECKING:
         ParameterError,
         WeightsError,
     )
+    from impasto.inspection.judge import Judge
     from impasto.recipes.presets import PRESETS, resolve
     from impasto.recipes.recipe import Recipe
+    from impasto.reports.film import animate
+    from impasto.sweeps.sweep import sweep
     from impasto.transfer.api import iterate, plan, stylize
     from impasto.transfer.painting import Painting
     from impasto.transfer.planner import Plan
     from impasto.transfer.result import Result
+    from impasto.transfer.stylizer import Stylizer
+    from impasto.transfer.texture import texture
 
 _HOMES = {
     "VGG": "impasto.encoders",
@@ -54,6 +59,11 @@ _HOMES = {
     "Plan": "impasto.transfer.planner",
     "Recipe": "impasto.recipes.recipe",
     "Painting": "impasto.transfer.painting",
+    "Stylizer": "impasto.transfer.stylizer",
+    "Judge": "impasto.inspection.judge",
+    "animate": "impasto.reports.film",
+    "sweep": "impasto.sweeps.sweep",
+    "texture": "impasto.transfer.texture",
 }
 
 __all__ = [
@@ -63,6 +73,7 @@ __all__ = [
     "ImageError",
     "ImpastoError",
     "InputError",
+    "Judge",
     "MissingExtraError",
     "OutputError",
     "Painting",
@@ -71,13 +82,17 @@ __all__ = [
     "Recipe",
     "Result",
     "Step",
+    "Stylizer",
     "WeightsError",
     "__version__",
+    "animate",
     "from_module",
     "iterate",
     "plan",
     "resolve",
     "stylize",
+    "sweep",
+    "texture",
 ]
 
 

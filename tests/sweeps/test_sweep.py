@@ -26,7 +26,8 @@ from impasto.runs.folder import RunFolder
 from impasto.runs.readers import find, read_events, read_summary, status
 from impasto.swatches import paint as swatch
 from impasto.sweeps import sweep
-from impasto.sweeps.sweep import Sweep, paint
+from impasto.sweeps.sweep import Sweep
+from impasto.sweeps.sweep import sweep as paint
 from impasto.transfer import strength
 from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Session

@@ -189,7 +189,7 @@ class Sweep:
         return path
 
 
-def paint(
+def sweep(
     folder: str | os.PathLike[str],
     content: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     style: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -233,14 +233,14 @@ def paint(
     runs = variants(
         _recipe_builder(given), contents=_paths(content), styles=_paths(style), grid=check_grid(grid)
     )
-    sweep = Sweep(Path(folder), runs, jobs=jobs, limits=limits)
-    with closing(sweep.paint()) as events:
+    made = Sweep(Path(folder), runs, jobs=jobs, limits=limits)
+    with closing(made.paint()) as events:
         for event in events:
             if on_event is not None:
                 on_event(event)
-    sweep.write_sheet()
-    sweep.write_report()
-    return sweep.overview()
+    made.write_sheet()
+    made.write_report()
+    return made.overview()
 
 
 def _recipe_builder(given: Mapping[str, Any]) -> Build:
