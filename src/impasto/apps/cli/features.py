@@ -58,7 +58,7 @@ def features(
     channels
         Number of feature maps to show.
     gram
-        Show the Gram matrix, the correlations of channels. Its order puts correlated channels side by side.
+        Show the Gram matrix, the inner products of channels, in an order that puts similar channels side by side.
     compare
         Also show the Gram matrix of this picture, and the difference; print the distance between the two.
     as_json

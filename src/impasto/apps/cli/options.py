@@ -205,7 +205,8 @@ class Options(ObjectiveOptions):
     quality
         standard, or draft for a first look in a quarter of the time.
     memory
-        Memory limit, such as 4GB. The default is the machine's free memory. `impasto plan` prints the need.
+        Memory limit, such as 4GB. The default is the machine's free memory. `impasto plan` prints the memory that a
+        picture needs.
     """
 
     quality: Annotated[Quality | None, Parameter(group=_GROUPS["Optimisation"])] = None

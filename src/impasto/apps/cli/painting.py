@@ -155,9 +155,8 @@ def _iterate(
                     images.write(path, step.image, bits=bits, metadata=session.recipe.to_toml())
         except KeyboardInterrupt:
             return True
-    return (
-        driver.stopped and driver.newest.done < driver.newest.planned
-    )  # a stop in the last iteration is none
+    # A stop during the last iteration interrupts nothing.
+    return driver.stopped and driver.newest.done < driver.newest.planned
 
 
 def _write_summary(result: Result, session: Session, target: Path, *, as_json: bool) -> None:

@@ -37,7 +37,10 @@ def texture(
     if not 0.01 < aspect < 100.0:
         raise ParameterError(f"--aspect: expected a number between 0.01 and 100, got {aspect:g}")
     if options.recipe is not None:
-        raise ParameterError("--recipe: expected none; to repeat a texture: impasto stylize --recipe FILE")
+        raise ParameterError(
+            f"--recipe: expected none for a new texture, got {options.recipe}; "
+            "to repeat a texture: impasto stylize --recipe"
+        )
     from impasto import images
     from impasto.transfer.texture import settings
 
