@@ -413,7 +413,7 @@ def test_help_loads_no_torch() -> None:
         (
             "out.txt",
             2,
-            "out.txt: expected a suffix out of .png, .jpg, .jpeg, .webp, .tif, .tiff, came '.txt'",
+            "out.txt: expected a suffix out of .png, .jpg, .jpeg, .webp, .tif, .tiff, got '.txt'",
         ),
         ("out", 2, "out: expected a suffix out of "),
         ("folder.png", 1, "folder.png: expected a file to write, there is something else"),

@@ -13,7 +13,7 @@ import torch
 import impasto
 from impasto.assembly import bfloat16
 from impasto.assembly import device as machine
-from impasto.assembly.device import at_home, choose_device, choose_precision
+from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision
 from impasto.errors import ParameterError
 from impasto.inspection.judge import Judge
 from impasto.measured import answering, forget
@@ -75,7 +75,7 @@ def test_what_is_asked_for_and_not_there_is_refused(pictures: tuple[Path, Path])
 def test_tf32_is_nvidias(pictures: tuple[Path, Path]) -> None:
     with other(has=True), pytest.raises(ParameterError, match="since Abacus has no TF32, got 'tf32'"):
         impasto.stylize(*pictures, precision="tf32", **OPTIONS)
-    recipe, notes = at_home(resolve(precision="tf32", device="cpu"), asked=())
+    recipe, notes = adapt_to_machine(resolve(precision="tf32", device="cpu"), asked=())
     assert recipe.precision == "fp32"
     assert "TF32" in notes[0]
 
@@ -97,16 +97,16 @@ def test_what_this_machine_has_is_left_alone() -> None:
     with other(has=True):
         for precision in ("auto", "fp32", "bf16"):
             recipe = resolve(**OPTIONS, precision=precision)
-            assert at_home(recipe, asked=()) == (recipe, ())
+            assert adapt_to_machine(recipe, asked=()) == (recipe, ())
 
 
 def test_a_device_from_elsewhere() -> None:
     missing = next(name for name in ("mps", "cuda") if name not in machine._devices())
     recipe = resolve(**{**OPTIONS, "device": missing})
-    here, notes = at_home(recipe, asked=())
+    here, notes = adapt_to_machine(recipe, asked=())
     assert here == resolve(**{**OPTIONS, "device": "auto"})
     assert notes == (f"device: this machine has no {missing}; {choose_device('auto')} in its place",)
-    assert at_home(recipe, asked={"device"}) == (recipe, ())
+    assert adapt_to_machine(recipe, asked={"device"}) == (recipe, ())
     with pytest.raises(ParameterError, match=f"device: expected one this machine has .*got '{missing}'"):
         choose_device(missing)
 

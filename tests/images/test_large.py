@@ -100,7 +100,7 @@ def test_a_file_cut_short_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     directory = struct.unpack_from("<I", whole, 4)[0]
     assert directory < 1000  # the directory comes first: what is missing is pixels
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ImageError, match=r"picture\.tif: expected a picture, came a damaged file: [^\n]+$"):
+    with pytest.raises(ImageError, match=r"picture\.tif: expected a picture, got a damaged file: [^\n]+$"):
         read(path)
 
 

@@ -19,7 +19,7 @@ from impasto.recipes.fields import Input
 from impasto.recipes.recipe import Recipe
 from impasto.reports import album
 from impasto.reports import html as report
-from impasto.reports.run_view import expand, read_all, varying
+from impasto.reports.run_view import differing_settings, expand, read_all
 from impasto.runs.folder import RunFolder
 from tests.conftest import Make, pattern
 
@@ -332,7 +332,7 @@ def test_runs_are_found_in_folders(make: Make, tmp_path: Path) -> None:
     assert expand([tmp_path / "runs"]) == expand([a, tmp_path / "runs", b]) == [a, b]
     assert [each.name for each in read_all([a, b])] == ["a", "deep/b"]
     assert [each.name for each in read_all([a])] == ["a"]
-    assert varying(read_all([a, b])) == ["preset"]
+    assert differing_settings(read_all([a, b])) == ["preset"]
     (tmp_path / "bare").mkdir()
     with pytest.raises(ParameterError, match="bare: expected the folder of a run, or one that holds runs"):
         expand([a, tmp_path / "bare"])

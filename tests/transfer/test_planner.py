@@ -24,7 +24,7 @@ from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.peak_memory import peak
-from impasto.transfer.planner import Plan, draw_up
+from impasto.transfer.planner import Plan, make_plan
 from tests.engine.tiling.test_gradient import thin
 
 __all__ = ["thin"]
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("same_kernels")
 
 
 def _levels(recipe: Recipe, content: Size = CONTENT, style: Size = STYLE) -> list[Level]:
-    return build_levels(recipe, content, [style], least=16)
+    return build_levels(recipe, content, [style], min_side=16)
 
 
 def _cost(recipe: Recipe) -> VGGCost:
@@ -46,7 +46,7 @@ def _cost(recipe: Recipe) -> VGGCost:
 
 def _plan(memory: int | None, **given: object) -> Plan:
     recipe = resolve(**given)
-    return draw_up(
+    return make_plan(
         recipe,
         _cost(recipe),
         content=CONTENT,

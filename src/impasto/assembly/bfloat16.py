@@ -33,7 +33,7 @@ def speed() -> float | None:
     """
     if not processor().bfloat16:
         return None
-    times = measured(question(), _measure, revision=REVISION, accept=_are_times)
+    times = measured(question(), _measure, revision=REVISION, accept=_are_timings)
     return times["float32"] / times["bfloat16"]
 
 
@@ -46,13 +46,13 @@ def question() -> str:
 def _measure() -> dict[str, float]:
     """Milliseconds of an evaluation, by number type."""
     generator = torch.Generator().manual_seed(0)
-    network = _untaught(generator)
+    network = _random_network(generator)
     style, x = (torch.rand(1, 3, *_SIZE, generator=generator) for _ in range(2))
     evaluate = {name: _evaluation(network, dtype, style) for name, dtype in _TYPES.items()}
     return race({name: lambda of=of: of(x) for name, of in evaluate.items()}, seconds=0.1)  # type: ignore[misc]
 
 
-def _untaught(generator: torch.Generator) -> Convolutions:
+def _random_network(generator: torch.Generator) -> Convolutions:
     """Random kernels that keep activations at one scale."""
     kernels = {
         name: torch.empty(shape).uniform_(-1, 1, generator=generator).mul_((6 / (9 * shape[1])) ** 0.5)
@@ -69,9 +69,9 @@ def _evaluation(network: Convolutions, dtype: torch.dtype, style: Tensor) -> Eva
     return tiled(VGG(network).to(dtype=dtype), objective, [1.0], tile=0)(lambda: style, [lambda: style])
 
 
-def _are_times(kept: object) -> bool:
+def _are_timings(stored: object) -> bool:
     return (
-        isinstance(kept, dict)
-        and kept.keys() == _TYPES.keys()
-        and all(isinstance(value, int | float) and value > 0 for value in kept.values())
+        isinstance(stored, dict)
+        and stored.keys() == _TYPES.keys()
+        and all(isinstance(value, int | float) and value > 0 for value in stored.values())
     )

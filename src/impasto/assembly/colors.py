@@ -37,24 +37,30 @@ def recolored(
     """
     match = MATCHES[recipe.color_match]
     if recipe.color == "keep":
-        plain = _like(content, color.grey(_float(content)))
-        paintings = [_like(style, color.in_lightness_of(_float(style), _float(plain))) for style in styles]
-        return plain, paintings, lambda painted: _in_colors_of(content, painted)
+        plain = _as_type_of(content, color.grey(_float(content)))
+        paintings = [
+            _as_type_of(style, color.in_lightness_of(_float(style), _float(plain))) for style in styles
+        ]
+        return plain, paintings, lambda painted: _restore_colors(content, painted)
     if recipe.color == "match":
-        return content, [_like(style, match(_float(style), _float(content))) for style in styles], _as_it_is
+        return (
+            content,
+            [_as_type_of(style, match(_float(style), _float(content))) for style in styles],
+            _identity,
+        )
     if recipe.color == "palette":
         assert palette is not None  # the recipe sees to that
         aim = _float(palette)
-        content, *rest = (_like(each, match(_float(each), aim)) for each in (content, *styles))
-        return content, rest, _as_it_is
-    return content, list(styles), _as_it_is
+        content, *rest = (_as_type_of(each, match(_float(each), aim)) for each in (content, *styles))
+        return content, rest, _identity
+    return content, list(styles), _identity
 
 
-def _as_it_is(painted: Tensor) -> Tensor:
+def _identity(painted: Tensor) -> Tensor:
     return painted
 
 
-def _in_colors_of(photo: Tensor, painted: Tensor) -> Tensor:
+def _restore_colors(photo: Tensor, painted: Tensor) -> Tensor:
     return color.with_colors_of(painted, resize(photo, size_of(painted)))
 
 
@@ -62,6 +68,6 @@ def _float(picture: Tensor) -> Tensor:
     return picture.float().div_(255.0) if picture.dtype == torch.uint8 else picture
 
 
-def _like(before: Tensor, picture: Tensor) -> Tensor:
+def _as_type_of(before: Tensor, picture: Tensor) -> Tensor:
     """In the number type of ``before``."""
     return (picture * 255.0).round_().to(torch.uint8) if before.dtype == torch.uint8 else picture

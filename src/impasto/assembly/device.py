@@ -13,7 +13,7 @@ from impasto.processor import processor
 from impasto.recipes.recipe import Recipe
 
 # Of two number types about as fast, the one with more digits.
-_WORTH = 1.05
+_MIN_SPEEDUP = 1.05
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,15 +44,14 @@ def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[t
         ParameterError: the device does not compute in that type.
     """
     if not _computes(device, name):
-        raise ParameterError(
-            f"precision: expected auto or fp32, since {_named(device)} has no {_TYPES[name]}, got {name!r}"
-        )
+        missing = f"{_display_name(device)} has no {_TYPE_NAMES[name]}"
+        raise ParameterError(f"precision: expected auto or fp32, since {missing}, got {name!r}")
     if name == "bf16" or (name == "auto" and not exact and _bfloat16_is_faster(device)):
         return torch.bfloat16, "bf16"
     return torch.float32, "tf32" if name == "tf32" else "fp32"
 
 
-def at_home(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[str, ...]]:
+def adapt_to_machine(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[str, ...]]:
     """A recipe that was written down, perhaps elsewhere, with a device and a number type that this machine has.
 
     A recipe says what "auto" came to where it was first painted, and any run can be gone on with on any machine. The
@@ -73,20 +72,20 @@ def at_home(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[st
         device = choose_device(recipe.device)
         if not _computes(device, recipe.precision):
             notes.append(
-                f"precision: {_named(device)} has no {_TYPES[recipe.precision]}; float32 in its place"
+                f"precision: {_display_name(device)} has no {_TYPE_NAMES[recipe.precision]}; float32 in its place"
             )
             recipe = recipe.model_copy(update={"precision": "fp32"})
     return recipe, tuple(notes)
 
 
-def _named(device: torch.device) -> str:
+def _display_name(device: torch.device) -> str:
     """The device, as people know it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor().name if device.type == "cpu" else device.type
 
 
-_TYPES = {"bf16": "bfloat16", "tf32": "TF32"}
+_TYPE_NAMES = {"bf16": "bfloat16", "tf32": "TF32"}
 """Number types that not every device computes in."""
 
 
@@ -110,7 +109,7 @@ def _has_bfloat16(device: torch.device) -> bool:
 def _bfloat16_is_faster(device: torch.device) -> bool:
     if device.type == "cpu":
         speed = bfloat16.speed()
-        return speed is not None and speed > _WORTH
+        return speed is not None and speed > _MIN_SPEEDUP
     # A GPU that multiplies bfloat16 does so at least twice as fast. On a Mac's nothing has been measured yet.
     return device.type == "cuda" and _has_bfloat16(device)
 

@@ -20,7 +20,7 @@ _NOISE = 1e-4
 _BAND = 1 << 16  # pixels worked on at a time
 
 
-def recolored_photo(painted: Tensor, photo: Tensor, radius: int) -> Tensor:
+def guided_filter(painted: Tensor, photo: Tensor, radius: int) -> Tensor:
     """The picture as affine maps of the photograph in windows of 2 ``radius`` + 1 pixels a side.
 
     Args:

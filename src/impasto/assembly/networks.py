@@ -100,7 +100,7 @@ ENCODERS: dict[str, Network] = {
 }
 
 
-def own_network(encoder: Encoder) -> Network:
+def custom_network(encoder: Encoder) -> Network:
     """A network of the user's own, loaded."""
     return Network(
         layers=lambda: encoder.layers,

@@ -131,7 +131,7 @@ def _seeded(loss: FeatureMapLoss, seed: int) -> FeatureMapLoss:
     return replace(drawing, seed=seed) if loss.draws else loss
 
 
-def least_side(network: Network, objective: Objective) -> int:
+def min_side(network: Network, objective: Objective) -> int:
     """Pixels a picture needs on each side for the layers, and for the losses that need more than one pixel there."""
     needed = {*layers(objective), *style_layers(objective)}
     sides = [network.smallest_side(needed)] if needed else [1]

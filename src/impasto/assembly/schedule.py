@@ -19,20 +19,20 @@ from impasto.geometry import Size, cover, fit, measure, resize
 from impasto.recipes.fields import Optimizer
 from impasto.recipes.recipe import Recipe
 
-_GRID = 16  # pixels that become one at relu5_1
+_STRIDE = 16  # pixels that become one at relu5_1
 
 HISTORY_MEMORY = 300
 """Megabytes for the pairs of L-BFGS, where the recipe does not say and the device is a processor."""
 
 
 def build_levels(
-    recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int, final_only: bool = False
+    recipe: Recipe, content: Size, styles: Sequence[Size], *, min_side: int, final_only: bool = False
 ) -> list[Level]:
     """Sizes of the picture and of the styles, and iterations, coarse to fine.
 
     Args:
         content, styles: sizes of the pictures as they came.
-        least: pixels the network needs on each side; coarse levels below it are left out.
+        min_side: pixels the network needs on each side; coarse levels below it are left out.
         final_only: work at the result's size alone.
 
     Raises:
@@ -40,25 +40,25 @@ def build_levels(
     """
     if recipe.aspect is not None:
         content = (1 << 16, round((1 << 16) * recipe.aspect))
-    final = whole_tiles(recipe, fit(content, recipe.size, recipe.fit))
-    if min(final) < least:
+    final = align_to_grid(recipe, fit(content, recipe.size, recipe.fit))
+    if min(final) < min_side:
         raise ParameterError(
-            f"size: the chosen layers need at least {least} pixels on each side, "
+            f"size: the chosen layers need at least {min_side} pixels on each side, "
             f"got a result of {final[1]}x{final[0]}"
         )
     all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
-    kept = [whole_tiles(recipe, size) for size in all_sizes if min(size) >= least]
-    counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
+    used = [align_to_grid(recipe, size) for size in all_sizes if min(size) >= min_side]
+    counts = split(recipe.steps, len(used), coarser=recipe.coarser, first=recipe.first_level)
     return [
         Level(
             size,
             tuple(
-                style_size(recipe, number, style, size, share=max(size) / max(final), least=least)
+                style_size(recipe, number, style, size, share=max(size) / max(final), min_side=min_side)
                 for number, style in enumerate(styles)
             ),
             count,
         )
-        for size, count in zip(kept, counts, strict=True)
+        for size, count in zip(used, counts, strict=True)
     ]
 
 
@@ -70,23 +70,23 @@ def margin(recipe: Recipe, levels: Sequence[Level]) -> int:
     return 0 if recipe.seamless else min(recipe.margin, *(min(level.size) - 1 for level in levels))
 
 
-def whole_tiles(recipe: Recipe, size: Size) -> Size:
+def align_to_grid(recipe: Recipe, size: Size) -> Size:
     """The size, or for a seamless picture the nearest that goes on at its other side on the network's grid."""
     if not recipe.seamless:
         return size
-    height, width = (max(1, round(side / _GRID)) * _GRID for side in size)
+    height, width = (max(1, round(side / _STRIDE)) * _STRIDE for side in size)
     return height, width
 
 
 @overload
-def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]: ...
+def orient_styles(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]: ...
 
 
 @overload
-def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> list[Tensor | None]: ...
+def orient_styles(recipe: Recipe, styles: Sequence[Tensor | None]) -> list[Tensor | None]: ...
 
 
-def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+def orient_styles(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
     """The style pictures, or their alphas, (1, C, H, W) each, flipped and then rotated as the recipe says."""
     found: list[Tensor | None] = []
     for number, style in enumerate(styles):
@@ -100,7 +100,9 @@ def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor |
     return found
 
 
-def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share: float, least: int) -> Size:
+def style_size(
+    recipe: Recipe, number: int, style: Size, picture: Size, *, share: float, min_side: int
+) -> Size:
     """How large a style picture is at a level.
 
     Args:
@@ -108,7 +110,7 @@ def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share
         style: its size as it came.
         picture: the level's.
         share: the level's long side, of the final one's.
-        least: pixels the network needs on each side.
+        min_side: pixels the network needs on each side.
     """
     scale = recipe.scale_of(number)
     if recipe.style_size is None:
@@ -120,7 +122,7 @@ def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share
     how = recipe.style_fit if recipe.style_size is None else "long"
     size = fit(style, pixels, how, enlarge=recipe.style_enlarge)
     # A narrow style is enlarged rather than refused: all that is lost is a little of its scale.
-    return size if min(size) >= least else fit(style, least, "short")
+    return size if min(size) >= min_side else fit(style, min_side, "short")
 
 
 def build_start(

@@ -14,18 +14,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_LEAST = 1e-5
+_EPSILON = 1e-5
 """Added to every variance, where features are constant."""
 
 Statistics = Callable[[str, Tensor], tuple[Tensor, Tensor]]
 """(a layer's name, its features (N, C, H, W)) -> their mean and deviation over the whole picture, (N, C) each."""
 
 
-def of_features(name: str, features: Tensor) -> tuple[Tensor, Tensor]:
+def feature_statistics(name: str, features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over the pixels of (N, C, H, W): (N, C) each, at least in float32."""
     wide = features.to(torch.promote_types(features.dtype, torch.float32))
     variance, mean = torch.var_mean(wide, (2, 3), correction=0)
-    return mean, (variance + _LEAST).sqrt()
+    return mean, (variance + _EPSILON).sqrt()
 
 
 class Modulation(nn.Module):
@@ -107,7 +107,7 @@ def convolution(into: int, out: int) -> nn.Conv2d:
     return layer
 
 
-def doubled(x: Tensor) -> Tensor:
+def upsample(x: Tensor) -> Tensor:
     """(N, C, 2H, 2W): each pixel four times; the convolution behind it makes it smooth (Odena et al. 2016)."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
 

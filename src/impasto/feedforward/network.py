@@ -21,8 +21,8 @@ from impasto.feedforward.layers import (
     Modulation,
     Statistics,
     convolution,
-    doubled,
-    of_features,
+    feature_statistics,
+    upsample,
 )
 
 STRIDE = 16
@@ -31,7 +31,7 @@ STRIDE = 16
 _MARGIN = 16
 """Pixels mirrored beyond each edge, and cut off the result: zeros beyond them hardly reach the picture."""
 
-_FLOOR = 1e-4
+_EPSILON = 1e-4
 """Added to a variance that is pooled: the root's slope at zero is infinite."""
 
 
@@ -90,7 +90,7 @@ class StyleEncoder(nn.Module):
         for features in (picture, *self.encoder(picture)):
             wide = features.to(torch.promote_types(features.dtype, torch.float32))
             variance, mean = torch.var_mean(wide, (2, 3), correction=0)
-            pooled += [mean, (variance + _FLOOR).sqrt()]
+            pooled += [mean, (variance + _EPSILON).sqrt()]
         summary = torch.cat(pooled, 1).to(self.direct.weight.dtype)
         code: Tensor = self.direct(summary) + self.out(F.relu(self.hidden(summary)))
         return code
@@ -132,15 +132,15 @@ class Decoder(nn.Module):
         x = F.relu(self.enter_16(features[4], code, statistics))
         for block in self.blocks_16:
             x = block(x, code, statistics)
-        x = doubled(F.relu(self.to_8(x, code, statistics))) + self.enter_8(features[3], code, statistics)
+        x = upsample(F.relu(self.to_8(x, code, statistics))) + self.enter_8(features[3], code, statistics)
         for block in self.blocks_8:
             x = block(x, code, statistics)
-        x = doubled(F.relu(self.to_4(x, code, statistics))) + self.enter_4(features[2], code, statistics)
+        x = upsample(F.relu(self.to_4(x, code, statistics))) + self.enter_4(features[2], code, statistics)
         for block in self.blocks_4:
             x = block(x, code, statistics)
-        x = doubled(F.relu(self.to_2(x, code, statistics)))
+        x = upsample(F.relu(self.to_2(x, code, statistics)))
         x = F.relu(self.smooth_2(x, code, statistics))
-        x = doubled(F.relu(self.to_1(x, code, statistics)))
+        x = upsample(F.relu(self.to_1(x, code, statistics)))
         x = F.relu(self.smooth_1(x, code, statistics))
         # In bfloat16 the picture would have 8 bits.
         with torch.autocast(x.device.type, enabled=False):
@@ -163,7 +163,9 @@ class Network(nn.Module):
         code: Tensor = self.style(style)
         return code
 
-    def forward(self, picture: Tensor, code: Tensor, *, statistics: Statistics = of_features) -> Tensor:
+    def forward(
+        self, picture: Tensor, code: Tensor, *, statistics: Statistics = feature_statistics
+    ) -> Tensor:
         """Pictures painted by codes.
 
         Args:
@@ -175,12 +177,12 @@ class Network(nn.Module):
             (N, 3, H, W), RGB; a few values lie a little outside [0, 1].
         """
         height, width = picture.shape[-2:]
-        features = self.content(bordered(picture))
+        features = self.content(pad(picture))
         painted: Tensor = self.decoder(features, code, statistics)
         return painted[..., _MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
 
 
-def bordered(picture: Tensor) -> Tensor:
+def pad(picture: Tensor) -> Tensor:
     """Mirrored beyond its edges by 16 pixels or more, up to sizes divisible by 16."""
     height, width = picture.shape[-2:]
     right, bottom = (_MARGIN + -side % STRIDE for side in (width, height))

@@ -34,7 +34,7 @@ def save(network: Network, path: Path, *, dtype: torch.dtype = torch.float16, **
         OSError: the file system refuses.
     """
     tensors = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in network.state_dict().items()}
-    header = {"format": FORMAT, "architecture": written(network.architecture), **notes}
+    header = {"format": FORMAT, "architecture": to_json(network.architecture), **notes}
     with replacing(path) as file:
         file.write(safetensors.torch.save(tensors, metadata=header))
 
@@ -53,7 +53,7 @@ def load(path: Path) -> Network:
         raise WeightsError(f"weights {path}: cannot be read: {error}") from error
     if header.get("format") != FORMAT:
         raise WeightsError(f"weights {path}: expected {FORMAT}, got {header.get('format', 'no format')}")
-    network = Network(architecture(header["architecture"], path))
+    network = Network(from_json(header["architecture"], path))
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except RuntimeError as error:
@@ -69,13 +69,13 @@ def channels_last(network: Network) -> Network:
     return network
 
 
-def written(architecture: Architecture) -> str:
+def to_json(architecture: Architecture) -> str:
     """An architecture as a line of JSON."""
     return json.dumps(dataclasses.asdict(architecture))
 
 
-def architecture(line: str, path: Path) -> Architecture:
-    """The inverse of :func:`written`; ``path`` is for the message.
+def from_json(line: str, path: Path) -> Architecture:
+    """The inverse of :func:`to_json`; ``path`` is for the message.
 
     Raises:
         WeightsError: it says something else.

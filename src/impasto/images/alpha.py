@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.images.samples import GREY_MODES, Array, Floats, unit
+from impasto.images.samples import GREY_MODES, Array, Floats, to_unit_range
 
 
 def split(image: Image.Image, name: str) -> tuple[Image.Image, Floats | None]:
@@ -26,9 +26,9 @@ def split(image: Image.Image, name: str) -> tuple[Image.Image, Floats | None]:
         # one transparent colour, or an alpha for each colour of the palette
         image = image.convert("LA" if mode in ("1", "L") else "RGBA")
     if image.mode == "RGBA":
-        return image.convert("RGB"), unit(np.asarray(image.getchannel("A")))
+        return image.convert("RGB"), to_unit_range(np.asarray(image.getchannel("A")))
     if image.mode == "LA":
-        return image.convert("L"), unit(np.asarray(image.getchannel("A")))
+        return image.convert("L"), to_unit_range(np.asarray(image.getchannel("A")))
     if mode not in (*GREY_MODES, "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"):
         raise ImageError(f"{name}: pictures of the kind {mode!r} are not read")
     return image, None
@@ -47,5 +47,5 @@ def flatten(values: Array, alpha: Floats, notes: list[str]) -> tuple[Array, Floa
     notes.append("transparent, on white")
     cover = alpha[:, :, None]
     # Rounding may exceed 1 by a step of float32; the range is a promise.
-    flat: Floats = (unit(values) * cover + (1 - cover)).clip(0, 1)
+    flat: Floats = (to_unit_range(values) * cover + (1 - cover)).clip(0, 1)
     return flat, alpha

@@ -21,7 +21,7 @@ from PIL import GifImagePlugin, Image
 
 from impasto.errors import ImpastoError, MissingExtraError, ParameterError
 from impasto.files import replacing
-from impasto.images.writing import check_place, target_of, unwritable
+from impasto.images.writing import check_writable, target_of, write_error
 from impasto.text import display_name, one_line
 
 Frame = npt.NDArray[np.uint8]
@@ -37,8 +37,8 @@ _CODECS = {
 """Format -> encoders in the order of preference, and what to tell them."""
 
 _LONGEST_SIDE = {"MP4": 16_384, "WebM": 16_384, "GIF": 65_535, "WebP": 16_383}
-_COLOURS = 255  # of a GIF's palette; the last place is for what did not change
-_GRAIN = 20.0  # how far dithering moves a value, between neighbours in the pattern
+_PALETTE_SIZE = 255  # of a GIF's palette; the last place is for what did not change
+_DITHER_AMPLITUDE = 20.0  # how far dithering moves a value, between neighbours in the pattern
 _THUMBNAIL = 96  # side of the pictures that a palette is made from
 
 
@@ -69,7 +69,7 @@ def check_film(path: str | os.PathLike[str], size: tuple[int, int], rate: float)
         OutputError: the folder is missing or not writable.
     """
     name, kind = display_name(path), _format(path)
-    check_place(path)
+    check_writable(path)
     if max(size) > _LONGEST_SIDE[kind]:
         raise ParameterError(
             f"{name}: {kind} is at most {_LONGEST_SIDE[kind]} pixels a side, the film has {max(size)}"
@@ -89,7 +89,7 @@ def write_film(
     count: int,
     shape: Shape,
     *,
-    colours: Sequence[Frame] = (),
+    palette_frames: Sequence[Frame] = (),
 ) -> str:
     """Writes a film in one step: afterwards there is the whole file, or what was there before.
 
@@ -97,7 +97,7 @@ def write_film(
         path: the suffix decides the format, see :data:`FILMS`.
         frames: ``count`` of them, all of ``shape.size``; they are asked for one at a time.
         shape: what :func:`check_film` said.
-        colours: for GIF: pictures of any size whose colours the palette is made from.
+        palette_frames: for GIF: pictures of any size whose colours the palette is made from.
 
     Returns:
         the name of the encoder.
@@ -109,7 +109,7 @@ def write_film(
     try:
         with replacing(target) as file:
             if kind == "GIF":
-                _write_gif(file, frames, shape, _palette(colours))
+                _write_gif(file, frames, shape, _palette(palette_frames))
                 return "gif"
             if kind == "WebP":
                 _write_webp(file, frames, count, shape)
@@ -118,16 +118,14 @@ def write_film(
     except ImpastoError:
         raise  # of the frames
     except Exception as error:
-        raise unwritable(path, error, what="film") from error
+        raise write_error(path, error, what="film") from error
 
 
 def _format(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FILMS:
-        came = repr(one_line(suffix)) if suffix else "none"
-        raise ParameterError(
-            f"{display_name(path)}: expected a suffix out of {', '.join(FILMS)}, came {came}"
-        )
+        got = repr(one_line(suffix)) if suffix else "none"
+        raise ParameterError(f"{display_name(path)}: expected a suffix out of {', '.join(FILMS)}, got {got}")
     return FILMS[suffix]
 
 
@@ -174,61 +172,63 @@ def _write_video(file: IO[bytes], frames: Iterable[Frame], shape: Shape, kind: s
 # --- GIF ----------------------------------------------------------------------------------------------------------
 
 
-def _palette(colours: Sequence[Frame]) -> Image.Image:
+def _palette(palette_frames: Sequence[Frame]) -> Image.Image:
     """The palette that is best for all these pictures together, as a picture to quantize with."""
-    thumbnails = [Image.fromarray(each).resize((_THUMBNAIL, _THUMBNAIL)) for each in colours]
+    thumbnails = [Image.fromarray(each).resize((_THUMBNAIL, _THUMBNAIL)) for each in palette_frames]
     strip = Image.new("RGB", (_THUMBNAIL * len(thumbnails), _THUMBNAIL))
     for number, thumbnail in enumerate(thumbnails):
         strip.paste(thumbnail, (number * _THUMBNAIL, 0))
-    return strip.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2)
+    return strip.quantize(_PALETTE_SIZE, method=Image.Quantize.MEDIANCUT, kmeans=2)
 
 
 def _write_gif(file: IO[bytes], frames: Iterable[Frame], shape: Shape, palette: Image.Image) -> None:
     """GIF89a; of each frame only the pixels that changed, within the rectangle they are in."""
     width, height = shape.size
-    table = bytes(palette.getpalette() or b"")[: 3 * _COLOURS].ljust(768, b"\0")
+    table = bytes(palette.getpalette() or b"")[: 3 * _PALETTE_SIZE].ljust(768, b"\0")
     file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + table)
     file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # for ever
     pause = int(1000 / shape.rate)  # milliseconds
     before: Frame | None = None
-    kept: tuple[Image.Image, tuple[int, int]] | None = None
-    shown = 0  # how long what is kept stays
-    for indices in _indexed(frames, palette):
+    pending: tuple[Image.Image, tuple[int, int]] | None = None
+    shown = 0  # how long what is pending stays
+    for indices in _quantized(frames, palette):
         changed = np.ones(indices.shape, bool) if before is None else indices != before
-        if kept is not None and not changed.any():
+        if pending is not None and not changed.any():
             shown += pause
             continue
-        if kept is not None:
-            _write_gif_frame(file, *kept, shown)
+        if pending is not None:
+            _write_gif_frame(file, *pending, shown)
         rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
         part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        picture = Image.fromarray(np.where(changed[part], indices[part], np.uint8(_COLOURS)), "P")
+        picture = Image.fromarray(np.where(changed[part], indices[part], np.uint8(_PALETTE_SIZE)), "P")
         picture.putpalette(table)
-        kept, shown, before = (picture, (int(columns[0]), int(rows[0]))), pause, indices
-    if kept is not None:
-        _write_gif_frame(file, *kept, shown)
+        pending, shown, before = (picture, (int(columns[0]), int(rows[0]))), pause, indices
+    if pending is not None:
+        _write_gif_frame(file, *pending, shown)
     file.write(b";")
 
 
 def _write_gif_frame(file: IO[bytes], picture: Image.Image, corner: tuple[int, int], pause: int) -> None:
     # 1: what is shown stays, and the next frame is laid over it.
-    for block in GifImagePlugin.getdata(picture, corner, duration=pause, transparency=_COLOURS, disposal=1):
+    for block in GifImagePlugin.getdata(
+        picture, corner, duration=pause, transparency=_PALETTE_SIZE, disposal=1
+    ):
         file.write(block)
 
 
-def _indexed(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
+def _quantized(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
     """Frames as places in the palette.
 
-    Dithered with a fixed pattern (Bayer 1973): where a picture stands still so does its grain, which diffusing the
+    Dithered with a fixed pattern (Bayer 1973): where a picture stands still so does its dither, which diffusing the
     error would let swim.
     """
     pattern = np.zeros((1, 1))
     for _ in range(3):
         pattern = np.block([[4 * pattern, 4 * pattern + 2], [4 * pattern + 3, 4 * pattern + 1]])
-    grain = ((pattern + 0.5) / 64.0 - 0.5)[..., None] * _GRAIN
+    dither = ((pattern + 0.5) / 64.0 - 0.5)[..., None] * _DITHER_AMPLITUDE
     for frame in frames:
         height, width = frame.shape[:2]
-        tiled = np.tile(grain, (-(-height // 8), -(-width // 8), 1))[:height, :width]
+        tiled = np.tile(dither, (-(-height // 8), -(-width // 8), 1))[:height, :width]
         dithered = (frame + tiled).round().clip(0, 255).astype(np.uint8)
         yield np.asarray(Image.fromarray(dithered).quantize(palette=palette, dither=Image.Dither.NONE))
 
@@ -237,12 +237,12 @@ def _indexed(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
 
 
 def _write_webp(file: IO[bytes], frames: Iterable[Frame], count: int, shape: Shape) -> None:
-    reel = _Reel(frames, count)
+    sequence = _FrameSequence(frames, count)
     options: dict[str, Any] = {"duration": float(1000 / shape.rate), "loop": 0, "quality": 82, "method": 4}
-    reel.first.save(file, format="WEBP", save_all=True, append_images=[reel], **options)
+    sequence.first.save(file, format="WEBP", save_all=True, append_images=[sequence], **options)
 
 
-class _Reel:
+class _FrameSequence:
     """What Pillow needs of a picture of several frames, which is to have them one by one; it is given a list else."""
 
     def __init__(self, frames: Iterable[Frame], count: int) -> None:

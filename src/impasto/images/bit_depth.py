@@ -11,7 +11,7 @@ from PIL import Image, ImageFile
 
 from impasto.errors import ImageError
 from impasto.images.opening import open_header
-from impasto.images.samples import Array, Floats, check_unit_range, unit
+from impasto.images.samples import Array, Floats, check_unit_range, to_unit_range
 
 
 def bits_per_channel(image: Image.Image, data: bytes | None) -> int:
@@ -56,7 +56,7 @@ def low_byte_tiles(image: Image.Image) -> list[Any] | None:
     return swapped
 
 
-def deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floats | None] | None:
+def deep_color(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floats | None] | None:
     """(H, W, 3) uint16 and alpha (H, W) of a 16-bit colour picture; None if its low bytes cannot be decoded.
 
     Args:
@@ -65,7 +65,7 @@ def deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floa
     """
     try:
         second = open_header(data, name)
-        second.tile = low_byte_tiles(second)  # type: ignore[attr-defined]  # an ImageFile, it came from bytes
+        second.tile = low_byte_tiles(second)  # type: ignore[attr-defined]  # an ImageFile, opened from bytes
         second.load()
         low = np.asarray(second)
     except Exception:  # leaves the 8 bits that are there
@@ -76,7 +76,7 @@ def deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floa
     values = high.astype(np.uint16) << 8 | low
     alpha = None
     if values.shape[2] == 4:
-        alpha = unit(values[:, :, 3])
+        alpha = to_unit_range(values[:, :, 3])
     elif isinstance(key := image.info.get("transparency"), tuple) and len(key) == 3:
         alpha = (values != np.array(key)).any(axis=2).astype(np.float32)
     return values[:, :, :3], alpha
@@ -102,7 +102,7 @@ def deep_grey(
         return values.astype(np.float32), alpha
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
-        raise ImageError(f"{name}: expected whole values in 0 to 65535, came {low} to {high}")
+        raise ImageError(f"{name}: expected whole values in 0 to 65535, got {low} to {high}")
     if isinstance(key := image.info.get("transparency"), int):
         alpha = (values != key).astype(np.float32)
     tags = getattr(image, "tag_v2", {})

@@ -51,7 +51,7 @@ def transform_to_srgb(
     if (kind != wanted and not grey_in_colour) or mode in ("I", "F"):
         notes.append(f"colour profile ignored: it is for {wanted} pictures, this one is {mode}")
         return None
-    if wanted in ("RGB", "L") and _changes_nothing(transform, wanted):
+    if wanted in ("RGB", "L") and _is_identity(transform, wanted):
         return None
     if wanted != "CMYK":
         described = one_line(ImageCms.getProfileDescription(source), limit=60)
@@ -59,7 +59,7 @@ def transform_to_srgb(
     return wanted, transform
 
 
-def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     """Is the profile sRGB by another name? Then the values stay as they are, unrounded."""
     steps = np.linspace(0, 255, 18).round().astype(np.uint8)
     if mode == "L":

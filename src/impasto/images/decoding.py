@@ -9,7 +9,7 @@ from PIL import Image
 
 from impasto.errors import ImageError
 from impasto.images.alpha import flatten, split
-from impasto.images.bit_depth import bits_per_channel, deep_colour, deep_grey, low_byte_tiles
+from impasto.images.bit_depth import bits_per_channel, deep_color, deep_grey, low_byte_tiles
 from impasto.images.color_profile import transform_to_srgb
 from impasto.images.opening import open_header
 from impasto.images.orientation import upright
@@ -33,28 +33,28 @@ def decode(
     _note_frames(image, data, name, notes)
     depth = bits_per_channel(image, data)
     low_tiles = low_byte_tiles(image)
-    if data is not None and image.format == "PNG" and not _checksums_hold(data):
+    if data is not None and image.format == "PNG" and not _checksums_match(data):
         notes.append("file is damaged: a checksum of its pixel data is wrong")
     image = _load(image, data, name, notes)
-    colour, alpha = split(image, name)
-    transform = transform_to_srgb(image, colour.mode, notes)
-    if colour.mode == "CMYK":
+    color, alpha = split(image, name)
+    transform = transform_to_srgb(image, color.mode, notes)
+    if color.mode == "CMYK":
         notes.append("CMYK converted to RGB" + (" with its colour profile" if transform else ""))
 
-    if transform is None and colour.mode in (*DEEP_GREY_MODES, "I", "F"):
-        values, alpha = deep_grey(image, colour, alpha, name, notes)
-    elif transform is None and data is not None and low_tiles and (deep := deep_colour(image, data, name)):
+    if transform is None and color.mode in (*DEEP_GREY_MODES, "I", "F"):
+        values, alpha = deep_grey(image, color, alpha, name, notes)
+    elif transform is None and data is not None and low_tiles and (deep := deep_color(image, data, name)):
         values, alpha = deep
         notes.append("16-bit kept")
     else:
-        if colour.mode in DEEP_GREY_MODES:  # Pillow's own conversion clips instead of scaling
-            colour = Image.fromarray((np.asarray(colour) >> 8).astype(np.uint8))
+        if color.mode in DEEP_GREY_MODES:  # Pillow's own conversion clips instead of scaling
+            color = Image.fromarray((np.asarray(color) >> 8).astype(np.uint8))
         if transform is not None:
             mode, apply = transform
-            colour = apply.apply(colour if colour.mode == mode else colour.convert(mode))
-        elif colour.mode not in ("L", "RGB"):
-            colour = colour.convert("L" if colour.mode == "1" else "RGB")
-        values = np.asarray(colour)
+            color = apply.apply(color if color.mode == mode else color.convert(mode))
+        elif color.mode not in ("L", "RGB"):
+            color = color.convert("L" if color.mode == "1" else "RGB")
+        values = np.asarray(color)
         if depth > 8:
             notes.append(f"{depth}-bit reduced to 8")
 
@@ -91,7 +91,7 @@ def _load(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -
     rows = np.asarray(image)
     same = (rows == rows[-1:]).reshape(len(rows), -1).all(axis=1)
     if same.all():
-        raise ImageError(f"{name}: expected a picture, came a file cut short with only one colour left")
+        raise ImageError(f"{name}: expected a picture, got a file cut short with only one colour left")
     missing = int(same[::-1].argmin())
     # Equal last rows may be the picture's own; and a progressive JPEG loses detail instead of rows.
     where = (
@@ -101,7 +101,7 @@ def _load(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -
     return image
 
 
-def _checksums_hold(data: bytes) -> bool:
+def _checksums_match(data: bytes) -> bool:
     """Are the pixel data of a PNG file what its CRCs say? Pillow checks the other chunks only."""
     view, at = memoryview(data), 8
     while at + 12 <= len(data):

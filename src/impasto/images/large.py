@@ -75,7 +75,7 @@ def read_tiff(
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except pyvips.Error as error:
         reason = one_line(error, limit=200)
-        raise ImageError(f"{name}: expected a picture, came a damaged file: {reason}") from error
+        raise ImageError(f"{name}: expected a picture, got a damaged file: {reason}") from error
     except (MemoryError, OSError) as error:
         raise ImageError(f"{name}: cannot read the picture: {one_line(error)}") from error
     return planes, alpha, digest, notes
@@ -111,9 +111,9 @@ def _planes(image: Any, notes: list[str]) -> tuple[npt.NDArray[np.float32], npt.
         band = np.frombuffer(region.fetch(0, top, width, count), depth).reshape(count, width, bands)
         values = band.transpose(2, 0, 1).astype(np.float32) / scale
         if cover is not None:
-            colour, alpha = values[:-1], values[-1:]
+            color, alpha = values[:-1], values[-1:]
             cover[top : top + count] = alpha[0]
-            values = (colour * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else colour
+            values = (color * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else color
         planes[:, top : top + count] = values
     if cover is None or cover.min() >= 1:
         return planes, None

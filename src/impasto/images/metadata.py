@@ -36,7 +36,7 @@ def check_text(text: str) -> None:
         ParameterError: ``text`` has control characters other than tab and line breaks.
     """
     if bad := _NOT_TEXT.search(text):
-        raise ParameterError(f"metadata: expected text, came the character {bad[0]!r} at {bad.start()}")
+        raise ParameterError(f"metadata: expected text, got the character {bad[0]!r} at {bad.start()}")
 
 
 def to_xmp(text: str) -> bytes:
@@ -69,7 +69,7 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
     packet = info.get("xmp")
     found = from_xmp(packet.encode() if isinstance(packet, str) else packet) if packet else None
     if found is None:
-        raise ImageError(f"{name}: expected a recipe inside the picture, came a picture without one")
+        raise ImageError(f"{name}: expected a recipe inside the picture, got a picture without one")
     return found
 
 

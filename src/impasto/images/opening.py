@@ -52,11 +52,11 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening: opening a device may do something
-            raise ImageError(f"{name}: expected a picture file, came {_kind(Path(path).stat().st_mode)}")
+            raise ImageError(f"{name}: expected a picture file, got {_kind(Path(path).stat().st_mode)}")
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ImageError(f"{name}: expected a picture file, came {_kind(status.st_mode)}")
+                raise ImageError(f"{name}: expected a picture file, got {_kind(status.st_mode)}")
             data = b"" if status.st_size > MAX_BYTES else file.read(MAX_BYTES + 1)
     except OSError as error:
         known = {errno.ENOENT: "there is no such file", errno.EACCES: "permission to read it is missing"}
@@ -68,7 +68,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
         size = max(status.st_size, len(data))
         raise ImageError(f"{name}: the file has {size} bytes, the limit is {MAX_BYTES}")
     if not data:
-        raise ImageError(f"{name}: expected a picture, came an empty file")
+        raise ImageError(f"{name}: expected a picture, got an empty file")
     return data
 
 
@@ -105,7 +105,7 @@ def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
         # IndexError, OverflowError, ... A list of them would always be one short.
         except Exception as error:
             reason = one_line(error, limit=200) or type(error).__name__
-            raise ImageError(f"{name}: expected a picture, came a damaged file: {reason}") from error
+            raise ImageError(f"{name}: expected a picture, got a damaged file: {reason}") from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = saved
             warned.extend(dict.fromkeys(one_line(w.message, limit=120) for w in caught))
@@ -113,8 +113,8 @@ def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
 
 def too_large(name: str, count: int | None, max_pixels: int) -> ImageError:
     """The error for a picture of ``count`` pixels where ``max_pixels`` are allowed."""
-    came = "an unknown number of" if count is None else count
-    return ImageError(f"{name}: the picture has {came} pixels, the limit is {max_pixels}")
+    got = "an unknown number of" if count is None else count
+    return ImageError(f"{name}: the picture has {got} pixels, the limit is {max_pixels}")
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
@@ -142,9 +142,7 @@ def open_header(data: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         expected = ", ".join((*FORMATS, "HEIC"))
-        raise ImageError(
-            f"{name}: expected a picture ({expected}), came something else or damaged"
-        ) from error
+        raise ImageError(f"{name}: expected a picture ({expected}), got something else or damaged") from error
     # A tile is decoded whole, however little of it the picture uses; small ones are harmless.
     tags = getattr(image, "tag_v2", {})
     width, height = tags.get(322), tags.get(323)

@@ -77,7 +77,7 @@ def read(
     if isinstance(source, (str, os.PathLike)):
         return _from_file(source, max_pixels)
     raise ImageError(  # callers are not all type-checked
-        f"expected a path, a Pillow image, an array or a tensor, came {type(source).__name__}"
+        f"expected a path, a Pillow image, an array or a tensor, got {type(source).__name__}"
     )
 
 

@@ -25,7 +25,7 @@ DEEP_GREY_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 _BAND_PIXELS = 1 << 18  # converted to float32 at a time
 
 
-def unit(values: Array) -> Floats:
+def to_unit_range(values: Array) -> Floats:
     """uint8, uint16 or float in [0, 1] -> float32 in [0, 1]."""
     scaled = values.astype(np.float32)
     if values.dtype.kind == "u":
@@ -41,7 +41,7 @@ def check_unit_range(name: str, values: Array) -> None:
     """
     low, high = float(values.min()), float(values.max())  # not a number if any value is
     if not (low >= 0 and high <= 1):
-        raise ImageError(f"{name}: expected finite values in [0, 1], came {low:g} to {high:g}")
+        raise ImageError(f"{name}: expected finite values in [0, 1], got {low:g} to {high:g}")
 
 
 def to_planes(samples: Array) -> torch.Tensor:
@@ -54,11 +54,11 @@ def to_planes(samples: Array) -> torch.Tensor:
     rows = max(1, _BAND_PIXELS // width)
     for first in range(0, height, rows):
         band = slice(first, first + rows)
-        planes[:, band] = unit(samples[band]).transpose(2, 0, 1)
+        planes[:, band] = to_unit_range(samples[band]).transpose(2, 0, 1)
     return torch.from_numpy(planes[None])
 
 
-def in_few_bytes(pixels: torch.Tensor) -> torch.Tensor:
+def to_uint8_if_exact(pixels: torch.Tensor) -> torch.Tensor:
     """The picture as uint8 where that loses nothing, in a quarter of the memory; else ``pixels`` itself.
 
     Args:

@@ -110,14 +110,14 @@ def check_output(path: str | os.PathLike[str], *, bits: int = 8) -> None:
     """
     name, kind = display_name(path), _format(path)
     if bits not in (8, 16):
-        raise ParameterError(f"{name}: expected 8 or 16 bits per channel, came {bits}")
+        raise ParameterError(f"{name}: expected 8 or 16 bits per channel, got {bits}")
     if bits == 16 and kind not in _DEEP:
         deep = ", ".join(suffix for suffix, format in WRITABLE.items() if format in _DEEP)
         raise ParameterError(f"{name}: {kind} has 8 bits per channel only; 16 are for {deep}")
-    check_place(path)
+    check_writable(path)
 
 
-def check_place(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """Says whether a file of any kind could be written there.
 
     Raises:
@@ -133,7 +133,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
                 f"{name}: expected a file to write, there is something else ({one_line(target)})"
             )
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{name}: permission to write in {one_line(target.parent)} is missing")
 
@@ -164,7 +164,7 @@ def write(
     check_output(path, bits=bits)
     name, kind, target = display_name(path), _format(path), target_of(path)
     if not 1 <= quality <= 100:
-        raise ParameterError(f"{name}: expected a quality from 1 to 100, came {quality}")
+        raise ParameterError(f"{name}: expected a quality from 1 to 100, got {quality}")
     if metadata is not None:
         check_text(metadata)
     raster = _raster(name, _on_white(pixels) if kind == "JPEG" else pixels, bits)
@@ -177,15 +177,15 @@ def write(
         with replacing(target) as file:
             _encode(file, raster, kind, metadata, quality)
     except Exception as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
 
 
 def _format(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in WRITABLE:
         known = ", ".join(WRITABLE)
-        came = repr(one_line(suffix)) if suffix else "none"
-        raise ParameterError(f"{display_name(path)}: expected a suffix out of {known}, came {came}")
+        got = repr(one_line(suffix)) if suffix else "none"
+        raise ParameterError(f"{display_name(path)}: expected a suffix out of {known}, got {got}")
     return WRITABLE[suffix]
 
 
@@ -194,10 +194,10 @@ def target_of(path: str | os.PathLike[str]) -> Path:
     try:
         return Path(os.path.realpath(path))  # replacing a link would leave the file it points to untouched
     except (OSError, ValueError) as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
 
 
-def unwritable(path: str | os.PathLike[str], error: Exception, *, what: str = "picture") -> OutputError:
+def write_error(path: str | os.PathLike[str], error: Exception, *, what: str = "picture") -> OutputError:
     """The error that says why a picture or a film was not written."""
     if isinstance(error, OutputError):
         return error
@@ -225,8 +225,8 @@ def _raster(name: str, pixels: torch.Tensor, bits: int) -> _Raster:
         or 0 in pixels.shape
         or not pixels.is_floating_point()
     ):
-        came = f"{tuple(pixels.shape)} {pixels.dtype}"
-        raise ParameterError(f"{name}: expected a float picture of shape (1, 3, H, W), came {came}")
+        got = f"{tuple(pixels.shape)} {pixels.dtype}"
+        raise ParameterError(f"{name}: expected a float picture of shape (1, 3, H, W), got {got}")
     values = pixels.detach()[0].cpu()
     # The extremes say it without a copy of the picture.
     if not all(map(math.isfinite, map(float, values.aminmax()))):

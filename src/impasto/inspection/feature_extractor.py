@@ -61,7 +61,7 @@ class FeatureExtractor:
         self.notes: tuple[str, ...] = ()
         self.device = choose_device(self._recipe.device)
         self.dtype, self.precision = choose_precision(self._recipe.precision, self.device, exact=exact)
-        self._least = 1 if own else ENCODERS[self._recipe.encoder].smallest_side(layers)
+        self._min_side = 1 if own else ENCODERS[self._recipe.encoder].smallest_side(layers)
         self._own, self._progress, self._max_pixels = own, progress, max_pixels
         self._encoder: Encoder | None = None
 
@@ -81,9 +81,9 @@ class FeatureExtractor:
         self.notes += tuple(f"{picture.name}: {note}" for note in picture.notes)
         own = size_of(picture.pixels)
         height, width = fit(own, size)
-        if min(height, width) < self._least:
+        if min(height, width) < self._min_side:
             raise ParameterError(
-                f"size: the chosen layers need at least {self._least} pixels on each side, "
+                f"size: the chosen layers need at least {self._min_side} pixels on each side, "
                 f"got {picture.name} at {width}x{height}"
             )
         if height * width > self._max_pixels:

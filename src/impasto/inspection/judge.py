@@ -16,21 +16,21 @@ from torch import Tensor
 
 from impasto import color, images
 from impasto.assembly.colors import recolored
-from impasto.assembly.device import at_home, choose_device, choose_precision
+from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision
 from impasto.assembly.masks import read_masks
 from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
-from impasto.assembly.objective import build_evaluation, build_objective, least_side
-from impasto.assembly.schedule import style_size, turned, whole_tiles
+from impasto.assembly.objective import build_evaluation, build_objective, min_side
+from impasto.assembly.schedule import align_to_grid, orient_styles, style_size
 from impasto.engine.evaluation import Evaluate
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
-from impasto.images.samples import in_few_bytes
+from impasto.images.samples import to_uint8_if_exact
 from impasto.recipes.fields import Input
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
 
-_DISTORTED = 0.02
+_MAX_ASPECT_ERROR = 0.02
 """How much a result's proportions may differ from the content's, beside a pixel of rounding."""
 
 
@@ -117,8 +117,8 @@ class Judge:
             self.recipe = resolve(**settings)
         else:
             asked = {name for name, value in settings.items() if value is not None}
-            self.recipe, notes = at_home(change(recipe, settings), asked=asked)
-        self._least = _smallest_side(self.recipe, own)
+            self.recipe, notes = adapt_to_machine(change(recipe, settings), asked=asked)
+        self._min_side = _needed_side(self.recipe, own)
         if self.recipe.strength is not None and self.recipe.measured_for is None:
             raise ParameterError(
                 "strength: expected a content and a style weight to judge by, since a strength is measured "
@@ -133,11 +133,11 @@ class Judge:
         inputs = [Input(path=picture.name, sha256=picture.sha256) for picture in pictures]
         self.recipe = self.recipe.model_copy(update={"content": inputs[0], "styles": tuple(inputs[1:])})
         self.notes = (*notes, *(f"{picture.name}: {note}" for picture in pictures for note in picture.notes))
-        photo, *paintings = (in_few_bytes(picture.pixels).to(self.device) for picture in pictures)
+        photo, *paintings = (to_uint8_if_exact(picture.pixels).to(self.device) for picture in pictures)
         aim = None
         if self.recipe.palette is not None:
             aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
-        paintings = turned(self.recipe, paintings)
+        paintings = orient_styles(self.recipe, paintings)
         self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
         read = partial(images.read, max_pixels=max_pixels)
         self._masks = read_masks(
@@ -145,13 +145,13 @@ class Judge:
             size_of(photo),
             read,
             self.device,
-            cutout=pictures[0].alpha,
-            style_cutouts=turned(self.recipe, [picture.alpha for picture in pictures[1:]]),
+            alpha=pictures[0].alpha,
+            style_alphas=orient_styles(self.recipe, [picture.alpha for picture in pictures[1:]]),
         )
         self._max_pixels = max_pixels
         self._encoder = own or build_encoder(self.recipe, progress=progress)
         self._encoder = self._encoder.to(device=self.device, dtype=dtype)
-        self._ready: tuple[object, Evaluate] | None = None
+        self._cached: tuple[object, Evaluate] | None = None
 
     def __call__(self, result: Source, *, size: int = 0) -> Judgement:
         """The losses of a picture.
@@ -170,10 +170,11 @@ class Judge:
             raise ParameterError(
                 f"sizes: expected at most the long side of {picture.name}, {max(own)} pixels, got {size}"
             )
-        at = whole_tiles(self.recipe, fit(own, size))
+        at = align_to_grid(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
-            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), with_gradient=False
+            resize(self._as_minimized(picture.pixels.to(self.device)), at, self.recipe.resample),
+            with_gradient=False,
         )
         weights = {term.name: term.weight for term in self.objective}
         return Judgement(
@@ -187,32 +188,32 @@ class Judge:
             tuple(f"{picture.name}: {note}" for note in picture.notes),
         )
 
-    def _seen(self, result: Tensor) -> Tensor:
+    def _as_minimized(self, result: Tensor) -> Tensor:
         """A result as the losses saw it: without the colours that came back at the end."""
         return color.grey(result) if self.recipe.color == "keep" else result
 
     def _check(self, name: str, own: Size, at: Size) -> None:
         expected = size_of(self._content)
         off = abs(math.log(own[0] * expected[1] / (own[1] * expected[0])))
-        if off > _DISTORTED + 1.0 / min(own):
+        if off > _MAX_ASPECT_ERROR + 1.0 / min(own):
             raise ParameterError(
                 f"{name}: expected the proportions of the content, {expected[1]}x{expected[0]}, "
                 f"got {own[1]}x{own[0]}"
             )
-        if min(at) < self._least:
+        if min(at) < self._min_side:
             raise ParameterError(
-                f"{name}: the chosen layers need at least {self._least} pixels on each side, got {at[1]}x{at[0]}"
+                f"{name}: the chosen layers need at least {self._min_side} pixels on each side, got {at[1]}x{at[0]}"
             )
 
     def _evaluate(self, at: Size, share: float) -> Evaluate:
         """The objective at a size; kept, since pictures of one size tend to come one after the other."""
         sizes = [
-            style_size(self.recipe, number, size_of(style), at, share=share, least=self._least)
+            style_size(self.recipe, number, size_of(style), at, share=share, min_side=self._min_side)
             for number, style in enumerate(self._styles)
         ]
         key = (at, sizes)
-        if self._ready is None or self._ready[0] != key:
-            self._ready = None
+        if self._cached is None or self._cached[0] != key:
+            self._cached = None
             prepare = build_evaluation(
                 self._encoder,
                 self.objective,
@@ -228,15 +229,15 @@ class Judge:
                 partial(resize, style, size, resample)
                 for style, size in zip(self._styles, sizes, strict=True)
             ]
-            self._ready = key, prepare(partial(resize, self._content, at, resample), styles)
-        return self._ready[1]
+            self._cached = key, prepare(partial(resize, self._content, at, resample), styles)
+        return self._cached[1]
 
 
-def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
+def _needed_side(recipe: Recipe, own: Encoder | None) -> int:
     """Pixels the objective's layers need; refuses layers that are not there."""
     if own is None and recipe.encoder == "custom":
         raise ParameterError(
             "encoder: the recipe was made with a network that is not in it; pass it as encoder="
         )
     check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
-    return 1 if own else least_side(ENCODERS[recipe.encoder], build_objective(recipe))
+    return 1 if own else min_side(ENCODERS[recipe.encoder], build_objective(recipe))

@@ -47,12 +47,12 @@ _LOSS = 1000.0  # of features of zero: the solver's tolerances are for losses of
 # Weights of the total variation, for layers that see each pixel. One with a value for 16 x 16 of them leaves most to
 # chance, and that would stay noise: content's weight grows with the pixels a value. Style has a layer that sees each,
 # but the deeper the others, the less it has to say; there the weight grows with the stride of the deepest.
-_GRAIN: dict[What, float] = {"content": 0.02, "style": 0.01}
+_TV_WEIGHT: dict[What, float] = {"content": 0.02, "style": 0.01}
 # Of the noise, in grey levels. Content needs hardly any; a style grows from what differs in it.
-_DEVIATION: dict[What, float] = {"content": 10.0, "style": 20.0}
+_NOISE_STD: dict[What, float] = {"content": 10.0, "style": 20.0}
 _CENTRE = (0.485, 0.456, 0.406)  # the mean colour of photographs
 _TILE = 2048
-_TEXT = 13
+_FONT_SIZE = 13
 
 
 @dataclass(frozen=True)
@@ -127,16 +127,18 @@ def reconstruct(
     }
     start = _start(what, size_of(original), seed).to(extractor.device)
 
-    def made() -> Iterator[Reconstruction]:
-        for number, job in enumerate(_jobs(what, extractor.layers)):
+    def generate() -> Iterator[Reconstruction]:
+        for number, layers_matched in enumerate(_layer_groups(what, extractor.layers)):
             started = time.perf_counter()
-            grain = _grain(what, max(strides[layer] for layer in job))
-            for step in _steps(extractor, original, start, _objective(what, job, grain), steps):
+            tv_weight = _tv_weight(what, max(strides[layer] for layer in layers_matched))
+            for step in _steps(
+                extractor, original, start, _objective(what, layers_matched, tv_weight), steps
+            ):
                 if on_step is not None:
                     on_step(number, step)
-            yield _finished(job, step, time.perf_counter() - started)
+            yield _finished(layers_matched, step, time.perf_counter() - started)
 
-    return made()
+    return generate()
 
 
 def sheet(
@@ -160,14 +162,14 @@ def sheet(
     shown = resize(images.read(original, max_pixels=max_pixels).pixels, size)
     labels = [f"{each.name} ({100 * each.loss:.2g} % off)" for each in made]
     cells = [
-        labelled(_pil(picture), label, text=_TEXT)
+        labelled(_pil(picture), label, text=_FONT_SIZE)
         for picture, label in zip((shown, *(each.image for each in made)), ("original", *labels), strict=True)
     ]
     rows = [cells[at : at + across] for at in range(0, len(cells), across)]
     return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
 
 
-def _jobs(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _layer_groups(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The layers that each picture is matched at: one for content, the first so many for style."""
     if what == "content":
         return [(layer,) for layer in layers]
@@ -177,13 +179,13 @@ def _jobs(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
 def _start(what: What, size: tuple[int, int], seed: int) -> Tensor:
     """The noise that every picture starts from: (1, 3, H, W) in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
-    start = noise(size, centre=_CENTRE, deviation=_DEVIATION[what] / 255.0, generator=generator)
+    start = noise(size, centre=_CENTRE, deviation=_NOISE_STD[what] / 255.0, generator=generator)
     return start.clamp_(0.0, 1.0)
 
 
-def _grain(what: What, stride: float) -> float:
+def _tv_weight(what: What, stride: float) -> float:
     """The weight of the total variation, for layers of which the coarsest has this stride in pixels."""
-    return _GRAIN[what] * (stride**2 if what == "content" else stride)
+    return _TV_WEIGHT[what] * (stride**2 if what == "content" else stride)
 
 
 def _steps(
@@ -219,9 +221,9 @@ def _finished(layers: tuple[str, ...], last: Step, seconds: float) -> Reconstruc
     return Reconstruction(layers, (rounded / 255.0).cpu(), by_layer, last.done, seconds)
 
 
-def _objective(what: What, layers: tuple[str, ...], grain: float) -> Objective:
+def _objective(what: What, layers: tuple[str, ...], tv_weight: float) -> Objective:
     weight = _LOSS / len(layers)
-    smooth = SmoothnessTerm(smoothness.absolute_mean, grain)
+    smooth = SmoothnessTerm(smoothness.absolute_mean, tv_weight)
     if what == "content":
         return (*(ContentTerm(layer, content.share, weight) for layer in layers), smooth)
     gram = Gram(divide="pixels", reduce="share")

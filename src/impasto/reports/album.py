@@ -22,7 +22,7 @@ BUDGET = 10_500_000
 """Bytes that all pictures of a page may have; base64 makes a third more of them."""
 
 # Kind of picture -> its longest side in pixels, and its share of the budget in relation to the others.
-_SIDES = {"result": 1280, "content": 1280, "style": 400, "palette": 400, "step": 640}
+_MAX_SIDES = {"result": 1280, "content": 1280, "style": 400, "palette": 400, "step": 640}
 _SHARES = {"result": 1.0, "content": 1.0, "style": 0.2, "palette": 0.2, "step": 0.15}
 _STEPS = 240  # on a page, at most
 _STEPS_OF_A_RUN = 16
@@ -32,7 +32,7 @@ _STEPS_OF_A_RUN = 16
 class Album:
     """The pictures of a page, each within its share of the budget; an input that runs share is embedded once."""
 
-    unit: float  # bytes of a picture whose share is 1
+    bytes_per_share: float  # bytes of a picture whose share is 1
     side: int  # of the largest result: a content need not be larger
     inputs: dict[tuple[str, str], ET.Element] = field(default_factory=dict)
 
@@ -44,15 +44,15 @@ class Album:
         shares += [_SHARES["result"] for each in run_views if each.result]
         shares += [_SHARES["step"] for each in run_views for _ in chosen_steps(each, len(run_views))]
         largest = max((max(each.summary.size) for each in run_views if each.summary), default=0)
-        return cls(BUDGET / max(1.0, sum(shares)), largest or _SIDES["content"])
+        return cls(BUDGET / max(1.0, sum(shares)), largest or _MAX_SIDES["content"])
 
-    def show(self, source: Path | None, kind: str, **attributes: Any) -> ET.Element:
+    def embed(self, source: Path | None, kind: str, **attributes: Any) -> ET.Element:
         """An ``img``, or, where the picture cannot be read, a ``div`` that says why."""
         found = picture_or_note(source)
         if isinstance(found, str):
             return element("div", found, class_="empty")
-        side = min(_SIDES[kind], self.side) if kind == "content" else _SIDES[kind]
-        return _image(found, side=side, limit=self.unit * _SHARES[kind], **attributes)
+        side = min(_MAX_SIDES[kind], self.side) if kind == "content" else _MAX_SIDES[kind]
+        return _image(found, side=side, limit=self.bytes_per_share * _SHARES[kind], **attributes)
 
     def content_of(self, run_view: RunView) -> str | None:
         """The id of the ``img`` of a run's content; None where there is none, or it could not be read."""
@@ -61,14 +61,14 @@ class Album:
                 return self.inputs[key][0].get("id")
         return None
 
-    def take_in(self, run_view: RunView) -> None:
+    def add_inputs(self, run_view: RunView) -> None:
         """Embed the pictures that went into a run, except those already embedded."""
         for (kind, key), source in _inputs(run_view).items():
             if (kind, key) in self.inputs:
                 continue
             name = Path(source.path).name
             title = f"{kind}: {name}" if kind == "content" else None
-            shown = self.show(
+            shown = self.embed(
                 Path(source.path),
                 kind,
                 alt=f"{kind}: {name}",

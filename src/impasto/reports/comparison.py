@@ -15,7 +15,7 @@ from impasto.figures.charts import Chart
 from impasto.figures.contact_sheet import contact_sheet, plain
 from impasto.files import replacing
 from impasto.reports import html as report
-from impasto.reports.run_view import RunView, picture_or_note, read_all, setting, varying
+from impasto.reports.run_view import RunView, differing_settings, picture_or_note, read_all, setting
 
 SUFFIXES = (".png", ".html")
 
@@ -109,7 +109,7 @@ def _settings(both: Sequence[RunView], text: int) -> PIL.Image.Image:
     """A table of what differs, and of what came out."""
     rows = [
         (name, *(setting(each.recipe, name) if each.recipe else "" for each in both))
-        for name in varying(both)
+        for name in differing_settings(both)
     ]
     rows.append(("status", *(each.status for each in both)))
     rows.append(("iterations", *(str(each.done) for each in both)))

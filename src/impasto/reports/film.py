@@ -27,10 +27,10 @@ from impasto.recipes.fields import Input
 from impasto.runs.layout import RESULT
 from impasto.runs.readers import read_recipe, read_summary
 
-_LONGEST = 600.0  # seconds
-_FASTEST = 120.0  # frames a second
+_MAX_SECONDS = 600.0  # seconds
+_MAX_RATE = 120.0  # frames a second
 _NO_LIMIT = 1_000_000_000  # pixels; the run has judged its pictures already
-_FINE = 65_535  # steps of light between black and white
+_LINEAR_STEPS = 65_535  # steps of light between black and white
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,19 @@ def animate(
     times = positions(len(paths), count, hold=round(hold * shape.rate), before=before)
     film = frames([lambda path=each: _read(path, exact) for each in paths], times)  # type: ignore[misc]
 
-    def watched() -> Iterator[Frame]:
+    def with_progress() -> Iterator[Frame]:
         for done, frame in enumerate(film, start=1):
             yield frame
             if progress is not None:
                 progress(done, count)
 
-    colours = []
+    palette_frames = []
     if output.suffix.lower() == ".gif":
         # The result is what is looked at longest.
-        colours = [_read(each, fit(exact, 256)) for each in (*_spread(paths, 12), *[paths[-1]] * 3)]
-    encoder = write_film(output, watched(), count, shape, colours=colours)
+        palette_frames = [
+            _read(each, fit(exact, 256)) for each in (*_evenly_spaced(paths, 12), *[paths[-1]] * 3)
+        ]
+    encoder = write_film(output, with_progress(), count, shape, palette_frames=palette_frames)
     return Film(
         path=output,
         size=shape.size,
@@ -121,12 +123,12 @@ def animate(
 
 
 def _check(*, rate: float, seconds: float, hold: float, size: int) -> None:
-    if not 1.0 <= rate <= _FASTEST:
-        raise ParameterError(f"fps: expected 1 to {_FASTEST:g}, got {rate:g}")
-    if not 0.0 < seconds <= _LONGEST:
-        raise ParameterError(f"seconds: expected more than 0, up to {_LONGEST:g}, got {seconds:g}")
-    if not 0.0 <= hold <= _LONGEST:
-        raise ParameterError(f"hold: expected 0 to {_LONGEST:g}, got {hold:g}")
+    if not 1.0 <= rate <= _MAX_RATE:
+        raise ParameterError(f"fps: expected 1 to {_MAX_RATE:g}, got {rate:g}")
+    if not 0.0 < seconds <= _MAX_SECONDS:
+        raise ParameterError(f"seconds: expected more than 0, up to {_MAX_SECONDS:g}, got {seconds:g}")
+    if not 0.0 <= hold <= _MAX_SECONDS:
+        raise ParameterError(f"hold: expected 0 to {_MAX_SECONDS:g}, got {hold:g}")
     if size and size < 16:
         raise ParameterError(f"size: expected 16 or more, or 0 for the result's, got {size}")
 
@@ -153,11 +155,11 @@ def pictures(run: Path, *, before: bool = False) -> list[Path]:
     if before:
         if recipe.content is None:
             raise ParameterError(f"{run}: its recipe names no content picture")
-        found.insert(0, _unchanged(run, recipe.content))
+        found.insert(0, _checked_path(run, recipe.content))
     return found
 
 
-def _unchanged(run: Path, content: Input) -> Path:
+def _checked_path(run: Path, content: Input) -> Path:
     """The picture that was painted, if it is still the same; one that is gone is for its reader to tell."""
     path = Path(content.path)
     if content.sha256 and path.is_file() and content.sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
@@ -213,18 +215,21 @@ def frames(pictures: Sequence[Callable[[], Frame]], positions: Sequence[float]) 
         wanted = {first, min(first + 1, len(pictures) - 1)}
         near = {number: near[number] if number in near else pictures[number]() for number in sorted(wanted)}
         share = position - first
-        yield near[first] if share == 0.0 else faded(near[first], near[first + 1], share)
+        yield near[first] if share == 0.0 else crossfade(near[first], near[first + 1], share)
 
 
-def faded(one: Frame, other: Frame, share: float) -> Frame:
+def crossfade(one: Frame, other: Frame, share: float) -> Frame:
     """``one`` with ``share`` of ``other``, mixed as light: (H, W, 3) uint8 sRGB."""
-    mixed = _LIGHT[one] * np.float32(1.0 - share) + _LIGHT[other] * np.float32(share)
-    return _CODE[(mixed * np.float32(_FINE) + np.float32(0.5)).astype(np.uint16)]
+    mixed = _TO_LINEAR[one] * np.float32(1.0 - share) + _TO_LINEAR[other] * np.float32(share)
+    return _TO_SRGB[(mixed * np.float32(_LINEAR_STEPS) + np.float32(0.5)).astype(np.uint16)]
 
 
-# sRGB code -> light in [0, 1]; and back from steps of 1 / 65535, of which the darkest two codes are 20 apart.
-_LIGHT: npt.NDArray[np.float32] = srgb_to_linear(torch.arange(256) / 255.0).numpy()
-_CODE: Frame = (linear_to_srgb(torch.arange(_FINE + 1) / _FINE) * 255.0).round().to(torch.uint8).numpy()
+# Lookup tables: sRGB code -> linear light in [0, 1], and back from steps of 1 / 65535. The darkest two codes are 20
+# such steps apart.
+_TO_LINEAR: npt.NDArray[np.float32] = srgb_to_linear(torch.arange(256) / 255.0).numpy()
+_TO_SRGB: Frame = (
+    (linear_to_srgb(torch.arange(_LINEAR_STEPS + 1) / _LINEAR_STEPS) * 255.0).round().to(torch.uint8).numpy()
+)
 
 
 def _read(path: Path, size: Size) -> Frame:
@@ -233,7 +238,7 @@ def _read(path: Path, size: Size) -> Frame:
     return np.ascontiguousarray(rounded.numpy())
 
 
-def _spread(paths: Sequence[Path], most: int) -> list[Path]:
+def _evenly_spaced(paths: Sequence[Path], most: int) -> list[Path]:
     """Some of them, from the first to the last."""
     if len(paths) <= most:
         return list(paths)

@@ -22,10 +22,10 @@ from impasto.files import replacing
 from impasto.recipes.recipe import Recipe
 from impasto.reports.album import Album, chosen_steps
 from impasto.reports.markup import element
-from impasto.reports.run_view import RunView, read_all, setting, varying
+from impasto.reports.run_view import RunView, differing_settings, read_all, setting
 
-_FACTS = 6  # settings that differ, under a picture; the others are told with the rest about it
-_LONG = 30  # letters, of what a table may cut off
+_MAX_FACTS = 6  # settings that differ, under a picture; the others are told with the rest about it
+_MAX_LETTERS = 30  # letters, of what a table may cut off
 
 Progress = Callable[[int, int], object]
 
@@ -65,8 +65,8 @@ def _page(run_views: Sequence[RunView], title: str, progress: Progress) -> str:
     policy = {
         "default-src": "'none'",
         "img-src": "data:",
-        "style-src": _hashed(style),
-        "script-src": _hashed(script),
+        "style-src": _csp_hash(style),
+        "script-src": _csp_hash(script),
         "base-uri": "'none'",
         "form-action": "'none'",
     }
@@ -81,29 +81,29 @@ def _page(run_views: Sequence[RunView], title: str, progress: Progress) -> str:
     )
 
 
-def _hashed(text: str) -> str:
+def _csp_hash(text: str) -> str:
     """What lets a browser run this script, or apply this style, and no other."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _body(run_views: Sequence[RunView], title: str, progress: Progress) -> list[ET.Element]:
     album = Album.of(run_views)
-    names = varying(run_views)
+    names = differing_settings(run_views)
     cards = []
     for number, run_view in enumerate(run_views, start=1):
-        album.take_in(run_view)
+        album.add_inputs(run_view)
         cards.append(_card(number, run_view, names, album, len(run_views)))
         progress(number, len(run_views))
     counts = {each.status: 0 for each in run_views}
     for each in run_views:
         counts[each.status] += 1
-    said = ", ".join(f"{count} {status}" for status, count in counts.items())
+    statuses = ", ".join(f"{count} {status}" for status, count in counts.items())
     main = element(
         "main",
         element("h2", "Runs", id="runs"),
         _tools(),
         _table(run_views, names),
-        element("div", _two() if len(run_views) > 1 else None, _losses(run_views), class_="pair"),
+        element("div", _comparison() if len(run_views) > 1 else None, _losses(run_views), class_="pair"),
         element("h2", "Pictures"),
         element("div", *cards, class_="grid"),
     )
@@ -115,7 +115,7 @@ def _body(run_views: Sequence[RunView], title: str, progress: Progress) -> list[
         element(
             "header",
             element("h1", title),
-            element("p", f"{len(run_views)} run{'s' * (len(run_views) > 1)}: {said}", class_="faint"),
+            element("p", f"{len(run_views)} run{'s' * (len(run_views) > 1)}: {statuses}", class_="faint"),
         ),
         main,
     ]
@@ -133,7 +133,7 @@ def _tools() -> ET.Element:
     )
 
 
-def _two() -> ET.Element:
+def _comparison() -> ET.Element:
     """Filled by the script: any two pictures of the page, one over the other."""
     return element(
         "section",
@@ -207,7 +207,7 @@ def _setting(recipe: Recipe | None, name: str) -> ET.Element:
     value = getattr(recipe, name)
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     text = setting(recipe, name)
-    return element("td", text, data_value=number, title=text if len(text) > _LONG else None)
+    return element("td", text, data_value=number, title=text if len(text) > _MAX_LETTERS else None)
 
 
 def _number(value: float | None, text: str | None = None) -> ET.Element:
@@ -217,7 +217,7 @@ def _number(value: float | None, text: str | None = None) -> ET.Element:
 
 def _card(number: int, run_view: RunView, names: Sequence[str], album: Album, runs: int) -> ET.Element:
     alt = f"{run_view.name}: {run_view.pictures or 'a painting'}"
-    image = album.show(run_view.result, "result", alt=alt, data_title=run_view.name)
+    image = album.embed(run_view.result, "result", alt=alt, data_title=run_view.name)
     figure = element(
         "figure",
         image,
@@ -225,7 +225,7 @@ def _card(number: int, run_view: RunView, names: Sequence[str], album: Album, ru
         data_name=run_view.name,
     )
     settings = [(name, setting(run_view.recipe, name)) for name in names] if run_view.recipe else []
-    facts, more = settings[:_FACTS], settings[_FACTS:]
+    facts, more = settings[:_MAX_FACTS], settings[_MAX_FACTS:]
     if run_view.summary and run_view.summary.loss is not None:
         facts.append(("loss", f"{run_view.summary.loss:.5g}"))
     return element(
@@ -267,7 +267,7 @@ def _details(run_view: RunView, more: Sequence[tuple[str, str]], album: Album, r
         figures = [
             element(
                 "figure",
-                album.show(path, "step", alt=f"after {done} iterations"),
+                album.embed(path, "step", alt=f"after {done} iterations"),
                 element("figcaption", str(done)),
             )
             for done, path in steps.items()

@@ -149,7 +149,7 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def varying(run_views: Sequence[RunView]) -> list[str]:
+def differing_settings(run_views: Sequence[RunView]) -> list[str]:
     """The settings in which runs differ, in the recipe's order."""
     recipes = [each.recipe for each in run_views if each.recipe is not None]
     changed = {name for each in recipes[1:] for name in differences(recipes[0], each)}

@@ -16,7 +16,7 @@ from impasto.kernels.fastest import Fastest
 from impasto.losses.matting import PIXEL_SECONDS
 from impasto.losses.objective import StyleTerm
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.peak_memory import keeps_content_features, whole_costs
+from impasto.transfer.peak_memory import caches_content_features, feature_map_costs
 
 _FORWARD = 0.33  # of an evaluation
 _PRODUCTS = 18.0  # of a loss of whole maps, with what is beside them, as arithmetic at the network's rate
@@ -40,10 +40,10 @@ def duration(
     seconds = 2.5 + 0.3e-6 * height * width  # loading; reading and writing the pictures
     for number, level in enumerate(levels):
         forward = 1.0 + (number == len(levels) - 1)  # the content; the result, to judge it
-        if not keeps_content_features(recipe, network, level, dtype.itemsize):
+        if not caches_content_features(recipe, network, level, dtype.itemsize):
             forward += level.iterations
         beside = forward * evaluation(level.size) + sum(map(evaluation, level.styles))
-        one = evaluation(level.size) + _beside_the_network(recipe, network, level, rate)
+        one = evaluation(level.size) + _seconds_beside_network(recipe, network, level, rate)
         seconds += level.iterations * one + _FORWARD * beside
     products = sum(
         term.loss.cost(network.channels(term.layer)).products
@@ -53,11 +53,11 @@ def duration(
     return seconds + sum(level.iterations for level in levels) * 2 * products / _probe(device, torch.float32)
 
 
-def _beside_the_network(recipe: Recipe, network: NetworkCost, level: Level, rate: float) -> float:
+def _seconds_beside_network(recipe: Recipe, network: NetworkCost, level: Level, rate: float) -> float:
     """Seconds of one evaluation that photorealism and losses of whole maps take."""
     height, width = level.size
     seconds = PIXEL_SECONDS * height * width * bool(recipe.photo_weight)
-    for _, _, cost in whole_costs(recipe, network, level):
+    for _, _, cost in feature_map_costs(recipe, network, level):
         seconds += _PRODUCTS * cost.products / rate + _ORDERING * cost.ordered
     return seconds
 

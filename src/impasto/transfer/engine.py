@@ -49,7 +49,7 @@ class Materials:
 
 
 @dataclass(frozen=True)
-class Painted:
+class FinalPicture:
     """The picture that an engine ends with.
 
     Attributes:
@@ -105,7 +105,7 @@ class Engine(Protocol):
         """
         ...
 
-    def balanced(self, recipe: Recipe) -> Recipe:
+    def balance(self, recipe: Recipe) -> Recipe:
         """The recipe with all that its strength comes to, once loaded.
 
         Raises:
@@ -125,6 +125,6 @@ class Engine(Protocol):
         """
         ...
 
-    def painted(self, recipe: Recipe, last: Step) -> Painted:
+    def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
         """The picture after ``last``, at its final size, judged."""
         ...

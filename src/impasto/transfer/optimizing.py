@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto.assembly.networks import ENCODERS, Encoder, Network, check_layers, own_network
-from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.networks import ENCODERS, Encoder, Network, check_layers, custom_network
+from impasto.assembly.objective import build_evaluation, build_objective, min_side
 from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin
 from impasto.engine import optimize
 from impasto.engine.cache import LRUCache
@@ -25,11 +25,11 @@ from impasto.geometry import Size, resize, size_of
 from impasto.losses.objective import Objective, draws
 from impasto.recipes.fields import CHANGEABLE
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.engine import Materials, Painted
-from impasto.transfer.planner import Plan, draw_up
-from impasto.transfer.strength import balanced
+from impasto.transfer.engine import FinalPicture, Materials
+from impasto.transfer.planner import Plan, make_plan
+from impasto.transfer.strength import balance
 
-KEPT_BYTES = 60_000_000
+TARGET_CACHE_BYTES = 60_000_000
 """Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
 
 
@@ -52,7 +52,7 @@ class Optimizing:
         self._network = _network(recipe, materials.encoder)
         self.encoder: Encoder | None = None
         self._courses: dict[str, Course] = {}
-        self._kept = LRUCache(KEPT_BYTES)
+        self._targets = LRUCache(TARGET_CACHE_BYTES)
         # Sizes are judged before the network is loaded: that may take a download.
         self.levels: Sequence[Level] = build_levels(
             recipe,
@@ -60,7 +60,7 @@ class Optimizing:
             self._style_sizes,
             # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
             final_only=self._pictures.start is not None and not recipe.faithful,
-            least=self._least_side(recipe),
+            min_side=self._min_side(recipe),
         )
         self.margin = margin(recipe, self.levels)
 
@@ -84,7 +84,7 @@ class Optimizing:
         fits: dict[str, Any] = {}
         # What has no weight in the beginning may get one, and take memory from there on.
         for settings in (recipe, *(recipe.after(each.at) for each in recipe.changes)):
-            plan = draw_up(
+            plan = make_plan(
                 settings.model_copy(update=fits),
                 self._network.cost(recipe),
                 content=size_of(self._pictures.content),
@@ -105,7 +105,7 @@ class Optimizing:
 
     def check_changes(self, recipe: Recipe) -> None:
         for each in recipe.changes:
-            left, least = each.at, self._least_side(recipe.after(each.at))
+            left, least = each.at, self._min_side(recipe.after(each.at))
             for level in self.levels:
                 if left < level.iterations:
                     break
@@ -128,20 +128,20 @@ class Optimizing:
                 recipe, device=given.device, dtype=given.dtype, progress=given.progress
             )
 
-    def balanced(self, recipe: Recipe) -> Recipe:
+    def balance(self, recipe: Recipe) -> Recipe:
         if recipe.strength is None:
             return recipe
         own = self._materials.encoder is not None
         if own:  # a digest cannot tell one network of the user's own from another
             recipe = recipe.model_copy(update={"measured_for": None})
-        return balanced(
+        return balance(
             recipe,
             content=self._pictures.content,
             styles=self._pictures.styles,
             size=self.levels[-1].size,
-            least=self._least_side(recipe),
-            prepare=partial(self._prepared, recipe, white_level=255.0, keep=bool(recipe.changes)),
-            kept=None if own else self._materials.resources.targets,
+            min_side=self._min_side(recipe),
+            prepare=partial(self._evaluator_factory, recipe, white_level=255.0, keep=bool(recipe.changes)),
+            cache=None if own else self._materials.resources.targets,
         )
 
     def course(self, recipe: Recipe, done: int) -> Course:
@@ -151,7 +151,7 @@ class Optimizing:
         if key not in self._courses:
             objective = build_objective(settings)
             self._courses[key] = Course(
-                self._prepared(
+                self._evaluator_factory(
                     settings,
                     objective,
                     white_level=float(settings.white_level),
@@ -182,21 +182,21 @@ class Optimizing:
             min_relative_decrease=recipe.min_relative_decrease,
             resume=resume,
             steering=steering,
-            start_at=partial(self._start_at, recipe) if self._starts_well(recipe) else None,
+            start_at=partial(self._start_at, recipe) if self._starts_from_picture(recipe) else None,
         )
 
-    def painted(self, recipe: Recipe, last: Step) -> Painted:
+    def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
         """The picture, or the start where that is judged better."""
         image = resize(last.take() if last.done == last.planned else last.painted, self.levels[-1].size)
         judge = self._judge(recipe, last)
         judged = judge(image)
-        if self._starts_well(recipe):
+        if self._starts_from_picture(recipe):
             start = self._start_at(recipe, self.levels[-1].size)
             before = judge(start)
             if before.loss < judged.loss:
                 note = "nothing that was painted is judged better than the start, which is kept"
-                return Painted(start, before, (note,))
-        return Painted(image, judged, ())
+                return FinalPicture(start, before, (note,))
+        return FinalPicture(image, judged, ())
 
     def evaluate(self, recipe: Recipe, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
@@ -205,7 +205,7 @@ class Optimizing:
         """
         settings, level = recipe.after(done), len(self.levels) - 1
         plain = Pyramid(self.levels, resample=recipe.resample)
-        prepare = self._prepared(
+        prepare = self._evaluator_factory(
             settings, build_objective(settings), white_level=1.0, keep=bool(recipe.changes)
         )
         return prepare(
@@ -224,10 +224,10 @@ class Optimizing:
     def _style_sizes(self) -> list[Size]:
         return [size_of(style) for style in self._pictures.styles]
 
-    def _least_side(self, recipe: Recipe) -> int:
-        return least_side(self._network, build_objective(recipe))
+    def _min_side(self, recipe: Recipe) -> int:
+        return min_side(self._network, build_objective(recipe))
 
-    def _starts_well(self, recipe: Recipe) -> bool:
+    def _starts_from_picture(self, recipe: Recipe) -> bool:
         """Whether it begins with a picture, which may be better than what is painted, and not with noise."""
         return not recipe.faithful and (self._pictures.start is not None or recipe.init != "noise")
 
@@ -235,7 +235,7 @@ class Optimizing:
         pictures = self._pictures
         return build_start(recipe, size, pictures.content, pictures.styles, pictures.start)
 
-    def _prepared(
+    def _evaluator_factory(
         self, recipe: Recipe, objective: Objective, *, white_level: float, keep: bool, margin: int = 0
     ) -> EvaluatorFactory:
         """How an objective is evaluated; ``keep`` what pictures are compared with, for the next objective."""
@@ -248,7 +248,7 @@ class Optimizing:
             recipe.style_shares,
             white_level=white_level,
             tile=recipe.tile and recipe.tile + 2 * margin,  # no sliver for the margin
-            kept=shared if shared is not None else self._kept if keep else None,
+            kept=shared if shared is not None else self._targets if keep else None,
             regions=partial(given.masks(recipe).regions, margin=margin),
             seamless=recipe.seamless,
             tf32=given.tf32,
@@ -256,4 +256,4 @@ class Optimizing:
 
 
 def _network(recipe: Recipe, encoder: Encoder | None) -> Network:
-    return ENCODERS[recipe.encoder] if encoder is None else own_network(encoder)
+    return ENCODERS[recipe.encoder] if encoder is None else custom_network(encoder)

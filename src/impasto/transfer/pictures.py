@@ -11,9 +11,9 @@ from torch import Tensor
 
 from impasto import images
 from impasto.assembly.colors import recolored
-from impasto.assembly.schedule import turned
+from impasto.assembly.schedule import orient_styles
 from impasto.images import Source
-from impasto.images.samples import in_few_bytes
+from impasto.images.samples import to_uint8_if_exact
 from impasto.recipes.fields import STARTS, Input
 from impasto.recipes.recipe import Recipe
 
@@ -42,9 +42,9 @@ class Pictures:
         recipe: with their names and hashes.
         photo: the content as it came, (1, 3, H, W).
         content, styles: as they are compared with, recoloured where the recipe says so.
-        colored: puts the colours that are wanted into what was painted.
+        restore_colors: puts the colours that are wanted into what was painted.
         start: the first image, where it is a picture of its own.
-        cutout, style_cutouts: where the content and each style are opaque; None: everywhere.
+        alpha, style_alphas: where the content and each style are opaque; None: everywhere.
         notes: what there is to say about them.
     """
 
@@ -52,10 +52,10 @@ class Pictures:
     photo: Tensor
     content: Tensor
     styles: list[Tensor]
-    colored: Callable[[Tensor], Tensor]
+    restore_colors: Callable[[Tensor], Tensor]
     start: Tensor | None
-    cutout: Tensor | None
-    style_cutouts: list[Tensor | None]
+    alpha: Tensor | None
+    style_alphas: list[Tensor | None]
     notes: tuple[str, ...]
 
 
@@ -76,10 +76,10 @@ def read_pictures(
         palette = recipe.palette.path
     colors = None if palette is None else read(palette)
     every = [content, *styles, *(each for each in (start, colors) if each is not None)]
-    photo, *paintings = (in_few_bytes(picture.pixels).to(device) for picture in (content, *styles))
-    paintings = turned(recipe, paintings)
+    photo, *paintings = (to_uint8_if_exact(picture.pixels).to(device) for picture in (content, *styles))
+    paintings = orient_styles(recipe, paintings)
     aim = None if colors is None else colors.pixels.to(device)
-    shown, compared, colored = recolored(recipe, photo, paintings, aim)
+    shown, compared, restore_colors = recolored(recipe, photo, paintings, aim)
     inputs = {
         "init": recipe.init if sources.init is None or start is None else start.name,
         "content": _input(sources.content, content),
@@ -91,10 +91,10 @@ def read_pictures(
         photo=photo,
         content=shown,
         styles=list(compared),
-        colored=colored,
+        restore_colors=restore_colors,
         start=None if start is None else start.pixels.to(device),
-        cutout=content.alpha,
-        style_cutouts=list(turned(recipe, [style.alpha for style in styles])),
+        alpha=content.alpha,
+        style_alphas=list(orient_styles(recipe, [style.alpha for style in styles])),
         notes=tuple(f"{picture.name}: {note}" for picture in every for note in picture.notes),
     )
 

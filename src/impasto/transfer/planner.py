@@ -17,7 +17,7 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.duration import duration
-from impasto.transfer.peak_memory import available, peak
+from impasto.transfer.peak_memory import available_memory, peak
 
 _SIDES = (2048, 1024, 512)  # of tiles, tried in this order
 
@@ -43,7 +43,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def draw_up(
+def make_plan(
     recipe: Recipe,
     network: NetworkCost,
     *,
@@ -66,8 +66,8 @@ def draw_up(
     Raises:
         ParameterError: it does not fit even so; says what would.
     """
-    limit = available(device) if memory is None else memory
-    recipe = with_history_for(recipe, device, limit)
+    limit = available_memory(device) if memory is None else memory
+    recipe = with_history_budget(recipe, device, limit)
 
     more = 2 * margin(recipe, levels)
 
@@ -101,7 +101,8 @@ def draw_up(
         coarsest = recipe.smallest / recipe.ratio**0.5
         raise ParameterError(_refusal(needed, limit, levels, coarsest, lambda at: bytes_of(best, at)))
     changes = [
-        f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, to fit {show(limit)}"
+        f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, "
+        f"to fit {format_bytes(limit)}"
         for name in ("tile", "history_memory")
         if getattr(best, name) != getattr(recipe, name)
     ]
@@ -109,7 +110,7 @@ def draw_up(
     return Plan(best, tuple(levels), needed, seconds, limit, tuple(changes))
 
 
-def with_history_for(recipe: Recipe, device: torch.device, limit: int) -> Recipe:
+def with_history_budget(recipe: Recipe, device: torch.device, limit: int) -> Recipe:
     """With a quarter of a GPU's free memory for the pairs of L-BFGS, where the recipe leaves it to the device.
 
     At half the precision, or in a file, they would be what a GPU waits for, whose memory is mostly free otherwise.
@@ -159,10 +160,11 @@ def _refusal(
         low, high = (middle, high) if bytes_of(smaller) <= limit else (low, middle)
     fits = f"a long side of {low // 16 * 16} would fit" if low >= 32 else "no size would fit"
     return (
-        f"size: {width}x{height} needs {show(needed)} of memory, there are {show(limit)} (--memory); {fits}"
+        f"size: {width}x{height} needs {format_bytes(needed)} of memory, "
+        f"there are {format_bytes(limit)} (--memory); {fits}"
     )
 
 
-def show(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Bytes as people write them."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -12,7 +12,7 @@ import torch
 from impasto import images
 from impasto.assembly.networks import Encoder, Progress, build_encoder
 from impasto.engine.cache import LRUCache
-from impasto.images.samples import in_few_bytes
+from impasto.images.samples import to_uint8_if_exact
 from impasto.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -134,4 +134,4 @@ def network(recipe: Recipe) -> tuple[Hashable, ...]:
 
 
 def _small(picture: images.Picture) -> images.Picture:
-    return replace(picture, pixels=in_few_bytes(picture.pixels))
+    return replace(picture, pixels=to_uint8_if_exact(picture.pixels))

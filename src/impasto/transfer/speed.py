@@ -10,7 +10,7 @@ import torch
 
 from impasto.assembly.device import choose_device, choose_precision
 from impasto.assembly.networks import ENCODERS, build_encoder
-from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.objective import build_evaluation, build_objective, min_side
 from impasto.assembly.schedule import build_levels
 from impasto.geometry import Size
 from impasto.recipes.fields import Quality
@@ -19,7 +19,7 @@ from impasto.recipes.presets import resolve
 MEASURED: tuple[int, ...] = (96, 192, 384)
 """Long sides that are measured, in pixels."""
 
-_START = 3.0
+_OVERHEAD = 3.0
 """Seconds from the command to the first evaluation, and for reading, writing and judging."""
 
 
@@ -56,9 +56,9 @@ def picture_seconds(side: int, quality: Quality, evaluations: Mapping[int, float
         recipe,
         _size(side),
         [_size(side)],
-        least=least_side(ENCODERS[recipe.encoder], build_objective(recipe)),
+        min_side=min_side(ENCODERS[recipe.encoder], build_objective(recipe)),
     )
-    return _START + math.fsum(level.iterations * _at(max(level.size), evaluations) for level in levels)
+    return _OVERHEAD + math.fsum(level.iterations * _at(max(level.size), evaluations) for level in levels)
 
 
 def table(sides: Sequence[int], evaluations: Mapping[int, float]) -> dict[Quality, list[float]]:

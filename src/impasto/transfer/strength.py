@@ -38,26 +38,26 @@ SIDE = 128
 """Long side of the pictures that are measured at, whatever the size of the result."""
 
 _STEPS = 20  # of the walk, and of the trial
-_COUNTED = 10  # of the walk's, the last: before, there is too little style
-_REST = 1.3  # times as much weight as the trial says: at rest a picture has more of its content back
-_LEAST = 0.01  # share of the content that is given up at 0, and kept at 1
+_MEASURED_STEPS = 10  # of the walk's, the last: before, there is too little style
+_AT_REST = 1.3  # times as much weight as the trial says: at rest a picture has more of its content back
+_MIN_SHARE = 0.01  # share of the content that is given up at 0, and kept at 1
 _LOSS = 20.0  # the style's, weighted, at the photograph
 _ROUNDING = 1e-6  # of the loss of a black picture: less is no difference of style
-_SAID = 0.05  # the least share that a trial's correction goes by
+_MIN_GIVEN_UP = 0.05  # the least share that a trial's correction goes by
 
 # A loss that is a sum over pixels grows with their number, where the others stay: to which power.
 _GROWTH = {"half-sum": 1, "gram-sums": 2}
 
 
-def balanced(
+def balance(
     recipe: Recipe,
     *,
     content: Tensor,
     styles: Sequence[Tensor],
     size: Size,
-    least: int,
+    min_side: int,
     prepare: Callable[[Objective], EvaluatorFactory],
-    kept: LRUCache | None = None,
+    cache: LRUCache | None = None,
 ) -> Recipe:
     """The recipe with the style weight that its strength comes to; as it is, if that has been measured already.
 
@@ -68,21 +68,21 @@ def balanced(
         recipe: has a strength, and the hashes of its pictures.
         content, styles: as they came, (1, 3, H, W).
         size: of the result. Only losses that are sums over pixels, and styles of fixed size, depend on it.
-        least: pixels the network needs on each side.
+        min_side: pixels the network needs on each side.
         prepare: how an objective is evaluated at pictures in [0, 255].
-        kept: what has been measured with the same network, for other strengths.
+        cache: what has been measured with the same network, for other strengths.
 
     Raises:
         ParameterError: the pictures give no gradient to measure, such as a style that the content has already.
     """
     assert recipe.strength is not None
-    level = _level(recipe, content, styles, size=size, least=least)
+    level = _level(recipe, content, styles, size=size, min_side=min_side)
     digest = _digest(recipe, level, size)
     if recipe.measured_for == digest:
         return recipe
 
     def measure() -> float:
-        return _middle(
+        return _weight_at_half(
             recipe,
             resize(content, level.size, recipe.resample),
             [resize(style, size, recipe.resample) for style, size in zip(styles, level.styles, strict=True)],
@@ -91,10 +91,10 @@ def balanced(
 
     # One measurement serves every strength.
     key = ("strength", _digest(recipe.model_copy(update={"strength": None}), level, size), recipe.tile)
-    middle = measure() if kept is None else kept.get(key, measure, lambda _: 8)
+    at_half = measure() if cache is None else cache.get(key, measure, lambda _: 8)
     pixels = (size[0] * size[1]) / (level.size[0] * level.size[1])
     growth = _GROWTH.get(recipe.content_loss, 0) - _style_growth(recipe)
-    weight = middle * odds(recipe.strength) * pixels**growth
+    weight = at_half * odds(recipe.strength) * pixels**growth
     if not 0.0 < weight < math.inf:
         raise ParameterError(
             "strength: expected a style that the content has not already, got nothing to balance; "
@@ -129,18 +129,18 @@ def odds(strength: float) -> float:
 
     A style weight w gives up the share w / (w + m) of the content, so the share s takes s / (1 − s) times m.
     """
-    share = _LEAST + (1.0 - 2.0 * _LEAST) * strength
+    share = _MIN_SHARE + (1.0 - 2.0 * _MIN_SHARE) * strength
     return share / (1.0 - share)
 
 
-def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: Size, least: int) -> Level:
+def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: Size, min_side: int) -> Level:
     """The size to measure at, and the styles' there."""
     own, own_styles = size_of(content), [size_of(style) for style in styles]
-    long = max(SIDE, max(fit(own, least, "short")))
+    long = max(SIDE, max(fit(own, min_side, "short")))
     # A style of fixed size is as large beside the picture as it will be beside the result.
     share = 1.0 if recipe.style_size is None else long / max(size)
     small = recipe.model_copy(update={"size": long, "fit": "long", "style_scale": recipe.style_scale * share})
-    (level,) = build_levels(small, own, own_styles, least=least, final_only=True)
+    (level,) = build_levels(small, own, own_styles, min_side=min_side, final_only=True)
     return level
 
 
@@ -182,7 +182,7 @@ def _digest(recipe: Recipe, level: Level, size: Size) -> str:
     return hashlib.blake2b(repr(everything).encode(), digest_size=8).hexdigest()
 
 
-def _middle(
+def _weight_at_half(
     recipe: Recipe,
     content: Tensor,
     styles: Sequence[Tensor],
@@ -208,14 +208,14 @@ def _middle(
     norms: list[float] = []
     ratios: list[float] = []
 
-    def watched(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
+    def recorded(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
         found = style_at(x, with_gradient=with_gradient)
         norms.append(float(found.gradient.norm()))
-        if len(norms) > _STEPS - _COUNTED and norms[-1]:
+        if len(norms) > _STEPS - _MEASURED_STEPS and norms[-1]:
             ratios.append(float(content_at(x).gradient.norm()) / norms[-1] * base)
         return found
 
-    alone = content_at(_painted(photograph, watched), with_gradient=False).loss
+    alone = content_at(_iterated(photograph, recorded), with_gradient=False).loss
     guess = statistics.median(ratios) if ratios else 0.0
     if not alone or not guess:
         return math.nan
@@ -226,12 +226,12 @@ def _middle(
         tv_weight=scale * recipe.tv_weight,
         photo_weight=scale * recipe.photo_weight,
     )
-    given_up = content_at(_painted(photograph, trial), with_gradient=False).loss / alone
-    given_up = min(max(given_up, _SAID), 1.0 - _SAID)
-    return _REST * guess * (1.0 - given_up) / given_up
+    given_up = content_at(_iterated(photograph, trial), with_gradient=False).loss / alone
+    given_up = min(max(given_up, _MIN_GIVEN_UP), 1.0 - _MIN_GIVEN_UP)
+    return _AT_REST * guess * (1.0 - given_up) / given_up
 
 
-def _painted(picture: Tensor, evaluate: Evaluate) -> Tensor:
+def _iterated(picture: Tensor, evaluate: Evaluate) -> Tensor:
     """A picture after a few steps, in [0, 255]; always by the same solver, whatever the recipe's."""
     x = picture.clone(memory_format=torch.contiguous_format)
     solver = LBFGS(history=_STEPS, initial_step_rms=4.0, bounds=(0.0, 255.0))

@@ -41,7 +41,7 @@ def plan(
     content, styles = pictures(settings, content, styles or [])
 
     from impasto.transfer.pictures import Sources
-    from impasto.transfer.planner import show
+    from impasto.transfer.planner import format_bytes
     from impasto.transfer.session import Limits, Session
 
     session = Session(
@@ -75,7 +75,7 @@ def plan(
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
     sys.stdout.write(
-        f"{show(found.memory)} of memory of {show(found.limit)}, about {duration(found.seconds)}, "
+        f"{format_bytes(found.memory)} of memory of {format_bytes(found.limit)}, about {duration(found.seconds)}, "
         f"on {session.device} in {session.precision}, tiles of {found.recipe.tile or 'any size'}\n"
     )
     return 0

@@ -179,7 +179,7 @@ def _stoppable() -> Iterator[list[int]]:
 
 
 def _say_plans(planned: Sweep, *, as_json: bool) -> int:
-    from impasto.transfer.planner import show
+    from impasto.transfer.planner import format_bytes
     from impasto.transfer.resources import PICTURE_BYTES, TARGET_BYTES
 
     left = [job for job in planned.queue if job.state != "done"]
@@ -199,7 +199,7 @@ def _say_plans(planned: Sweep, *, as_json: bool) -> int:
             job.variant.name,
             job.state,
             "" if job.plan is None else duration(job.plan.seconds),
-            "" if job.plan is None else show(job.plan.memory),
+            "" if job.plan is None else format_bytes(job.plan.memory),
         )
         for job in planned.queue
     ]
@@ -211,8 +211,8 @@ def _say_plans(planned: Sweep, *, as_json: bool) -> int:
     beside = f"; {unknown} of a network whose memory is not known" if unknown else ""
     kept = planned.jobs * (TARGET_BYTES + PICTURE_BYTES)
     sys.stdout.write(
-        f"{len(left)} of {len(rows)} to paint: about {duration(seconds)}, {show(most)} of memory"
-        f" and up to {show(kept)} for what they share{beside}\n"
+        f"{len(left)} of {len(rows)} to paint: about {duration(seconds)}, {format_bytes(most)} of memory"
+        f" and up to {format_bytes(kept)} for what they share{beside}\n"
     )
     return 0
 

@@ -26,7 +26,7 @@ STYLE = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 0.8, "relu4_1": 0.8, "relu5_
 
 _CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 _GRAM, _DEVIATION = Gram(reduce="share"), MeanDeviation()
-_LEAST = 1e-4
+_EPSILON = 1e-4
 """Added below a root, whose slope at 0 is infinite."""
 
 
@@ -65,7 +65,7 @@ def between(moments: Moments, first: Tensor, second: Tensor, share: Tensor) -> M
     )
 
 
-def judged(vgg: VGG, painted: Tensor, aim: Targets) -> dict[str, Tensor]:
+def loss_terms(vgg: VGG, painted: Tensor, aim: Targets) -> dict[str, Tensor]:
     """The content term, and the style's of each layer: name -> (N,), unweighted."""
     maps = vgg(painted, [*STYLE, CONTENT])
     terms = {"content": share(maps[CONTENT], aim.content)}
@@ -73,22 +73,22 @@ def judged(vgg: VGG, painted: Tensor, aim: Targets) -> dict[str, Tensor]:
         own = Moments.of(maps[layer])
         gram = _GRAM.distance(own, aim.style[layer])
         deviation = _DEVIATION.distance(own, aim.style[layer])
-        terms[layer] = 0.5 * ((gram + _LEAST).sqrt() + (deviation + _LEAST).sqrt())
+        terms[layer] = 0.5 * ((gram + _EPSILON).sqrt() + (deviation + _EPSILON).sqrt())
     return terms
 
 
-def styled(terms: Mapping[str, Tensor]) -> Tensor:
+def mean_style_term(terms: Mapping[str, Tensor]) -> Tensor:
     """(N,): the weighted mean of the layers' terms."""
     weighted = torch.stack([weight * terms[layer] for layer, weight in STYLE.items()])
     return weighted.sum(0) / sum(STYLE.values())
 
 
-def beyond(painted: Tensor) -> Tensor:
+def range_excess(painted: Tensor) -> Tensor:
     """(N,): the mean distance of values from [0, 1]."""
     return (painted - painted.clamp(0.0, 1.0)).abs().mean((1, 2, 3))
 
 
-def rough(painted: Tensor) -> Tensor:
+def total_variation(painted: Tensor) -> Tensor:
     """(N,): total variation, the mean of |dx| and |dy|."""
     dx, dy = painted[..., 1:] - painted[..., :-1], painted[..., 1:, :] - painted[..., :-1, :]
     return dx.abs().mean((1, 2, 3)) + dy.abs().mean((1, 2, 3))

@@ -74,13 +74,13 @@ class Trainer:
     def _gradients(self, batch: Batch) -> dict[str, Tensor]:
         """Set the gradient of the loss, and return the terms."""
         if not self._recording:
-            return self._differentiated(batch)
+            return self._backward(batch)
         if self._recorded is None or not self._recorded.fits(batch):
             self._recorded = None  # its memory goes first
-            self._recorded = Recorded.of(self._differentiated, batch)
+            self._recorded = Recorded.of(self._backward, batch)
         return self._recorded(batch)
 
-    def _differentiated(self, batch: Batch) -> dict[str, Tensor]:
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
         self._optimizer.zero_grad(set_to_none=True)
         terms = self._terms(batch)
         terms["loss"].backward()  # type: ignore[no-untyped-call]
@@ -100,17 +100,17 @@ class Trainer:
             layer: objective.between(moments, batch.first, batch.second, batch.share)
             for layer, moments in aim.style.items()
         }
-        judged = objective.judged(self._vgg, painted, objective.Targets(aim.content, aims))
+        judged = objective.loss_terms(self._vgg, painted, objective.Targets(aim.content, aims))
         # A picture painted as itself should come out pixel by pixel; half towards another style, this hardly counts.
         off = (painted[: batch.own] - batch.contents[: batch.own]).abs().mean((1, 2, 3))
         pixels = (1 - batch.share[: batch.own]) ** 2 * off
         terms = {name: term.mean() for name, term in judged.items()}
         terms |= {
-            "style": objective.styled(judged).mean(),
+            "style": objective.mean_style_term(judged).mean(),
             "pixels": pixels.sum() / len(painted),
-            "steady": _unsteadiness(painted[-len(again) :], again, batch),
-            "range": objective.beyond(painted).mean(),
-            "smooth": objective.rough(painted).mean(),
+            "steady": _instability(painted[-len(again) :], again, batch),
+            "range": objective.range_excess(painted).mean(),
+            "smooth": objective.total_variation(painted).mean(),
             "code": self._reader(codes.float(), aim.style).mean(),
         }
         counts = vars(self.settings.weights)
@@ -128,7 +128,7 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """A copy of everything that the next step depends on, on the device."""
         tensors = {name: tensor.detach().clone() for name, tensor in self._state()}
-        return Checkpoint(tensors, self.step, weights.written(self.settings.architecture))
+        return Checkpoint(tensors, self.step, weights.to_json(self.settings.architecture))
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back, or on, to a checkpoint.
@@ -136,9 +136,9 @@ class Trainer:
         Raises:
             WeightsError: it is of another architecture.
         """
-        if checkpoint.architecture != weights.written(self.settings.architecture):
+        if checkpoint.architecture != weights.to_json(self.settings.architecture):
             raise WeightsError(
-                f"checkpoint: expected the architecture {weights.written(self.settings.architecture)}, "
+                f"checkpoint: expected the architecture {weights.to_json(self.settings.architecture)}, "
                 f"got {checkpoint.architecture}"
             )
         self._prepare_optimizer(checkpoint.step)
@@ -165,7 +165,7 @@ class Trainer:
                 yield f"{moment}.{index}", state.get(moment, torch.zeros_like(parameter))
 
 
-def _unsteadiness(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
+def _instability(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
     """The mean squared difference of two paintings of one picture, where both show it: of contents, and moved."""
     own = first[..., SHIFT:-SHIFT, SHIFT:-SHIFT]
     return (own - second.index_select(2, batch.rows).index_select(3, batch.columns)).square().mean()
