@@ -154,4 +154,4 @@ def test_where_there_is_no_bfloat16_nothing_is_measured(monkeypatch: pytest.Monk
     "kept", [None, 2.0, {}, {"float32": 1.0, "bfloat16": 0}, {"float32": "1", "bfloat16": 1}]
 )
 def test_what_are_no_times(kept: object) -> None:
-    assert not bfloat16._are_times(kept)
+    assert not bfloat16._are_timings(kept)

@@ -44,13 +44,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The weights that were measured."""
     found: list[float] = []
-    measure = strength._middle
+    measure = strength._weight_at_half
 
     def watched(*given: Any) -> float:
         found.append(measure(*given))
         return found[-1]
 
-    monkeypatch.setattr(strength, "_middle", watched)
+    monkeypatch.setattr(strength, "_weight_at_half", watched)
     return found
 
 
@@ -187,7 +187,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     def never(*given: Any) -> float:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(strength, "_middle", never)
+    monkeypatch.setattr(strength, "_weight_at_half", never)
     # Nor where another version would measure otherwise.
     monkeypatch.setattr(strength, "_digest", lambda *given: "another")
     assert torch.equal(go_on(run).image, whole.image)
