@@ -266,7 +266,7 @@ OPTIONS: list[tuple[str, str]] = [
     ("-o out", "out"),
     ("-o .png", ".png"),
     ("-o out.gif", "out.gif"),
-    ("-o=", "expected a suffix"),
+    ("-o=", "expected one of the suffixes"),
 ]
 
 

@@ -86,7 +86,7 @@ def test_a_recipe_from_elsewhere_is_painted_all_the_same(pictures: tuple[Path, P
         result = impasto.stylize(*pictures, recipe=elsewhere)
         judge = Judge(*pictures, recipe=elsewhere)
         same = impasto.stylize(*pictures, precision="fp32", **OPTIONS)
-    note = "precision: Abacus has no bfloat16; float32 in its place"
+    note = "precision: Abacus has no bfloat16; using float32 instead"
     assert result.precision == result.recipe.precision == judge.precision == "fp32"
     assert note in result.notes
     assert note in judge.notes
@@ -105,7 +105,7 @@ def test_a_device_from_elsewhere() -> None:
     recipe = resolve(**{**OPTIONS, "device": missing})
     here, notes = adapt_to_machine(recipe, asked=())
     assert here == resolve(**{**OPTIONS, "device": "auto"})
-    assert notes == (f"device: this machine has no {missing}; {choose_device('auto')} in its place",)
+    assert notes == (f"device: this machine has no {missing}; using {choose_device('auto')} instead",)
     assert adapt_to_machine(recipe, asked={"device"}) == (recipe, ())
     with pytest.raises(ParameterError, match=f"device: expected one this machine has .*got '{missing}'"):
         choose_device(missing)
@@ -124,7 +124,7 @@ def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path:
     with other(has=False):
         result = go_on(run)
     assert (result.steps, result.precision) == (4, "fp32")
-    assert "precision: Abacus has no bfloat16; float32 in its place" in result.notes
+    assert "precision: Abacus has no bfloat16; using float32 instead" in result.notes
     summary = read_summary(run)
     assert summary is not None
     assert (summary.status, summary.precision) == ("done", "fp32")

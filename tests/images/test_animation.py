@@ -148,7 +148,7 @@ def test_what_a_format_makes_of_it(
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        ParameterError, match=r"film\.avi: expected a suffix out of \.mp4, \.webm, \.gif, \.webp"
+        ParameterError, match=r"film\.avi: expected one of the suffixes \.mp4, \.webm, \.gif, \.webp"
     ):
         check_film(tmp_path / "film.avi", SIZE, 10.0)
     with pytest.raises(ParameterError, match="got none"):

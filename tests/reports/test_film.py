@@ -62,11 +62,12 @@ def test_a_run_without_pictures_says_what_to_do(run: Path, tmp_path: Path) -> No
     for path in run.glob("step-*.png"):
         path.unlink()
     with pytest.raises(
-        ParameterError, match=r"run: .* on the way, found 1; .*impasto rerun .*run --save-every log"
+        ParameterError,
+        match=r"run: .* at least 2 saved pictures, got 1; .*impasto rerun .*run --save-every log",
     ):
         animate(run, tmp_path / "film.gif")
     (run / "result.png").unlink()
-    with pytest.raises(ParameterError, match="found none"):
+    with pytest.raises(ParameterError, match="got none"):
         animate(run, tmp_path / "film.gif")
     with pytest.raises(ParameterError, match="expected the folder of a run"):
         animate(tmp_path, tmp_path / "film.gif")

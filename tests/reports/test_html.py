@@ -334,5 +334,5 @@ def test_runs_are_found_in_folders(make: Make, tmp_path: Path) -> None:
     assert [each.name for each in read_all([a])] == ["a"]
     assert differing_settings(read_all([a, b])) == ["preset"]
     (tmp_path / "bare").mkdir()
-    with pytest.raises(ParameterError, match="bare: expected the folder of a run, or one that holds runs"):
+    with pytest.raises(ParameterError, match="bare: expected the folder of a run, or a folder of runs"):
         expand([a, tmp_path / "bare"])

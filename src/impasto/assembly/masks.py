@@ -1,7 +1,7 @@
-"""Regions by their masks: which part of the picture has which style, and what is left as it was.
+"""Masks of regions: which part of the picture gets which style, and which part stays unchanged.
 
-A mask is a picture of any size: white is inside, black outside, grey a soft edge. What is transparent in a photograph
-or a style is a mask too: it does not count, and a cut-out photograph comes back cut out.
+A mask is a picture of any size: white is inside, black is outside, grey is a soft edge. Alpha is a mask too:
+transparent pixels of a photograph or a style are ignored, and the result has the photograph's alpha.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from impasto.recipes.recipe import Recipe
 
 Read = Callable[[str], images.Picture]
 
-_MAX_ASPECT_ERROR = 0.02  # of the proportions' logarithm: more is worth a note
+_MAX_ASPECT_ERROR = 0.02  # difference of log aspect ratios from which a note is written
 
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks of a recipe's regions by region, (1, 1, H, W) in [0, 1].
+    """The masks of a recipe's regions, (1, 1, H, W) in [0, 1].
 
     Attributes:
         recipe: the recipe, with the hashes of the masks.
-        content, style: by the name of a region.
-        alpha: the photograph's alpha, if it has one.
-        style_alphas: the styles' alphas.
-        notes: what there is to say about them.
+        content, style: region's name -> mask.
+        alpha: the photograph's alpha; None where it is opaque.
+        style_alphas: each style's alpha; None where it is opaque.
+        notes: masks that were resized, one line each.
     """
 
     recipe: Recipe
@@ -45,7 +45,12 @@ class Masks:
     notes: tuple[str, ...]
 
     def regions(self, propagate_mask: PropagateMask, margin: int = 0) -> Regions:
-        """What the engine needs to know, of a picture with that margin."""
+        """The regions in the engine's form.
+
+        Args:
+            propagate_mask: the network's map from a mask to one mask per layer.
+            margin: pixels that are painted beyond every edge.
+        """
         recipe, styles = self.recipe, len(self.style_alphas)
         found = {}
         if not recipe.regions and any(each is not None for each in (self.alpha, *self.style_alphas)):
@@ -64,7 +69,7 @@ class Masks:
         return Regions(found, propagate_mask, margin)
 
     def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
-        """Puts the photograph back where it is to be left as it was, and cuts out what was cut out of it."""
+        """A function that restores the photograph in regions to keep, and adds the photograph's alpha as a channel."""
         left = [self.content[region.name] for region in self.recipe.regions if region.keep]
 
         def finished(painted: Tensor) -> Tensor:
@@ -88,16 +93,16 @@ def read_masks(
     alpha: Tensor | None = None,
     style_alphas: Sequence[Tensor | None],
 ) -> Masks:
-    """The masks that a recipe names.
+    """Read the masks that a recipe names.
 
     Args:
-        content: the photograph's size; a mask of other proportions is noted.
+        content: the photograph's size; a mask of another size adds a note.
         read: reads a picture.
-        device: where the masks are kept.
-        alpha, style_alphas: the pictures' alphas; None where one has none.
+        device: of the returned masks.
+        alpha, style_alphas: alphas of the pictures; None where a picture is opaque.
 
     Raises:
-        InputError: a mask cannot be read, or is black.
+        InputError: a mask cannot be read, or is black everywhere.
     """
     notes: list[str] = []
 
@@ -109,7 +114,7 @@ def read_masks(
         found = color.linear_to_srgb(color.srgb_to_linear(pixels).mean(1, keepdim=True)).clamp_(0.0, 1.0)
         if not (found > 0.5 / 255.0).any():
             raise ParameterError(
-                f"{what} {region.name}: expected white where the region is, got black all over: {picture.name}"
+                f"{what} {region.name}: expected white pixels inside the region, got black all over: {picture.name}"
             )
         height, width = found.shape[-2:]
         if size is not None and (height, width) != size:
@@ -132,7 +137,7 @@ def read_masks(
 
 
 def _intersection(mask: Tensor | None, alpha: Tensor | None) -> Tensor | None:
-    """What is inside of both."""
+    """The product of a mask and an alpha; None stands for everywhere."""
     if mask is None or alpha is None:
         return alpha if mask is None else mask
     return mask * resize(alpha, size_of(mask), "bilinear")

@@ -1,4 +1,4 @@
-"""Pictures in memory: arrays and tensors, checked, as samples (H, W, channels)."""
+"""Pictures in memory: check arrays and tensors, and return samples (H, W, channels)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def from_array(source: Array, max_pixels: int, notes: list[str]) -> tuple[Array,
     """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) -> (H, W, 1) or (H, W, 3) on white, and alpha (H, W) or None.
 
     Args:
-        notes: gets a line if the array is transparent.
+        notes: a line is added if the array is transparent.
 
     Raises:
         ImageError: the shape, type, size or range is wrong.

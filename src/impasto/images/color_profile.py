@@ -1,4 +1,4 @@
-"""Embedded ICC profiles: the transform from a picture's colours to sRGB."""
+"""Embedded ICC profiles: the transform from a picture's colour space to sRGB."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def transform_to_srgb(
 ) -> tuple[str, ImageCms.ImageCmsTransform] | None:
     """The transform from the picture's profile to sRGB, and the Pillow mode it takes; None if none is needed.
 
-    None is needed without a profile, with sRGB by whatever name, and with a profile that does not fit the picture.
+    No transform is needed without a profile, with an sRGB profile of any name, and with a profile for another mode.
 
     Args:
         image: as opened, with its profile.
-        mode: of the picture once alpha is split off.
-        notes: gets a line if the colours will be converted, or the profile is broken or does not fit.
+        mode: of the picture without alpha.
+        notes: a line is added if the colours will be converted, or if the profile is broken or for another mode.
     """
     profile = image.info.get("icc_profile")
     if mode == "LAB":
@@ -40,7 +40,7 @@ def transform_to_srgb(
             wanted,
             "RGB",
             renderingIntent=ImageCms.Intent.PERCEPTUAL,
-            # lcms's table for grey is too coarse near black: 10 of 255 off where a profile is linear.
+            # lcms's lookup table for grey is too coarse near black: an error of 10 of 255 with a linear profile.
             flags=ImageCms.Flags.NOOPTIMIZE if wanted == "L" else ImageCms.Flags(0),
         )
     except Exception:  # lcms and Pillow report a broken profile in many ways
@@ -60,7 +60,7 @@ def transform_to_srgb(
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Is the profile sRGB by another name? Then the values stay as they are, unrounded."""
+    """Whether the profile is sRGB, under any name; the values then stay unchanged, without rounding."""
     steps = np.linspace(0, 255, 18).round().astype(np.uint8)
     if mode == "L":
         probe = np.arange(256, dtype=np.uint8)[None]

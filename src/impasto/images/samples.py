@@ -1,4 +1,4 @@
-"""The samples of a picture as NumPy arrays: their types, their range, and the way to float32 and back to 8 bits."""
+"""Samples of a picture as NumPy arrays: types, range, conversion to float32 and back to 8 bits."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def to_unit_range(values: Array) -> Floats:
 
 
 def check_unit_range(name: str, values: Array) -> None:
-    """Refuses values outside [0, 1].
+    """Refuse values outside [0, 1].
 
     Raises:
-        ImageError: a value is outside, or not finite; the message gives the extremes.
+        ImageError: a value is outside or not finite; the message gives the extremes.
     """
-    low, high = float(values.min()), float(values.max())  # not a number if any value is
+    low, high = float(values.min()), float(values.max())  # NaN if any value is NaN
     if not (low >= 0 and high <= 1):
         raise ImageError(f"{name}: expected finite values in [0, 1], got {low:g} to {high:g}")
 
@@ -47,7 +47,7 @@ def check_unit_range(name: str, values: Array) -> None:
 def to_planes(samples: Array) -> torch.Tensor:
     """(H, W, 1) or (H, W, 3), uint8, uint16 or float -> (1, 3, H, W) float32, a copy.
 
-    Some rows are converted at a time: the arrays in between would take more memory than the picture.
+    Converted in bands of rows, since full-size temporary arrays would take more memory than the picture.
     """
     height, width, _ = samples.shape
     planes = np.empty((3, height, width), np.float32)
@@ -59,7 +59,7 @@ def to_planes(samples: Array) -> torch.Tensor:
 
 
 def to_uint8_if_exact(pixels: torch.Tensor) -> torch.Tensor:
-    """The picture as uint8 where that loses nothing, in a quarter of the memory; else ``pixels`` itself.
+    """The picture as uint8, in a quarter of the memory, if that is lossless; otherwise ``pixels`` itself.
 
     Args:
         pixels: of any shape, float32 in [0, 1] or already uint8.

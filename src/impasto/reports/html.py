@@ -1,8 +1,8 @@
-"""Runs side by side on one page: an HTML file that needs nothing but itself.
+"""Runs side by side on one page: a self-contained HTML file.
 
-Its pictures, curves, style and script are inside it, and a policy in its head forbids all that is not: it opens from
-a disk, years later, without a network. All text is put in through :mod:`xml.etree`, which escapes it; a file's name
-cannot become markup. Without JavaScript the table, the pictures and the curves are there all the same.
+Pictures, curves, style and script are embedded, and a content security policy forbids everything else: the page opens
+from a disk, years later, without a network. All text is inserted through :mod:`xml.etree`, which escapes it, so a file
+name cannot become markup. The table, the pictures and the curves need no JavaScript.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from impasto.reports.album import Album, chosen_steps
 from impasto.reports.markup import element
 from impasto.reports.run_view import RunView, differing_settings, read_all, setting
 
-_MAX_FACTS = 6  # settings that differ, under a picture; the others are told with the rest about it
-_MAX_LETTERS = 30  # letters, of what a table may cut off
+_MAX_FACTS = 6  # differing settings shown under a picture; the others are among the run's details
+_MAX_LETTERS = 30  # a longer table cell gets a tooltip, since it may be cut off
 
 Progress = Callable[[int, int], object]
 
@@ -33,18 +33,18 @@ Progress = Callable[[int, int], object]
 def write(path: Path, runs: Sequence[Path], *, title: str = "Runs", progress: Progress | None = None) -> None:
     """Write a report of runs: a table, pictures, curves and recipes, as one HTML file.
 
-    All pictures together take at most 14 MB of it, and a run some 30 kB besides.
+    All pictures together take at most 14 MB, and each run about 30 kB in addition.
 
-    Runs that are unfinished, failed, damaged or not there appear with what is known of them.
+    Unfinished, failed, damaged or missing runs are listed with whatever could be read.
 
     Args:
         path: of the page.
-        runs: their folders (:func:`impasto.reports.run_view.expand` finds those that a folder holds).
+        runs: their folders (:func:`impasto.reports.run_view.expand` finds all runs in a folder).
         title: of the page.
         progress: called with (runs done, runs in all).
 
     Raises:
-        ParameterError: there are no runs.
+        ParameterError: ``runs`` is empty.
         OutputError: the page cannot be written.
     """
     if not runs:
@@ -82,7 +82,7 @@ def _page(run_views: Sequence[RunView], title: str, progress: Progress) -> str:
 
 
 def _csp_hash(text: str) -> str:
-    """What lets a browser run this script, or apply this style, and no other."""
+    """The source expression that allows exactly this script or style in the content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -134,7 +134,7 @@ def _tools() -> ET.Element:
 
 
 def _comparison() -> ET.Element:
-    """Filled by the script: any two pictures of the page, one over the other."""
+    """The comparison slider for any two pictures of the page; the script fills it."""
     return element(
         "section",
         element("h2", "Two of them"),
@@ -190,7 +190,7 @@ def _table(run_views: Sequence[RunView], names: Sequence[str]) -> ET.Element:
         "div",
         element("table", element("thead", element("tr", *head)), element("tbody", *rows)),
         class_="table",
-        # What scrolls must be reachable by keyboard.
+        # A scrollable element must be reachable by keyboard.
         tabindex=0,
         role="region",
         aria_label="Table of runs",
@@ -286,5 +286,5 @@ def _details(run_view: RunView, more: Sequence[tuple[str, str]], album: Album, r
 
 
 def _recipe(name: str, recipe: Recipe) -> ET.Element:
-    # What scrolls must be reachable by keyboard, and then it needs a name.
+    # A scrollable element must be reachable by keyboard, and a focusable region needs a label.
     return element("pre", recipe.to_toml(), tabindex=0, role="region", aria_label=f"Recipe of {name}")

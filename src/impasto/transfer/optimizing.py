@@ -248,7 +248,7 @@ class Optimizing:
             recipe.style_shares,
             white_level=white_level,
             tile=recipe.tile and recipe.tile + 2 * margin,  # no sliver for the margin
-            kept=shared if shared is not None else self._targets if keep else None,
+            cache=shared if shared is not None else self._targets if keep else None,
             regions=partial(given.masks(recipe).regions, margin=margin),
             seamless=recipe.seamless,
             tf32=given.tf32,

@@ -76,10 +76,10 @@ def read_pictures(
         palette = recipe.palette.path
     colors = None if palette is None else read(palette)
     every = [content, *styles, *(each for each in (start, colors) if each is not None)]
-    photo, *paintings = (to_uint8_if_exact(picture.pixels).to(device) for picture in (content, *styles))
-    paintings = orient_styles(recipe, paintings)
+    photo, *style_pixels = (to_uint8_if_exact(picture.pixels).to(device) for picture in (content, *styles))
+    style_pixels = orient_styles(recipe, style_pixels)
     aim = None if colors is None else colors.pixels.to(device)
-    shown, compared, restore_colors = recolored(recipe, photo, paintings, aim)
+    shown, compared, restore_colors = recolored(recipe, photo, style_pixels, aim)
     inputs = {
         "init": recipe.init if sources.init is None or start is None else start.name,
         "content": _input(sources.content, content),
