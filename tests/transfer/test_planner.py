@@ -133,7 +133,7 @@ def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
     with pytest.raises(ParameterError) as refused:
         _plan(memory, size=20_000)
     found = re.fullmatch(
-        r"size: 20000x13385 needs [\d.]+ GB of memory, there are [\d.]+ GB \(--memory\); "
+        r"size: 20000x13385 needs [\d.]+ GB of memory, the limit is [\d.]+ GB \(--memory\); "
         r"a long side of (\d+) would fit",
         str(refused.value),
     )
@@ -145,7 +145,7 @@ def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
 
 
 def test_where_not_even_the_network_fits_no_size_does() -> None:
-    with pytest.raises(ParameterError, match=r"needs .+ of memory, there are 100 MB.*no size would fit"):
+    with pytest.raises(ParameterError, match=r"needs .+ of memory, the limit is 100 MB.*no size would fit"):
         _plan(100_000_000, size=512)
 
 

@@ -69,7 +69,7 @@ class Masks:
         return Regions(found, propagate_mask, margin)
 
     def finish(self, photo: Tensor) -> Callable[[Tensor], Tensor]:
-        """A function that restores the photograph in regions to keep, and adds the photograph's alpha as a channel."""
+        """A function that restores the photograph in regions to keep, and adds the photograph's alpha channel."""
         left = [self.content[region.name] for region in self.recipe.regions if region.keep]
 
         def finished(painted: Tensor) -> Tensor:

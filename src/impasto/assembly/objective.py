@@ -94,7 +94,7 @@ def build_objective(recipe: Recipe) -> Objective:
 
 
 def _style_parts(recipe: Recipe) -> Iterator[tuple[str, str, StyleLossName, float]]:
-    """(region, layer, loss, weight relative to the style weight) of each style term; without regions, region is ""."""
+    """(region, layer, loss, weight relative to the style weight) of each style term; region is "" without regions."""
     painted = [region for region in recipe.regions if not region.keep]
     for layer, weight in recipe.style_layers.items():
         if not recipe.regions:

@@ -37,8 +37,8 @@ def bits_per_channel(image: Image.Image, data: bytes | None) -> int:
 def low_byte_tiles(image: Image.Image) -> list[Any] | None:
     """Pillow's decoder arguments, changed to return the low bytes of 16-bit RGB(A) instead of the high bytes.
 
-    Pillow has no mode for 16-bit colour: it keeps the high byte, by the byte order of its "raw mode". With the opposite
-    byte order in the raw mode, it keeps the low byte. None if the image is not 16-bit RGB(A).
+    Pillow has no mode for 16-bit colour: it keeps the high byte, by the byte order of its "raw mode". With the
+    opposite byte order in the raw mode, it keeps the low byte. None if the image is not 16-bit RGB(A).
     """
     tiles = getattr(image, "tile", None)
     if not tiles or image.mode not in ("RGB", "RGBA"):

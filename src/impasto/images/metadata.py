@@ -1,7 +1,7 @@
 """Text embedded in a written picture: packing it and reading it back.
 
-PNG stores it in an ``iTXt`` chunk with the key ``impasto``. JPEG, WebP and TIFF store it as the only element of an XMP
-packet. Both are plain UTF-8, which metadata viewers show.
+PNG stores it in an ``iTXt`` chunk with the key ``impasto``. JPEG, WebP and TIFF store it as the only element of an
+XMP packet. Both are plain UTF-8, which metadata viewers show.
 """
 
 from __future__ import annotations

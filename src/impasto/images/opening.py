@@ -29,8 +29,8 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 1_000_000_000
 """The largest file that is read, in bytes."""
 
-# Pillow's names. JPEG includes MPO. TGA is excluded because it has no signature: random bytes may pass as TGA. EPS, PDF,
-# WMF and similar formats are excluded because they are programs, not pixels.
+# Pillow's names. JPEG includes MPO. TGA is excluded because it has no signature: random bytes may pass as TGA. EPS,
+# PDF, WMF and similar formats are excluded because they are programs, not pixels.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "ICO")
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
@@ -84,9 +84,9 @@ def _kind(mode: int) -> str:
 def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
     """Context for decoders: every exception inside it becomes an :class:`ImageError` of one line.
 
-    Yields a list; after the block it has the decoders' warnings, one line each. Inside the block, Pillow's pixel limit
-    is ``max_pixels``. It also covers sizes that are known to the decoder only (the tile of a TIFF, the picture inside
-    an icon).
+    Yields a list; after the block it has the decoders' warnings, one line each. Inside the block, Pillow's pixel
+    limit is ``max_pixels``. It also covers sizes that are known to the decoder only (the tile of a TIFF, the picture
+    inside an icon).
     """
     warned: list[str] = []
     with _swapped_globals, warnings.catch_warnings(record=True) as caught:
@@ -145,7 +145,8 @@ def open_header(data: bytes, name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         expected = ", ".join((*FORMATS, "HEIC"))
         raise ImageError(f"{name}: expected a picture ({expected}), got another or a damaged file") from error
-    # A decoder allocates the full tile, even if the picture covers little of it. Tiles up to 1 << 20 pixels are allowed.
+    # A decoder allocates the full tile, even if the picture covers little of it. Tiles up to 1 << 20 pixels are
+    # allowed.
     tags = getattr(image, "tag_v2", {})
     width, height = tags.get(322), tags.get(323)
     limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS

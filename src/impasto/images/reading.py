@@ -1,7 +1,7 @@
 """Read any picture into a (1, 3, H, W) float32 tensor of sRGB values in [0, 1], with notes on conversions.
 
-The steps, always in this order: check the size in the header, decode the first frame, convert colours from the embedded
-profile, keep 16 bits where possible, turn upright, composite transparent pixels over white.
+The steps, always in this order: check the size in the header, decode the first frame, convert colours from the
+embedded profile, keep 16 bits where possible, turn upright, composite transparent pixels over white.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Pillow cannot write 16 bits per channel in colour. PNG is therefore written here, as a few chunks around
 zlib-compressed rows, and TIFF with tifffile. JPEG and WebP are written with Pillow. PNG and TIFF are encoded in bands
-or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one is sRGB
-by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
+or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one is
+sRGB by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31
 _BAND_BYTES = 1 << 20
 _TIFF_TILE = 256  # pixels a side
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
-"""Largest uncompressed size of a TIFF with 32-bit offsets. The 32 MiB between this size and 4 GiB are reserved for the
-directory, and for tiles that deflate makes larger."""
+"""Largest uncompressed size of a TIFF with 32-bit offsets. The 32 MiB between this size and 4 GiB are reserved for
+the directory, and for tiles that deflate makes larger."""
 _Samples = npt.NDArray[np.uint8 | np.uint16]
 
 

@@ -44,8 +44,8 @@ def channels(features: Tensor) -> list[Channel]:
 def feature_grid(features: Tensor, *, title: str = "", count: int = 64, cell: int = 128) -> PIL.Image.Image:
     """A grid of the strongest feature maps, each labelled with its channel and its largest value.
 
-    Each map has its own colour scale, from 0 to about its largest value. Features before a ReLU have a diverging scale:
-    blue below 0, red above.
+    Each map has its own colour scale, from 0 to about its largest value. Features before a ReLU have a diverging
+    scale: blue below 0, red above.
 
     Args:
         features: (C, H, W).

@@ -31,7 +31,8 @@ def order(matrix: Tensor) -> Tensor:
     """Spectral seriation: an order of the channels that places correlated channels side by side, (C,) indices.
 
     Channels are sorted by the second eigenvector of the graph whose edge weights are the cosines between channels
-    (Atkins, Boman and Hendrickson 1998, A spectral algorithm for seriation). Channels that are 0 everywhere come last.
+    (Atkins, Boman and Hendrickson 1998, A spectral algorithm for seriation). Channels that are 0 everywhere come
+    last.
 
     Args:
         matrix: a Gram matrix (C, C), or the sum of several.

@@ -120,7 +120,7 @@ class Judge:
         self._min_side = _needed_side(self.recipe, own)
         if self.recipe.strength is not None and self.recipe.measured_for is None:
             raise ParameterError(
-                "strength: expected a content and a style weight to judge by, got a strength that was not measured yet; "
+                "strength: expected a content and a style weight to judge by, got a strength without measured weights; "
                 "give content_weight and style_weight instead"
             )
         self.objective = build_objective(self.recipe)
@@ -189,7 +189,7 @@ class Judge:
         )
 
     def _as_minimized(self, result: Tensor) -> Tensor:
-        """The picture that the losses were minimised on: grey with ``color="keep"``, since colours are restored later."""
+        """The picture that the losses are computed on: grey for ``color="keep"``, where colours are restored last."""
         return color.grey(result) if self.recipe.color == "keep" else result
 
     def _check(self, name: str, own: Size, at: Size) -> None:

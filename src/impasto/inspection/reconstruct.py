@@ -1,9 +1,9 @@
 """Feature inversion: pictures optimised from noise to have a picture's features, or its Gram matrices, at a layer.
 
 Content: the features at one layer are matched (Mahendran and Vedaldi 2014, arXiv:1412.0035; figure 1 of Gatys, Ecker,
-Bethge 2015, arXiv:1508.06576). Information that the layer has lost is arbitrary in the reconstruction. Style: the Gram
-matrices of the first layers are matched, one more layer for each picture. The reconstruction is a texture with ever
-larger structures.
+Bethge 2015, arXiv:1508.06576). Information that the layer has lost is arbitrary in the reconstruction. Style: the
+Gram matrices of the first layers are matched, one more layer for each picture. The reconstruction is a texture with
+ever larger structures.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def pictures(run: Path, *, before: bool = False) -> list[Path]:
 
 
 def _checked_path(run: Path, content: Input) -> Path:
-    """The content's path, after comparing its SHA-256 with the recipe's. A missing file is reported when it is read."""
+    """The content's path, if its SHA-256 matches the recipe's. A missing file is reported when it is read."""
     path = Path(content.path)
     if content.sha256 and path.is_file() and content.sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
         raise ParameterError(f"{run}: content {path} has changed since this run was painted")

@@ -1,8 +1,8 @@
 """Runs side by side on one page: a self-contained HTML file.
 
 Pictures, curves, style and script are embedded, and a content security policy forbids everything else: the page opens
-from a disk, years later, without a network. All text is inserted through :mod:`xml.etree`, which escapes it, so a file
-name cannot become markup. The table, the pictures and the curves need no JavaScript.
+from a disk, years later, without a network. All text is inserted through :mod:`xml.etree`, which escapes it, so a
+file name cannot become markup. The table, the pictures and the curves need no JavaScript.
 """
 
 from __future__ import annotations

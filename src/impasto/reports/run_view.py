@@ -1,7 +1,7 @@
 """A view of one run for reports: everything in its folder that can be read, and notes on what cannot.
 
-A run may be unfinished, failed or damaged, or its pictures may have been moved. A report of several runs must not fail
-because of one of them; reading a run's folder therefore never raises for its contents.
+A run may be unfinished, failed or damaged, or its pictures may have been moved. A report of several runs must not
+fail because of one of them; reading a run's folder therefore never raises for its contents.
 """
 
 from __future__ import annotations

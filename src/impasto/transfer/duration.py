@@ -1,4 +1,4 @@
-"""How long a picture takes: arithmetic, divided by what this machine shows in a tenth of a second."""
+"""Estimate of a picture's time: arithmetic divided by this machine's rate, from a probe of a tenth of a second."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from impasto.losses.objective import StyleTerm
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.peak_memory import caches_content_features, feature_map_costs
 
-_FORWARD = 0.33  # of an evaluation
-_PRODUCTS = 18.0  # of a loss of whole maps, with what is beside them, as arithmetic at the network's rate
-_ORDERING = 60e-9  # seconds to bring one number of many into order
+_FORWARD = 0.33  # time of a forward pass, as a share of an evaluation
+_PRODUCTS = 18.0  # cost of a product in a loss of full feature maps, overhead included, at the network's rate
+_ORDERING = 60e-9  # seconds per number to sort
 
 
 def duration(
@@ -30,7 +30,7 @@ def duration(
     rate = _probe(device, dtype)
 
     def evaluation(size: Size) -> float:
-        """Seconds of one."""
+        """Seconds of one evaluation at that size."""
         return (
             network.arithmetic(size, tile=recipe.tile, seamless=recipe.seamless, dtype=dtype, device=device)
             / rate
@@ -39,7 +39,7 @@ def duration(
     height, width = levels[-1].size
     seconds = 2.5 + 0.3e-6 * height * width  # loading; reading and writing the pictures
     for number, level in enumerate(levels):
-        forward = 1.0 + (number == len(levels) - 1)  # the content; the result, to judge it
+        forward = 1.0 + (number == len(levels) - 1)  # the content; at the last level also the result's losses
         if not caches_content_features(recipe, network, level, dtype.itemsize):
             forward += level.iterations
         beside = forward * evaluation(level.size) + sum(map(evaluation, level.styles))
@@ -54,7 +54,7 @@ def duration(
 
 
 def _seconds_beside_network(recipe: Recipe, network: NetworkCost, level: Level, rate: float) -> float:
-    """Seconds of one evaluation that photorealism and losses of whole maps take."""
+    """Seconds of the photo term and of losses of full feature maps, in one evaluation."""
     height, width = level.size
     seconds = PIXEL_SECONDS * height * width * bool(recipe.photo_weight)
     for _, _, cost in feature_map_costs(recipe, network, level):
@@ -64,7 +64,7 @@ def _seconds_beside_network(recipe: Recipe, network: NetworkCost, level: Level, 
 
 @functools.cache
 def _probe(device: torch.device, dtype: torch.dtype) -> float:
-    """Arithmetic a second of a convolution like the network's."""
+    """Rate in FLOP/s of a convolution like the network's."""
     generator = torch.Generator().manual_seed(0)
     x, kernel = (
         torch.rand(shape, generator=generator).to(device, dtype, memory_format=torch.channels_last)

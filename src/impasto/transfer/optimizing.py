@@ -1,4 +1,4 @@
-"""The engine that optimises: a recipe's objective, minimised coarse to fine."""
+"""The optimising engine: minimises a recipe's objective, coarse to fine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from impasto.transfer.planner import Plan, make_plan
 from impasto.transfer.strength import balance
 
 TARGET_CACHE_BYTES = 60_000_000
-"""Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
+"""Cache of targets: they are not computed again when only a weight changes."""
 
 
 class Optimizing:
@@ -38,10 +38,10 @@ class Optimizing:
 
     Args:
         recipe: the settings.
-        materials: what it paints with.
+        materials: pictures, masks, device, network.
 
     Attributes:
-        encoder: the network, once loaded.
+        encoder: the network; None before :meth:`load`.
 
     Raises:
         ParameterError: the result would be too small for the layers.
@@ -53,12 +53,12 @@ class Optimizing:
         self.encoder: Encoder | None = None
         self._courses: dict[str, Course] = {}
         self._targets = LRUCache(TARGET_CACHE_BYTES)
-        # Sizes are judged before the network is loaded: that may take a download.
+        # Sizes are checked before the network is loaded, which may be a download.
         self.levels: Sequence[Level] = build_levels(
             recipe,
             size_of(self._pictures.content),
             self._style_sizes,
-            # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
+            # The user's initial image has fine detail, which a coarse level would lose.
             final_only=self._pictures.start is not None and not recipe.faithful,
             min_side=self._min_side(recipe),
         )
@@ -66,14 +66,14 @@ class Optimizing:
 
     @staticmethod
     def check(recipe: Recipe, encoder: Encoder | None) -> None:
-        """Refuse what can be refused before a picture is read.
+        """Check the network and the layers, before a picture is read.
 
         Raises:
-            ParameterError: the network does not have the recipe's layers, or is not there.
+            ParameterError: the network does not have the recipe's layers, or a custom network is missing.
         """
         if encoder is None and recipe.encoder == "custom":
             raise ParameterError(
-                "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+                "encoder: the recipe was made with a custom network, which is not stored in it; pass it as encoder="
             )
         check_layers(recipe, _network(recipe, encoder).layers())
 
@@ -82,7 +82,7 @@ class Optimizing:
             return None
         plans: list[Plan] = []
         fits: dict[str, Any] = {}
-        # What has no weight in the beginning may get one, and take memory from there on.
+        # A later change may give weight to a term that has none at the start, and then needs memory.
         for settings in (recipe, *(recipe.after(each.at) for each in recipe.changes)):
             plan = make_plan(
                 settings.model_copy(update=fits),
@@ -114,7 +114,7 @@ class Optimizing:
                 height, width = level.size
                 raise ParameterError(
                     f"change after {each.at} iterations: the layers need at least {least} pixels on each side, "
-                    f"the picture is {width}x{height} by then"
+                    f"the picture is {width}x{height} at that iteration"
                 )
 
     def load(self, recipe: Recipe) -> None:
@@ -132,7 +132,7 @@ class Optimizing:
         if recipe.strength is None:
             return recipe
         own = self._materials.encoder is not None
-        if own:  # a digest cannot tell one network of the user's own from another
+        if own:  # a digest does not identify a custom network
             recipe = recipe.model_copy(update={"measured_for": None})
         return balance(
             recipe,
@@ -186,7 +186,7 @@ class Optimizing:
         )
 
     def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
-        """The picture, or the start where that is judged better."""
+        """The picture after ``last``, or the initial image if its loss is lower."""
         image = resize(last.take() if last.done == last.planned else last.painted, self.levels[-1].size)
         judge = self._judge(recipe, last)
         judged = judge(image)
@@ -194,14 +194,14 @@ class Optimizing:
             start = self._start_at(recipe, self.levels[-1].size)
             before = judge(start)
             if before.loss < judged.loss:
-                note = "nothing that was painted is judged better than the start, which is kept"
+                note = "no iteration has a lower loss than the initial image, which is returned unchanged"
                 return FinalPicture(start, before, (note,))
         return FinalPicture(image, judged, ())
 
     def evaluate(self, recipe: Recipe, done: int = 0) -> Evaluate:
-        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
+        """The objective of the step after ``done`` iterations, at the final size, for pictures in [0, 1].
 
-        A margin does not count: it is not in the picture that is saved.
+        The margin is excluded, because the saved picture does not contain it.
         """
         settings, level = recipe.after(done), len(self.levels) - 1
         plain = Pyramid(self.levels, resample=recipe.resample)
@@ -213,11 +213,11 @@ class Optimizing:
         )
 
     def _judge(self, recipe: Recipe, last: Step) -> Callable[[Tensor], Evaluation]:
-        """Finds the losses of a picture in [0, 1] as it will be saved, in 8 bits and without a margin."""
+        """A function that returns the losses of a picture in [0, 1], rounded to 8 bits and without the margin."""
         if last.level == len(self.levels) - 1 and not self.margin:
             return lambda image: last.judge((image * 255.0).round_(), white=255.0)
         release_free_memory()
-        evaluate = self.evaluate(recipe, last.done - 1)  # before there is another picture beside the content
+        evaluate = self.evaluate(recipe, last.done - 1)  # now, while only the content is in memory
         return lambda image: evaluate((image * 255.0).round_().div_(255.0), with_gradient=False)
 
     @property
@@ -228,7 +228,7 @@ class Optimizing:
         return min_side(self._network, build_objective(recipe))
 
     def _starts_from_picture(self, recipe: Recipe) -> bool:
-        """Whether it begins with a picture, which may be better than what is painted, and not with noise."""
+        """Whether the initial image is a picture, whose loss may be lower than the result's, and not noise."""
         return not recipe.faithful and (self._pictures.start is not None or recipe.init != "noise")
 
     def _start_at(self, recipe: Recipe, size: Size) -> Tensor:
@@ -238,16 +238,16 @@ class Optimizing:
     def _evaluator_factory(
         self, recipe: Recipe, objective: Objective, *, white_level: float, keep: bool, margin: int = 0
     ) -> EvaluatorFactory:
-        """How an objective is evaluated; ``keep`` what pictures are compared with, for the next objective."""
+        """The factory of an objective's evaluation; ``keep`` caches targets for the next objective."""
         assert self.encoder is not None
         given = self._materials
-        shared = given.resources.targets  # which are new with a new network
+        shared = given.resources.targets  # emptied when the network changes
         return build_evaluation(
             self.encoder,
             objective,
             recipe.style_shares,
             white_level=white_level,
-            tile=recipe.tile and recipe.tile + 2 * margin,  # no sliver for the margin
+            tile=recipe.tile and recipe.tile + 2 * margin,  # no narrow extra tile for the margin
             cache=shared if shared is not None else self._targets if keep else None,
             regions=partial(given.masks(recipe).regions, margin=margin),
             seamless=recipe.seamless,

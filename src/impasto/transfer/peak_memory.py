@@ -1,4 +1,4 @@
-"""The most memory that a picture takes at any time.
+"""Estimate of the peak memory of a picture.
 
 The engine's tensors are counted one by one, level by level; networks, solvers and losses give their own formulas.
 Fragmentation of the C library's heap cannot be counted. It is fitted to the points of `benchmarks/memory.py`, so that
@@ -24,11 +24,12 @@ from impasto.losses.matting import BAND_BYTES
 from impasto.losses.objective import FeatureMapTerm
 from impasto.recipes.recipe import Recipe
 
-# Memory that was freed and not given back yet: so much, and a share of what the network took at all levels, up to a
-# limit, since it is given back after each tile and level (engine/memory.py). By bytes of the network's numbers.
+# Fragmentation, memory that is freed but not returned to the system: a constant, plus a share of the network's memory
+# at all levels, up to a limit, because it is released after each tile and level (engine/memory.py). The limit depends
+# on the item size of the network's numbers.
 _FRAGMENTED, _FRAGMENTED_SHARE, _MAX_FRAGMENTED = 100e6, 1.6, {2: 800e6, 4: 1100e6}
-_PICTURE = 12  # bytes a pixel of a float32 picture
-_SOURCE = 12  # of the pictures as they came, while they are read
+_PICTURE = 12  # bytes per pixel of a float32 picture
+_SOURCE = 12  # bytes per pixel of an input picture while it is read
 
 
 def peak(
@@ -41,7 +42,7 @@ def peak(
     device: torch.device,
     itemsize: int,
 ) -> float:
-    """The most memory at any time, in bytes, when these levels are painted by a network of that item size."""
+    """Peak memory in bytes for these levels; ``itemsize`` is that of the network's number type, in bytes."""
     pictures = _SOURCE * (_pixels(content) + sum(map(_pixels, styles)))
     most = 0.0
     for number, level in enumerate(levels):
@@ -61,7 +62,7 @@ def peak(
             2.25 * picture + solver + targets + max(2 * maps + work, photo),
             picture + style + styling + maps + whole,  # x, a style
             2 * picture + targets + work,  # x, the content
-            1.7 * below + 1.8 * picture,  # going up, one colour at a time: x at both levels, the content
+            1.7 * below + 1.8 * picture,  # upsampling, one channel at a time: x at both levels, the content
             3 * picture + targets + maps + work,  # the result, rounded
             3 * picture + targets + photo,  # the result, the photograph
         )
@@ -79,18 +80,18 @@ def _pixels(size: Size) -> int:
 
 
 def _content_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> float:
-    """The content's features, or the content in half precision where they would be too large."""
+    """Bytes of the content's features, or of the content in half precision where the features would be too large."""
     features = _feature_bytes(recipe, network, level, itemsize)
     return features if features <= CONTENT_BYTES else _PICTURE / 2 * _pixels(level.size)
 
 
 def caches_content_features(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> bool:
-    """Whether the content's features are targets at a level, and not computed at every evaluation."""
+    """Whether the content's features are cached at a level, instead of computed at every evaluation."""
     return _feature_bytes(recipe, network, level, itemsize) <= CONTENT_BYTES
 
 
 def _feature_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> float:
-    """The content's features at all of its layers."""
+    """Bytes of the content's features at all content layers."""
     return sum(
         network.channels(layer) * _pixels(level.size) / network.stride(layer) ** 2 * itemsize
         for layer, weight in recipe.content_layers.items()
@@ -101,7 +102,7 @@ def _feature_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize:
 def _feature_map_bytes(
     recipe: Recipe, network: NetworkCost, level: Level, itemsize: int
 ) -> tuple[float, float]:
-    """For losses that need whole maps: the largest picture's maps; what is targets of others and the most work."""
+    """Bytes for losses of full feature maps: the largest picture's maps; targets plus the most working memory."""
     maps: dict[tuple[str, Size], float] = {}
     targets = work = 0.0
     for term, size, cost in feature_map_costs(recipe, network, level):
@@ -119,7 +120,7 @@ def _feature_map_bytes(
 def feature_map_costs(
     recipe: Recipe, network: NetworkCost, level: Level
 ) -> Iterator[tuple[FeatureMapTerm, Size, Cost]]:
-    """Each term that needs whole maps, with each picture's size that it is compared with, and its cost."""
+    """Each term of full feature maps, with the size of each of its target pictures, and its cost."""
     for term in build_objective(recipe):
         if isinstance(term, FeatureMapTerm):
             stride = network.stride(term.layer)
@@ -129,12 +130,12 @@ def feature_map_costs(
 
 
 def _work_bytes(recipe: Recipe, network: NetworkCost, size: Size, itemsize: int) -> float:
-    """The network's work on one tile."""
+    """The network's working memory for one tile, in bytes."""
     return network.work_bytes(size, tile=recipe.tile, seamless=recipe.seamless, itemsize=itemsize)
 
 
 def available_memory(device: torch.device) -> int:
-    """Bytes that can be had: of the GPU, or of the machine or the container we are in."""
+    """Free memory in bytes: of the GPU, of the machine, or of the container that this process runs in."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":

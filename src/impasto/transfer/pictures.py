@@ -1,4 +1,4 @@
-"""The pictures of a session: given, read, and made ready to be painted from."""
+"""A session's pictures: sources, reading, recolouring."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from impasto.recipes.recipe import Recipe
 
 @dataclass(frozen=True)
 class Sources:
-    """The pictures as they are given.
+    """The sources of a session's pictures.
 
     Attributes:
-        content, styles: whose content and whose style is taken.
-        init: the first image, instead of what the recipe names.
-        palette: the picture whose colours are taken, instead of the one that the recipe names.
+        content, styles: the content picture and the style pictures.
+        init: the initial image, which replaces the recipe's ``init``.
+        palette: the picture with the target colours, which replaces the recipe's ``palette``.
     """
 
     content: Source
@@ -36,16 +36,16 @@ class Sources:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures, read.
+    """A session's pictures, after reading.
 
     Attributes:
-        recipe: with their names and hashes.
-        photo: the content as it came, (1, 3, H, W).
-        content, styles: as they are compared with, recoloured where the recipe says so.
-        restore_colors: puts the colours that are wanted into what was painted.
-        start: the first image, where it is a picture of its own.
-        alpha, style_alphas: where the content and each style are opaque; None: everywhere.
-        notes: what there is to say about them.
+        recipe: the recipe, with the pictures' names and hashes.
+        photo: the original content, (1, 3, H, W).
+        content, styles: the pictures for the objective, recoloured by the recipe's ``color``.
+        restore_colors: restores the colours in a result, by the recipe's ``color``.
+        start: the initial image, where it is a separate picture; else None.
+        alpha, style_alphas: alpha of the content and of each style; None where opaque.
+        notes: conversions made when reading the pictures, one line each.
     """
 
     recipe: Recipe
@@ -62,7 +62,7 @@ class Pictures:
 def read_pictures(
     recipe: Recipe, sources: Sources, read: Callable[[Source], images.Picture], device: torch.device
 ) -> Pictures:
-    """Read what was given and what the recipe names.
+    """Read the sources, and the pictures that the recipe names.
 
     Raises:
         ImageError: a picture cannot be read.

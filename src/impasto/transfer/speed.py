@@ -1,4 +1,4 @@
-"""How long pictures take on this machine, found by evaluating the default objective a few times."""
+"""Estimate the time of pictures on this machine, from a few timed evaluations of the default objective."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from impasto.recipes.fields import Quality
 from impasto.recipes.presets import resolve
 
 MEASURED: tuple[int, ...] = (96, 192, 384)
-"""Long sides that are measured, in pixels."""
+"""Long sides of the timed evaluations, in pixels."""
 
 _OVERHEAD = 3.0
-"""Seconds from the command to the first evaluation, and for reading, writing and judging."""
+"""Seconds for starting, reading, the final evaluation and writing."""
 
 
 def evaluation_seconds(device_name: str = "auto", precision: str = "auto") -> dict[int, float]:
-    """Long side -> seconds of one evaluation of the default objective with its gradient, at 4:3."""
+    """Long side -> seconds of one evaluation of the default objective with its gradient, for 4:3 pictures."""
     device = choose_device(device_name)
     dtype, _ = choose_precision(precision, device, exact=False)
     recipe = resolve()
@@ -46,10 +46,12 @@ def evaluation_seconds(device_name: str = "auto", precision: str = "auto") -> di
 
 
 def picture_seconds(side: int, quality: Quality, evaluations: Mapping[int, float]) -> float:
-    """Seconds of a default picture of that long side, at 4:3.
+    """Seconds of a 4:3 picture with default settings.
 
     Args:
-        evaluations: what :func:`evaluation_seconds` found.
+        side: long side in pixels.
+        quality: "draft" or "standard".
+        evaluations: from :func:`evaluation_seconds`.
     """
     recipe = resolve(quality=quality, size=side)
     levels = build_levels(
@@ -62,7 +64,7 @@ def picture_seconds(side: int, quality: Quality, evaluations: Mapping[int, float
 
 
 def table(sides: Sequence[int], evaluations: Mapping[int, float]) -> dict[Quality, list[float]]:
-    """Quality -> seconds of a picture of each of those long sides."""
+    """Quality -> seconds of a picture, one for each long side."""
     qualities: tuple[Quality, ...] = ("draft", "standard")
     return {quality: [picture_seconds(side, quality, evaluations) for side in sides] for quality in qualities}
 
@@ -72,7 +74,7 @@ def _size(side: int) -> Size:
 
 
 def _at(side: int, evaluations: Mapping[int, float]) -> float:
-    """Between two measured sides a power of the side; beyond the largest as its pixels."""
+    """Seconds of one evaluation: a power law between measured sides, proportional to pixels beyond the largest."""
     known = sorted(evaluations)
     if side >= known[-1]:
         return evaluations[known[-1]] * math.pow(side / known[-1], 2)
