@@ -295,7 +295,7 @@ def test_a_palette_is_among_what_went_in(make: Make, tmp_path: Path) -> None:
 
 def test_pictures_share_a_budget(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(album, "BUDGET", 200_000)
-    monkeypatch.setattr(album, "_STEPS", 12)
+    monkeypatch.setattr(album, "_MAX_STEPS", 12)
     noise = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (192, 256, 3), np.uint8))
     runs = [make(f"runs/{number}", steps=tuple(range(1, 15))) for number in range(4)]
     for path in (tmp_path / "runs").rglob("*.png"):

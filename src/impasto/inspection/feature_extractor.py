@@ -105,7 +105,7 @@ class FeatureExtractor:
         return self._encoder
 
     def features(self, picture: Tensor) -> dict[str, Tensor]:
-        """Feature maps of a picture from :meth:`read`: layer -> (C, H, W) float32 on the CPU, ordered as ``layers``."""
+        """Feature maps of a picture from :meth:`read`: layer -> (C, H, W) float32 on the CPU, in the given order."""
         with torch.inference_mode(), float32_products(tf32=self.precision == "tf32"):
             found = self.load()(picture, self.layers)
         return {layer: found[layer][0].float().cpu() for layer in self.layers}

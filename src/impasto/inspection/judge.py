@@ -120,7 +120,7 @@ class Judge:
         self._min_side = _needed_side(self.recipe, own)
         if self.recipe.strength is not None and self.recipe.measured_for is None:
             raise ParameterError(
-                "strength: expected a content and a style weight to judge by, got a strength without measured weights; "
+                "strength: expected a content and a style weight to judge by, got a strength that is not measured; "
                 "give content_weight and style_weight instead"
             )
         self.objective = build_objective(self.recipe)

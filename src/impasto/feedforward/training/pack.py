@@ -1,4 +1,4 @@
-"""Pack pictures to train on into one archive, small enough to be carried to another machine.
+"""Pack training pictures into one archive, small enough to copy to another machine.
 
 python -m impasto.feedforward.training.pack -o DIR --photos DIR --art DIR --contents FILE... --styles FILE...
 """
@@ -15,18 +15,18 @@ from impasto.errors import ImpastoError
 from impasto.feedforward.training import archive
 from impasto.feedforward.training.archive import Kept
 
-# The longest side in pixels, and WebP's quality: fine strokes matter more in a style than in what is painted.
+# Long side in pixels, and WebP's quality: fine detail matters more in a style than in a content.
 _PHOTO, _STYLE, _SWATCH, _TEST = (384, 76), (448, 82), (384, 80), (512, 88)
 
 
 def chosen(
     photos: Path, art: Path, *, seeds: int, contents: Sequence[Path], styles: Sequence[Path]
 ) -> Iterator[Kept]:
-    """What goes into an archive.
+    """The pictures of an archive.
 
     Args:
-        photos, art: folders of pictures to train on.
-        seeds: how many swatches of each medium to paint.
+        photos, art: folders of training pictures.
+        seeds: number of swatches to generate per medium.
         contents, styles: pictures for sample sheets only.
     """
     for folder, name, (side, quality) in ((photos, "photos", _PHOTO), (art, "art", _STYLE)):
