@@ -48,7 +48,7 @@ def test_the_pixels_are_those_of_the_other_reader(
     assert found.shape == (1, 3, 37, 23)
     assert found.dtype == torch.float32
     assert torch.equal(found, plain)
-    assert notes == (("transparent, on white",) if "A" in mode else ())
+    assert notes == (("transparent pixels composited over white",) if "A" in mode else ())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

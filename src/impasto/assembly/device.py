@@ -61,8 +61,7 @@ def adapt_to_machine(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe,
     machine; on another one the result differs in details that are hard to see.
 
     Args:
-        asked: names of settings that the caller gave explicitly. They are not replaced; a later check may refuse
-        them.
+        asked: names of settings that the caller gave explicitly. They are not replaced, and may be refused later.
 
     Returns:
         the recipe; one line for each replaced setting.

@@ -44,7 +44,7 @@ def flatten(values: Array, alpha: Floats, notes: list[str]) -> tuple[Array, Floa
     """
     if alpha.min() >= 1:
         return values, None
-    notes.append("transparent, on white")
+    notes.append("transparent pixels composited over white")
     cover = alpha[:, :, None]
     # Rounding may exceed 1 by one float32 step.
     flat: Floats = (to_unit_range(values) * cover + (1 - cover)).clip(0, 1)

@@ -33,30 +33,30 @@ def transform_to_srgb(
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        wanted = _PROFILE_MODE[source.profile.xcolor_space.strip()]
+        profile_mode = _PROFILE_MODE[source.profile.xcolor_space.strip()]
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
-            wanted,
+            profile_mode,
             "RGB",
             renderingIntent=ImageCms.Intent.PERCEPTUAL,
             # lcms's lookup table for grey is too coarse near black: an error of 10 of 255 with a linear profile.
-            flags=ImageCms.Flags.NOOPTIMIZE if wanted == "L" else ImageCms.Flags(0),
+            flags=ImageCms.Flags.NOOPTIMIZE if profile_mode == "L" else ImageCms.Flags(0),
         )
     except Exception:  # lcms and Pillow report a broken profile in many ways
         notes.append("colour profile is broken, ignored")
         return None
-    grey_in_colour = mode in GREY_MODES and wanted == "RGB"  # scanners write this
+    grey_with_rgb_profile = mode in GREY_MODES and profile_mode == "RGB"  # scanners write this
     kind = "L" if mode in GREY_MODES else mode if mode in ("CMYK", "LAB") else "RGB"
-    if (kind != wanted and not grey_in_colour) or mode in ("I", "F"):
-        notes.append(f"colour profile ignored: it is for {wanted} pictures, this one is {mode}")
+    if (kind != profile_mode and not grey_with_rgb_profile) or mode in ("I", "F"):
+        notes.append(f"colour profile ignored: it is for {profile_mode} pictures, this one is {mode}")
         return None
-    if wanted in ("RGB", "L") and _is_identity(transform, wanted):
+    if profile_mode in ("RGB", "L") and _is_identity(transform, profile_mode):
         return None
-    if wanted != "CMYK":
+    if profile_mode != "CMYK":
         described = one_line(ImageCms.getProfileDescription(source), limit=60)
         notes.append(f"colours converted to sRGB from {described or 'its colour profile'}")
-    return wanted, transform
+    return profile_mode, transform
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

@@ -117,5 +117,5 @@ def _planes(image: Any, notes: list[str]) -> tuple[npt.NDArray[np.float32], npt.
         planes[:, top : top + count] = values
     if cover is None or cover.min() >= 1:
         return planes, None
-    notes.append("transparent, on white")
+    notes.append("transparent pixels composited over white")
     return planes, cover

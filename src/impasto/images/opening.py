@@ -51,9 +51,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
     # replaced between check and open.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if not stat.S_ISREG(
-            Path(path).stat().st_mode
-        ):  # before opening: opening a device may have side effects
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a device may have side effects
             raise ImageError(f"{name}: expected a picture file, got {_kind(Path(path).stat().st_mode)}")
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())

@@ -212,8 +212,8 @@ def frames(pictures: Sequence[Callable[[], Frame]], positions: Sequence[float]) 
     near: dict[int, Frame] = {}
     for position in positions:
         first = min(math.floor(position), len(pictures) - 1)
-        wanted = {first, min(first + 1, len(pictures) - 1)}
-        near = {number: near[number] if number in near else pictures[number]() for number in sorted(wanted)}
+        indices = {first, min(first + 1, len(pictures) - 1)}
+        near = {number: near[number] if number in near else pictures[number]() for number in sorted(indices)}
         share = position - first
         yield near[first] if share == 0.0 else crossfade(near[first], near[first + 1], share)
 

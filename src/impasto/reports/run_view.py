@@ -64,7 +64,7 @@ class RunView:
 
     @property
     def pictures(self) -> str:
-        """Names of the content and the styles, such as "harbor in the style of wave"."""
+        """Names of the content and the styles, such as "harbour in the style of wave"."""
         if self.recipe is None or self.recipe.content is None:
             return ""
         styles = " and ".join(Path(style.path).stem for style in self.recipe.styles)

@@ -17,9 +17,9 @@ class EngineEntry:
     """An engine that recipes can name.
 
     Attributes:
-        build: returns the engine; raises ParameterError for unusable sizes. check: raises ParameterError for errors
-        that can be found before a picture is read. Its arguments are the recipe
-            and the user's network object, or None.
+        build: returns the engine; raises ParameterError for unusable sizes.
+        check: raises ParameterError for errors that can be found before a picture is read. Its arguments are the
+            recipe and the user's network object, or None.
     """
 
     build: Callable[[Recipe, Materials], Engine]

@@ -30,7 +30,7 @@ from impasto.transfer.planner import Plan, make_plan
 from impasto.transfer.strength import balance
 
 TARGET_CACHE_BYTES = 60_000_000
-"""Cache of targets: they are not computed again when only a weight changes."""
+"""Size of the cache of targets, which are not computed again when only a weight changes."""
 
 
 class Optimizing:
@@ -194,7 +194,9 @@ class Optimizing:
             start = self._start_at(recipe, self.levels[-1].size)
             before = judge(start)
             if before.loss < judged.loss:
-                note = "no iteration has a lower loss than the initial image, which is returned unchanged"
+                note = (
+                    "the final picture has a higher loss than the initial image, which is returned unchanged"
+                )
                 return FinalPicture(start, before, (note,))
         return FinalPicture(image, judged, ())
 

@@ -74,7 +74,7 @@ def balance(
         cache: earlier measurements with the same network; one measurement serves all strengths.
 
     Raises:
-        ParameterError: the style gradient at the content is zero, for example if the style is the content itself.
+        ParameterError: there is no gradient to measure, for example because style and content are the same picture.
     """
     assert recipe.strength is not None
     level = _level(recipe, content, styles, size=size, min_side=min_side)

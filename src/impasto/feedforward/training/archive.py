@@ -33,7 +33,7 @@ NAME = "pictures.tar"
 
 
 @dataclass(frozen=True)
-class Kept:
+class Entry:
     """A picture to write into an archive.
 
     Attributes:
@@ -49,7 +49,7 @@ class Kept:
     quality: int
 
 
-def write(path: Path, pictures: Iterable[Kept]) -> tuple[int, list[str]]:
+def write(path: Path, pictures: Iterable[Entry]) -> tuple[int, list[str]]:
     """Write an archive, atomically.
 
     Returns:
@@ -102,19 +102,21 @@ def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return cast("io.BufferedReader", archive.extractfile(member)).read()
 
 
-def _encoded(kept: Kept) -> tuple[str, bytes | str]:
+def _encoded(entry: Entry) -> tuple[str, bytes | str]:
     """A picture's name, and its encoded bytes or the error message."""
     try:
         picture = (
-            PIL.Image.open(kept.source) if isinstance(kept.source, Path) else PIL.Image.fromarray(kept.source)
+            PIL.Image.open(entry.source)
+            if isinstance(entry.source, Path)
+            else PIL.Image.fromarray(entry.source)
         )
         picture = picture.convert("RGB")
-        picture.thumbnail((kept.side, kept.side), PIL.Image.Resampling.LANCZOS)
+        picture.thumbnail((entry.side, entry.side), PIL.Image.Resampling.LANCZOS)
     except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
-        return kept.name, str(error)
+        return entry.name, str(error)
     out = io.BytesIO()
-    picture.save(out, "webp", quality=kept.quality, method=5)
-    return kept.name, out.getvalue()
+    picture.save(out, "webp", quality=entry.quality, method=5)
+    return entry.name, out.getvalue()
 
 
 def _decoded(member: tuple[str, bytes]) -> tuple[str, Picture | None]:

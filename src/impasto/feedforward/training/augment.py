@@ -21,7 +21,7 @@ def jittered(pictures: Tensor, generator: torch.Generator, *, amount: float) -> 
     return changed.clamp(0.0, 1.0)
 
 
-def recoloured(pictures: Tensor, generator: torch.Generator, *, swapped: float, inverted: float) -> Tensor:
+def recolored(pictures: Tensor, generator: torch.Generator, *, swapped: float, inverted: float) -> Tensor:
     """Colour channels permuted and colours inverted at random, so that a few hundred styles have many palettes.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.feedforward.training.archive import Picture
-from impasto.feedforward.training.augment import jittered, recoloured
+from impasto.feedforward.training.augment import jittered, recolored
 from impasto.feedforward.training.pool import Pool, cumulative, vividness
 from impasto.feedforward.training.settings import Settings, Stage
 
@@ -29,12 +29,12 @@ class Batch:
     """One step's pictures, (N, 3, S, S) in [0, 1].
 
     Attributes:
-        contents: the content pictures. moved: the last N / 4 contents, shifted by a few pixels, with noise and
-        changed brightness. rows, columns: (S - 2 · SHIFT,) each: indices into ``moved`` of the pixels at SHIFT … S -
-        SHIFT in ``contents``. styles: (N + A, 3, S, S): N styles, then the first A contents, which serve as their own
-        styles. first, second, share: (N,): each content gets style ``first`` at share 0, ``second`` at share 1, and
-        an
-            interpolation between the two otherwise.
+        contents: the content pictures.
+        moved: the last N / 4 contents, shifted by a few pixels, with noise and changed brightness.
+        rows, columns: (S - 2 · SHIFT,) each: indices into ``moved`` for the pixels of ``contents`` from SHIFT on.
+        styles: (N + A, 3, S, S): N styles, then the first A contents, which serve as their own styles.
+        first, second, share: (N,): each content gets style ``first`` at share 0, ``second`` at share 1, and an
+            interpolation of both in between.
         own: A, the number of contents whose ``first`` style is the content itself.
     """
 
@@ -95,7 +95,7 @@ class Pools:
         moved = (moved * light + noise).clamp(0.0, 1.0)
 
         # Pixel SHIFT + i of ``contents`` is pixel 2 · SHIFT + i of ``large``.
-        kept = 2 * SHIFT - shift + torch.arange(size - 2 * SHIFT, device=device)
+        overlap = 2 * SHIFT - shift + torch.arange(size - 2 * SHIFT, device=device)
 
         own, mixed = round(settings.own * count), round(settings.mixed * count)
         styles = torch.cat([self._styles(count, size, generator), contents[:own]])
@@ -109,8 +109,8 @@ class Pools:
         return Batch(
             contents=contents,
             moved=moved,
-            rows=kept[0],
-            columns=kept[1],
+            rows=overlap[0],
+            columns=overlap[1],
             styles=styles,
             first=torch.where(ends, at + count, at),
             second=torch.where(mixes, (at + 1) % count, at),
@@ -130,7 +130,7 @@ class Pools:
         drawn = torch.cat(pieces)
         device = drawn.device
         drawn = drawn[torch.rand(count, generator=generator, device=device).argsort()]
-        drawn = recoloured(drawn, generator, swapped=0.3, inverted=0.08)
+        drawn = recolored(drawn, generator, swapped=0.3, inverted=0.08)
         return jittered(drawn, generator, amount=0.15)
 
 

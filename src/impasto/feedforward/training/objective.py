@@ -112,8 +112,8 @@ class CodeReader(nn.Module):
             moments = style[layer]
             second = moments.second.diagonal(dim1=-2, dim2=-1) / moments.count
             deviation = (second - moments.mean.square()).clamp(min=0.0).sqrt()
-            wanted = torch.cat([moments.mean, deviation], 1)
-            size = wanted.square().mean(1, keepdim=True).sqrt()
+            statistics = torch.cat([moments.mean, deviation], 1)
+            size = statistics.square().mean(1, keepdim=True).sqrt()
             # Relative to the style's magnitude, which varies over decades.
-            terms.append((linear(code).to(wanted.dtype) - wanted / size).square().mean(1))
+            terms.append((linear(code).to(statistics.dtype) - statistics / size).square().mean(1))
         return torch.stack(terms).mean(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from impasto import swatches
 from impasto.errors import ImpastoError
 from impasto.feedforward.training import archive
-from impasto.feedforward.training.archive import Kept
+from impasto.feedforward.training.archive import Entry
 
 # Long side in pixels, and WebP's quality: fine detail matters more in a style than in a content.
 _PHOTO, _STYLE, _SWATCH, _TEST = (384, 76), (448, 82), (384, 80), (512, 88)
@@ -21,7 +21,7 @@ _PHOTO, _STYLE, _SWATCH, _TEST = (384, 76), (448, 82), (384, 80), (512, 88)
 
 def chosen(
     photos: Path, art: Path, *, seeds: int, contents: Sequence[Path], styles: Sequence[Path]
-) -> Iterator[Kept]:
+) -> Iterator[Entry]:
     """The pictures of an archive.
 
     Args:
@@ -31,14 +31,14 @@ def chosen(
     """
     for folder, name, (side, quality) in ((photos, "photos", _PHOTO), (art, "art", _STYLE)):
         for path in archive.files(folder):
-            yield Kept(f"{name}/{path.stem}", path, side, quality)
+            yield Entry(f"{name}/{path.stem}", path, side, quality)
     for medium in swatches.SWATCHES:
         for seed in range(seeds):
             picture = swatches.paint(medium, size=_SWATCH[0], seed=seed)
-            yield Kept(f"swatches/{medium}-{seed}", picture, *_SWATCH)
+            yield Entry(f"swatches/{medium}-{seed}", picture, *_SWATCH)
     for name, paths in (("content", contents), ("style", styles)):
         for path in paths:
-            yield Kept(f"test/{name}-{path.stem}", path, *_TEST)
+            yield Entry(f"test/{name}-{path.stem}", path, *_TEST)
 
 
 def main() -> int:

@@ -105,7 +105,8 @@ def vividness(picture: Picture) -> float:
     """Colourfulness and contrast of a picture, 0 to about 2.
 
     Colourfulness after Hasler and Süsstrunk 2003 (Measuring colourfulness in natural images, equation 3), divided by
-    its value for "quite colourful", plus the standard deviation of brightness divided by that of uniform greys.
+    its value for "quite colourful", plus the standard deviation of brightness divided by that of
+    uniformly distributed greys.
     """
     sample = picture[::4, ::4].astype(np.float32).reshape(-1, 3)
     red, green, blue = sample.T

@@ -42,17 +42,17 @@ class Recorded:
         The step must not synchronise with the device, and must not depend on values of the batch that are not
         tensors.
         """
-        kept = _copied(batch)
+        buffers = _copied(batch)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARMUP):
-                step(kept)
+                step(buffers)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            terms = step(kept)
-        return cls(graph, kept, terms)
+            terms = step(buffers)
+        return cls(graph, buffers, terms)
 
     def fits(self, batch: Batch) -> bool:
         """Whether another batch has the same sizes."""

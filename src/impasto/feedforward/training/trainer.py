@@ -120,11 +120,11 @@ class Trainer:
 
     def _average(self) -> None:
         # For the first steps, the mean is over a number of steps that grows with ``step``.
-        kept = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
+        decay = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
         own: list[Tensor] = list(self.average.parameters())
         new: list[Tensor] = list(self.network.parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(own, new, 1.0 - kept)
+            torch._foreach_lerp_(own, new, 1.0 - decay)
 
     def checkpoint(self) -> Checkpoint:
         """A copy of everything that the next step depends on, on the device."""
