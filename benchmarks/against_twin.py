@@ -68,7 +68,7 @@ def textbook(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
 
 def own_schedule(content: Tensor, style: Tensor, recipe: Recipe) -> Painting:
     """The tool's sizes, iterations and Adam with carried moments (tested against its own code), by autograd."""
-    levels = build_levels(recipe, _size(content), [_size(style)], least=16)
+    levels = build_levels(recipe, _size(content), [_size(style)], min_side=16)
     solver = build_solver(recipe)
     yield from (
         (lambda step=step: step.image)
@@ -112,7 +112,7 @@ def _size(image: Tensor) -> Size:
 
 def _sizes(content: Tensor, style: Tensor, recipe: Recipe) -> tuple[Size, Size]:
     """Of the picture and the style at the end."""
-    last = build_levels(recipe, _size(content), [_size(style)], least=16)[-1]
+    last = build_levels(recipe, _size(content), [_size(style)], min_side=16)[-1]
     return last.size, last.styles[0]
 
 

@@ -58,7 +58,7 @@ def test_rerun_keeps_what_a_film_needs(impasto: Command, folder: Path, thin: Non
     ("arguments", "code", "named"),
     [
         (("missing", "-o", "film.gif"), 2, "expected the folder of a run"),
-        (("run", "-o", "film.avi"), 2, "expected a suffix"),
+        (("run", "-o", "film.avi"), 2, "expected one of the suffixes"),
         (("run", "-o", "nowhere/film.gif"), 1, "there is no folder"),
         (("run",), 2, "--output"),
         (("run", "-o", "film.gif", "--fps", "0"), 2, "fps"),

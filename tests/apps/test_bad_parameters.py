@@ -269,7 +269,7 @@ OPTIONS: list[tuple[str, str]] = [
     ("-o out", "out"),
     ("-o .png", ".png"),
     ("-o out.gif", "out.gif"),
-    ("-o=", "expected a suffix"),
+    ("-o=", "expected one of the suffixes"),
 ]
 
 
@@ -299,9 +299,9 @@ def test_there_are_many() -> None:
         (("gone.png", "style.png"), "gone.png: cannot read the picture: there is no such file"),
         (("content.png", "gone.png"), "gone.png: cannot read the picture: there is no such file"),
         (("content.png", "style.png", "gone.png"), "gone.png"),
-        (("folder", "style.png"), "folder: expected a picture file, came a folder"),
-        (("content.png", "folder.png"), "folder.png: expected a picture file, came a folder"),
-        (("empty.png", "style.png"), "empty.png: expected a picture, came an empty file"),
+        (("folder", "style.png"), "folder: expected a picture file, got a folder"),
+        (("content.png", "folder.png"), "folder.png: expected a picture file, got a folder"),
+        (("empty.png", "style.png"), "empty.png: expected a picture, got an empty file"),
         (("text.png", "style.png"), "text.png: expected a picture"),
         (("content.png", "binary.toml"), "binary.toml: expected a picture"),
         (("", "style.png"), "expected a picture"),

@@ -413,10 +413,10 @@ def test_help_loads_no_torch() -> None:
         (
             "out.txt",
             2,
-            "out.txt: expected a suffix out of .png, .jpg, .jpeg, .webp, .tif, .tiff, came '.txt'",
+            "out.txt: expected one of the suffixes .png, .jpg, .jpeg, .webp, .tif, .tiff, got '.txt'",
         ),
-        ("out", 2, "out: expected a suffix out of "),
-        ("folder.png", 1, "folder.png: expected a file to write, there is something else"),
+        ("out", 2, "out: expected one of the suffixes "),
+        ("folder.png", 1, "folder.png: expected a new path or a regular file, got something else"),
     ],
 )
 def test_where_nothing_can_be_written(

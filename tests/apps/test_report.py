@@ -54,7 +54,7 @@ def test_compare_also_shows(impasto: Command, runs: Path) -> None:
     [
         (("report", "missing"), 2, "missing: expected a folder with runs"),
         (("report", "content.png"), 2, "content.png: expected a folder with runs"),
-        (("report", "empty"), 2, "empty: expected the folder of a run, or one that holds runs, found none"),
+        (("report", "empty"), 2, "empty: expected the folder of a run, or a folder of runs, got neither"),
         (
             ("report", "runs", "-o", "page.pdf"),
             2,

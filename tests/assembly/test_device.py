@@ -13,7 +13,7 @@ import torch
 import impasto
 from impasto.assembly import bfloat16
 from impasto.assembly import device as machine
-from impasto.assembly.device import at_home, choose_device, choose_precision
+from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision
 from impasto.errors import ParameterError
 from impasto.inspection.judge import Judge
 from impasto.measured import answering, forget
@@ -75,7 +75,7 @@ def test_what_is_asked_for_and_not_there_is_refused(pictures: tuple[Path, Path])
 def test_tf32_is_nvidias(pictures: tuple[Path, Path]) -> None:
     with other(has=True), pytest.raises(ParameterError, match="since Abacus has no TF32, got 'tf32'"):
         impasto.stylize(*pictures, precision="tf32", **OPTIONS)
-    recipe, notes = at_home(resolve(precision="tf32", device="cpu"), asked=())
+    recipe, notes = adapt_to_machine(resolve(precision="tf32", device="cpu"), asked=())
     assert recipe.precision == "fp32"
     assert "TF32" in notes[0]
 
@@ -86,7 +86,7 @@ def test_a_recipe_from_elsewhere_is_painted_all_the_same(pictures: tuple[Path, P
         result = impasto.stylize(*pictures, recipe=elsewhere)
         judge = Judge(*pictures, recipe=elsewhere)
         same = impasto.stylize(*pictures, precision="fp32", **OPTIONS)
-    note = "precision: Abacus has no bfloat16; float32 in its place"
+    note = "precision: Abacus has no bfloat16; using float32 instead"
     assert result.precision == result.recipe.precision == judge.precision == "fp32"
     assert note in result.notes
     assert note in judge.notes
@@ -97,16 +97,16 @@ def test_what_this_machine_has_is_left_alone() -> None:
     with other(has=True):
         for precision in ("auto", "fp32", "bf16"):
             recipe = resolve(**OPTIONS, precision=precision)
-            assert at_home(recipe, asked=()) == (recipe, ())
+            assert adapt_to_machine(recipe, asked=()) == (recipe, ())
 
 
 def test_a_device_from_elsewhere() -> None:
     missing = next(name for name in ("mps", "cuda") if name not in machine._devices())
     recipe = resolve(**{**OPTIONS, "device": missing})
-    here, notes = at_home(recipe, asked=())
+    here, notes = adapt_to_machine(recipe, asked=())
     assert here == resolve(**{**OPTIONS, "device": "auto"})
-    assert notes == (f"device: this machine has no {missing}; {choose_device('auto')} in its place",)
-    assert at_home(recipe, asked={"device"}) == (recipe, ())
+    assert notes == (f"device: this machine has no {missing}; using {choose_device('auto')} instead",)
+    assert adapt_to_machine(recipe, asked={"device"}) == (recipe, ())
     with pytest.raises(ParameterError, match=f"device: expected one this machine has .*got '{missing}'"):
         choose_device(missing)
 
@@ -124,7 +124,7 @@ def test_a_run_that_moved_is_gone_on_with(pictures: tuple[Path, Path], tmp_path:
     with other(has=False):
         result = go_on(run)
     assert (result.steps, result.precision) == (4, "fp32")
-    assert "precision: Abacus has no bfloat16; float32 in its place" in result.notes
+    assert "precision: Abacus has no bfloat16; using float32 instead" in result.notes
     summary = read_summary(run)
     assert summary is not None
     assert (summary.status, summary.precision) == ("done", "fp32")
@@ -154,4 +154,4 @@ def test_where_there_is_no_bfloat16_nothing_is_measured(monkeypatch: pytest.Monk
     "kept", [None, 2.0, {}, {"float32": 1.0, "bfloat16": 0}, {"float32": "1", "bfloat16": 1}]
 )
 def test_what_are_no_times(kept: object) -> None:
-    assert not bfloat16._are_times(kept)
+    assert not bfloat16._are_timings(kept)

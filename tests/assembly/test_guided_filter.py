@@ -13,7 +13,7 @@ from torch import Tensor
 import impasto
 from impasto import images
 from impasto.assembly import guided_filter as photo
-from impasto.assembly.guided_filter import recolored_photo
+from impasto.assembly.guided_filter import guided_filter
 from impasto.geometry import resize
 from impasto.transfer.api import make_session
 from impasto.transfer.pictures import Sources
@@ -48,30 +48,30 @@ def test_the_finish_is_affine_in_the_photograph(pictures: tuple[Path, Path]) -> 
     """What was free of the photograph's colours is gone, and what is made of them stays."""
     guide, noise = _picture(30, 40, 1), _picture(30, 40, 2)
     mixed = 0.1 + 0.6 * guide.flip(1)
-    assert float((recolored_photo(mixed, guide, 2) - mixed).abs().max()) < 0.01
-    apart = recolored_photo((mixed + 0.2 * (noise - 0.5)).clamp(0, 1), guide, 4) - mixed
+    assert float((guided_filter(mixed, guide, 2) - mixed).abs().max()) < 0.01
+    apart = guided_filter((mixed + 0.2 * (noise - 0.5)).clamp(0, 1), guide, 4) - mixed
     assert float(apart.square().mean()) < 0.3 * 0.04 / 12
 
 
 @pytest.mark.parametrize("band", [1, 200, 100_000])
 def test_bands_do_not_show(band: int, monkeypatch: pytest.MonkeyPatch) -> None:
     painted, guide = _picture(37, 20, 1), _picture(37, 20, 2)
-    whole = recolored_photo(painted, guide, 3)
+    whole = guided_filter(painted, guide, 3)
     monkeypatch.setattr(photo, "_BAND", band)
-    torch.testing.assert_close(recolored_photo(painted, guide, 3), whole)
+    torch.testing.assert_close(guided_filter(painted, guide, 3), whole)
 
 
 def test_a_radius_beyond_the_picture_is_made_smaller() -> None:
     painted, guide = _picture(9, 30, 1), _picture(9, 30, 2)
-    assert torch.equal(recolored_photo(painted, guide, 100), recolored_photo(painted, guide, 4))
-    assert torch.equal(recolored_photo(painted, guide, 0), painted)
+    assert torch.equal(guided_filter(painted, guide, 100), guided_filter(painted, guide, 4))
+    assert torch.equal(guided_filter(painted, guide, 0), painted)
 
 
 def test_steps_and_result_are_finished(pictures: tuple[Path, Path]) -> None:
     options = {**OPTIONS, "photo_weight": 1.0, "photo_finish": 3}
     last = list(impasto.iterate(*pictures, **options))[-1]
     content = resize(images.read(pictures[0]).pixels, (30, 40))
-    assert torch.equal(last.image, recolored_photo(last.painted, content, 3))
+    assert torch.equal(last.image, guided_filter(last.painted, content, 3))
     assert torch.equal(impasto.stylize(*pictures, **options).image, last.image)
 
 

@@ -275,7 +275,7 @@ def test_strength_of_mixed_losses(pictures: tuple[Path, Path]) -> None:
 def test_whole_maps_cost_memory() -> None:
     def bytes_of(**given: Any) -> float:
         recipe = resolve(size=2048, **given)
-        levels = build_levels(recipe, (1536, 2048), [(1536, 2048)], least=16)
+        levels = build_levels(recipe, (1536, 2048), [(1536, 2048)], min_side=16)
         cost = networks.ENCODERS[recipe.encoder].cost
         assert cost is not None
         return peak(

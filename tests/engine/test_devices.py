@@ -19,7 +19,7 @@ from impasto.engine.evaluation import in_floats, rounded
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.exact import exact, exact_type
 from impasto.transfer.pictures import Sources
-from impasto.transfer.planner import with_history_for
+from impasto.transfer.planner import with_history_budget
 from impasto.transfer.session import Session
 
 SOURCE = Path(impasto.__file__).parent
@@ -150,9 +150,9 @@ def test_a_gpu_keeps_what_its_memory_has_room_for() -> None:
     """In a file, or at half the precision, the pairs of L-BFGS would be what a GPU waits for."""
     x, found = torch.empty(1, 3, 4096, 4096, device="meta"), {}
     for device in ("cpu", "cuda"):
-        solver = build_solver(with_history_for(impasto.resolve(), torch.device(device), 140 * 10**9))
+        solver = build_solver(with_history_budget(impasto.resolve(), torch.device(device), 140 * 10**9))
         assert isinstance(solver, LBFGS)
         found[device] = solver.keeps(x.nbytes)[1]
     assert found == {"cpu": "file", "cuda": "full"}
     given = impasto.resolve(history_memory=500)
-    assert with_history_for(given, torch.device("cuda"), 140 * 10**9) == given
+    assert with_history_budget(given, torch.device("cuda"), 140 * 10**9) == given

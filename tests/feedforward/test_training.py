@@ -14,7 +14,7 @@ from impasto.encoders.weights import load
 from impasto.errors import ImpastoError
 from impasto.feedforward.network import Architecture
 from impasto.feedforward.training import archive
-from impasto.feedforward.training.archive import Kept
+from impasto.feedforward.training.archive import Entry
 from impasto.feedforward.training.batches import Pools
 from impasto.feedforward.training.checkpoint import Checkpoint
 from impasto.feedforward.training.run import Outputs, Run
@@ -36,7 +36,7 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
     media = ("mosaic", "waves", "strokes")
     archive.write(
         path,
-        [Kept(f"{of}/{name}", paint(name, size=72), 72, 90) for of in ("photos", "art") for name in media],
+        [Entry(f"{of}/{name}", paint(name, size=72), 72, 90) for of in ("photos", "art") for name in media],
     )
     return Pools.of(archive.read(path), device="cpu")
 
@@ -114,7 +114,7 @@ def test_an_archive_gives_back_its_pictures_and_counts_the_damaged(tmp_path: Pat
     path = tmp_path / archive.NAME
     count, skipped = archive.write(
         path,
-        [Kept("photos/one", paint("glass", size=64), 48, 95), Kept("photos/two", damaged, 48, 95)],
+        [Entry("photos/one", paint("glass", size=64), 48, 95), Entry("photos/two", damaged, 48, 95)],
     )
     assert count == 1
     assert len(skipped) == 1

@@ -24,7 +24,7 @@ def test_alpha_is_flattened_on_white(mode: str) -> None:
     picture = read(image)
     share = alpha[:, :, None] / 255
     assert np.allclose(hwc(picture), colour * share + 1 - share, atol=1e-6)
-    assert picture.notes == ("transparent, on white",)
+    assert picture.notes == ("transparent pixels composited over white",)
     assert picture.alpha is not None
     assert picture.alpha.shape == (1, 1, *alpha.shape)
     assert np.allclose(picture.alpha[0, 0].numpy(), alpha / 255, atol=1e-6)
@@ -47,6 +47,6 @@ def test_a_transparent_colour_becomes_white(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.png"
     image.save(path, transparency=(0, 0, 0) if mode == "RGB" else image.getpixel((5, 0)))
     picture = read(path)
-    assert "transparent, on white" in picture.notes
+    assert "transparent pixels composited over white" in picture.notes
     assert bool((picture.pixels[..., 3:] == 1).all())
     assert np.array_equal(eight_bits(picture)[:, :3], np.asarray(image.convert("RGB"))[:, :3])

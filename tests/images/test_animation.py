@@ -36,7 +36,7 @@ def _frames(count: int, size: tuple[int, int] = SIZE) -> list[Frame]:
 def _written(path: Path, frames: list[Frame], rate: float = 10.0) -> str:
     height, width = frames[0].shape[:2]
     shape = check_film(path, (width, height), rate)
-    return write_film(path, iter(frames), len(frames), shape, colours=[frames[0], frames[-1]])
+    return write_film(path, iter(frames), len(frames), shape, palette_frames=[frames[0], frames[-1]])
 
 
 def _decoded(path: Path) -> list[tuple[Frame, int]]:
@@ -123,7 +123,7 @@ def test_frames_are_forgotten_once_they_are_encoded(tmp_path: Path, suffix: str)
             yield watched
 
     path = tmp_path / f"film{suffix}"
-    write_film(path, frames(), 30, check_film(path, (64, 48), 10.0), colours=_frames(3))
+    write_film(path, frames(), 30, check_film(path, (64, 48), 10.0), palette_frames=_frames(3))
     assert most <= 3
 
 
@@ -148,10 +148,10 @@ def test_what_a_format_makes_of_it(
 
 def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        ParameterError, match=r"film\.avi: expected a suffix out of \.mp4, \.webm, \.gif, \.webp"
+        ParameterError, match=r"film\.avi: expected one of the suffixes \.mp4, \.webm, \.gif, \.webp"
     ):
         check_film(tmp_path / "film.avi", SIZE, 10.0)
-    with pytest.raises(ParameterError, match="came none"):
+    with pytest.raises(ParameterError, match="got none"):
         check_film(tmp_path / "film", SIZE, 10.0)
     with pytest.raises(OutputError, match="there is no folder"):
         check_film(tmp_path / "missing" / "film.gif", SIZE, 10.0)
@@ -192,7 +192,7 @@ def test_a_film_that_is_not_finished_is_not_there(tmp_path: Path, suffix: str, e
         raise error
 
     with pytest.raises(type(error)):
-        write_film(path, frames(), 7, check_film(path, (64, 48), 10.0), colours=_frames(3))
+        write_film(path, frames(), 7, check_film(path, (64, 48), 10.0), palette_frames=_frames(3))
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"the one before"
 
@@ -216,6 +216,6 @@ def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
         with pytest.raises(
             OutputError, match=rf"film\{suffix}: cannot write the film: no space left on the disk"
         ):
-            write_film(path, iter(_frames(7, (64, 48))), 7, shape, colours=_frames(3))
+            write_film(path, iter(_frames(7, (64, 48))), 7, shape, palette_frames=_frames(3))
     finally:
         animation.replacing = real

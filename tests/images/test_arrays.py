@@ -46,7 +46,7 @@ def test_array_with_alpha_is_flattened() -> None:
     values[0, :, 3] = 255
     picture = read(values)
     assert hwc(picture)[:, 0, 0].tolist() == [0, 1]
-    assert picture.notes == ("transparent, on white",)
+    assert picture.notes == ("transparent pixels composited over white",)
 
 
 @pytest.mark.parametrize(

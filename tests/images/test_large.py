@@ -48,7 +48,7 @@ def test_the_pixels_are_those_of_the_other_reader(
     assert found.shape == (1, 3, 37, 23)
     assert found.dtype == torch.float32
     assert torch.equal(found, plain)
-    assert notes == (("transparent, on white",) if "A" in mode else ())
+    assert notes == (("transparent pixels composited over white",) if "A" in mode else ())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -100,7 +100,7 @@ def test_a_file_cut_short_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     directory = struct.unpack_from("<I", whole, 4)[0]
     assert directory < 1000  # the directory comes first: what is missing is pixels
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ImageError, match=r"picture\.tif: expected a picture, came a damaged file: [^\n]+$"):
+    with pytest.raises(ImageError, match=r"picture\.tif: expected a picture, got a damaged file: [^\n]+$"):
         read(path)
 
 

@@ -187,7 +187,7 @@ def test_metadata_of_a_tiff_too_large_to_load(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ImageError, match="a picture without one"):
         read_metadata(path)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ImageError, match=r"a\.tif: expected a picture, came a damaged file: [^\n]+$"):
+    with pytest.raises(ImageError, match=r"a\.tif: expected a picture, got a damaged file: [^\n]+$"):
         read_metadata(path)
 
 

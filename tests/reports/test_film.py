@@ -15,7 +15,7 @@ from impasto.images.animation import Frame
 from impasto.recipes.fields import Input
 from impasto.recipes.presets import resolve
 from impasto.reports import film
-from impasto.reports.film import animate, faded, frames, pictures, positions
+from impasto.reports.film import animate, crossfade, frames, pictures, positions
 
 
 def _painted(width: int, *, phase: float) -> PIL.Image.Image:
@@ -62,11 +62,12 @@ def test_a_run_without_pictures_says_what_to_do(run: Path, tmp_path: Path) -> No
     for path in run.glob("step-*.png"):
         path.unlink()
     with pytest.raises(
-        ParameterError, match=r"run: .* on the way, found 1; .*impasto rerun .*run --save-every log"
+        ParameterError,
+        match=r"run: .* at least 2 saved pictures, got 1; .*impasto rerun .*run --save-every log",
     ):
         animate(run, tmp_path / "film.gif")
     (run / "result.png").unlink()
-    with pytest.raises(ParameterError, match="found none"):
+    with pytest.raises(ParameterError, match="got none"):
         animate(run, tmp_path / "film.gif")
     with pytest.raises(ParameterError, match="expected the folder of a run"):
         animate(tmp_path, tmp_path / "film.gif")
@@ -92,14 +93,14 @@ def test_nothing_left_to_move() -> None:
 
 def test_light_is_mixed() -> None:
     black, white = (np.full((2, 2, 3), value, np.uint8) for value in (0, 255))
-    assert faded(black, white, 0.5)[0, 0, 0] == 188  # half the light; the mean of the numbers is 128
+    assert crossfade(black, white, 0.5)[0, 0, 0] == 188  # half the light; the mean of the numbers is 128
     every = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
     for share in (0.0, 0.3, 1.0):
-        assert np.array_equal(faded(every, every, share), every)
+        assert np.array_equal(crossfade(every, every, share), every)
     other = every[::-1]
-    assert np.array_equal(faded(every, other, 0.0), every)
-    assert np.array_equal(faded(every, other, 1.0), other)
-    assert np.array_equal(faded(every, other, 0.25), faded(other, every, 0.75))
+    assert np.array_equal(crossfade(every, other, 0.0), every)
+    assert np.array_equal(crossfade(every, other, 1.0), other)
+    assert np.array_equal(crossfade(every, other, 0.25), crossfade(other, every, 0.75))
 
 
 def test_two_pictures_at_a_time() -> None:
@@ -181,6 +182,6 @@ def test_a_picture_that_is_damaged(run: Path, tmp_path: Path) -> None:
 def test_only_the_pictures_shown_are_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The palette of a GIF is made from at most twelve of them."""
     paths = [run / f"step-{number:06d}.png" for number in range(40)]
-    assert len(film._spread(paths, 12)) == 12
-    assert film._spread(paths, 12)[::11] == [paths[0], paths[-1]]
-    assert film._spread(paths[:5], 12) == paths[:5]
+    assert len(film._evenly_spaced(paths, 12)) == 12
+    assert film._evenly_spaced(paths, 12)[::11] == [paths[0], paths[-1]]
+    assert film._evenly_spaced(paths[:5], 12) == paths[:5]

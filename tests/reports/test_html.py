@@ -19,7 +19,7 @@ from impasto.recipes.fields import Input
 from impasto.recipes.recipe import Recipe
 from impasto.reports import album
 from impasto.reports import html as report
-from impasto.reports.run_view import expand, read_all, varying
+from impasto.reports.run_view import differing_settings, expand, read_all
 from impasto.runs.folder import RunFolder
 from tests.conftest import Make, pattern
 
@@ -295,7 +295,7 @@ def test_a_palette_is_among_what_went_in(make: Make, tmp_path: Path) -> None:
 
 def test_pictures_share_a_budget(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(album, "BUDGET", 200_000)
-    monkeypatch.setattr(album, "_STEPS", 12)
+    monkeypatch.setattr(album, "_MAX_STEPS", 12)
     noise = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (192, 256, 3), np.uint8))
     runs = [make(f"runs/{number}", steps=tuple(range(1, 15))) for number in range(4)]
     for path in (tmp_path / "runs").rglob("*.png"):
@@ -332,7 +332,7 @@ def test_runs_are_found_in_folders(make: Make, tmp_path: Path) -> None:
     assert expand([tmp_path / "runs"]) == expand([a, tmp_path / "runs", b]) == [a, b]
     assert [each.name for each in read_all([a, b])] == ["a", "deep/b"]
     assert [each.name for each in read_all([a])] == ["a"]
-    assert varying(read_all([a, b])) == ["preset"]
+    assert differing_settings(read_all([a, b])) == ["preset"]
     (tmp_path / "bare").mkdir()
-    with pytest.raises(ParameterError, match="bare: expected the folder of a run, or one that holds runs"):
+    with pytest.raises(ParameterError, match="bare: expected the folder of a run, or a folder of runs"):
         expand([a, tmp_path / "bare"])

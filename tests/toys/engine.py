@@ -14,7 +14,7 @@ from impasto.engine.steering import Course, Steering
 from impasto.engine.step import Step
 from impasto.geometry import fit, resize, size_of
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.engine import Materials, Painted
+from impasto.transfer.engine import FinalPicture, Materials
 from impasto.transfer.forecast import Forecast
 from impasto.transfer.planner import Plan
 
@@ -55,7 +55,7 @@ class Toning:
 
     def load(self, recipe: Recipe) -> None: ...
 
-    def balanced(self, recipe: Recipe) -> Recipe:
+    def balance(self, recipe: Recipe) -> Recipe:
         return recipe
 
     def course(self, recipe: Recipe, done: int) -> Course:
@@ -71,6 +71,6 @@ class Toning:
             0, 1, 1, 1, 1, 1, 0.0, {}, (), _canvas=_Canvas(image, self.course(recipe, 0)), _moment=(1,)
         )
 
-    def painted(self, recipe: Recipe, last: Step) -> Painted:
+    def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
         image = last.take()
-        return Painted(image, last.judge(image, white=1.0), ())
+        return FinalPicture(image, last.judge(image, white=1.0), ())

@@ -203,7 +203,7 @@ def test_each_style_has_its_own_scale(pictures: tuple[Path, Path]) -> None:
 def test_results_beyond_the_pixel_limit_are_refused(pictures: tuple[Path, Path]) -> None:
     with pytest.raises(impasto.ParameterError, match=r"size: a result of 60000x45000 has 2700000000 pixels"):
         impasto.stylize(*pictures, size=60_000)
-    with pytest.raises(impasto.ParameterError, match=r"size: 40x30 needs .* of memory, there are 900 MB"):
+    with pytest.raises(impasto.ParameterError, match=r"size: 40x30 needs .* of memory, the limit is 900 MB"):
         impasto.stylize(*pictures, size=40, style_size=10_000, memory="900MB")
 
 

@@ -24,7 +24,7 @@ from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.peak_memory import peak
-from impasto.transfer.planner import Plan, draw_up
+from impasto.transfer.planner import Plan, make_plan
 from tests.engine.tiling.test_gradient import thin
 
 __all__ = ["thin"]
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("same_kernels")
 
 
 def _levels(recipe: Recipe, content: Size = CONTENT, style: Size = STYLE) -> list[Level]:
-    return build_levels(recipe, content, [style], least=16)
+    return build_levels(recipe, content, [style], min_side=16)
 
 
 def _cost(recipe: Recipe) -> VGGCost:
@@ -46,7 +46,7 @@ def _cost(recipe: Recipe) -> VGGCost:
 
 def _plan(memory: int | None, **given: object) -> Plan:
     recipe = resolve(**given)
-    return draw_up(
+    return make_plan(
         recipe,
         _cost(recipe),
         content=CONTENT,
@@ -133,7 +133,7 @@ def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
     with pytest.raises(ParameterError) as refused:
         _plan(memory, size=20_000)
     found = re.fullmatch(
-        r"size: 20000x13385 needs [\d.]+ GB of memory, there are [\d.]+ GB \(--memory\); "
+        r"size: 20000x13385 needs [\d.]+ GB of memory, the limit is [\d.]+ GB \(--memory\); "
         r"a long side of (\d+) would fit",
         str(refused.value),
     )
@@ -145,7 +145,7 @@ def test_a_refusal_names_a_size_that_fits(memory: int) -> None:
 
 
 def test_where_not_even_the_network_fits_no_size_does() -> None:
-    with pytest.raises(ParameterError, match=r"needs .+ of memory, there are 100 MB.*no size would fit"):
+    with pytest.raises(ParameterError, match=r"needs .+ of memory, the limit is 100 MB.*no size would fit"):
         _plan(100_000_000, size=512)
 
 

@@ -64,13 +64,13 @@ def test_equal_to_the_last_bit(
         ({"style_weight": 5.0}, content, style),
     ]
     measured: list[object] = []
-    middle = strength._middle
+    middle = strength._weight_at_half
 
     def counted_middle(*given: Any) -> float:
         measured.append(given)
         return middle(*given)
 
-    monkeypatch.setattr(strength, "_middle", counted_middle)
+    monkeypatch.setattr(strength, "_weight_at_half", counted_middle)
     monkeypatch.setattr(strength, "SIDE", 32)
     together = [_painted(options, *paths, shared) for options, *paths in runs]
     assert len(measured) == 2  # once for each pair of pictures

@@ -46,13 +46,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The weights that were measured."""
     found: list[float] = []
-    measure = strength._middle
+    measure = strength._weight_at_half
 
     def watched(*given: Any) -> float:
         found.append(measure(*given))
         return found[-1]
 
-    monkeypatch.setattr(strength, "_middle", watched)
+    monkeypatch.setattr(strength, "_weight_at_half", watched)
     return found
 
 
@@ -189,7 +189,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     def never(*given: Any) -> float:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(strength, "_middle", never)
+    monkeypatch.setattr(strength, "_weight_at_half", never)
     # Nor where another version would measure otherwise.
     monkeypatch.setattr(strength, "_digest", lambda *given: "another")
     assert torch.equal(go_on(run).image, whole.image)
@@ -222,7 +222,7 @@ def test_what_cannot_be_balanced_is_refused(pictures: tuple[Path, Path]) -> None
             resolve(strength=value)
     with pytest.raises(ParameterError, match="expected a content and a style weight above 0"):
         resolve(strength=0.5, style_layers={"relu1_1": 0.0})
-    with pytest.raises(ParameterError, match="a style that the content has not already"):
+    with pytest.raises(ParameterError, match="a style that differs from the content"):
         impasto.stylize(pictures[0], pictures[0], strength=0.5, **OPTIONS)
 
 

@@ -1,10 +1,10 @@
-"""Whose colours a painting has: what is done to the pictures before it is painted, and to the painting after.
+"""Which colours the result has (option ``color``): changes to the inputs before, and to the result after.
 
-style    the style's: nothing is done
-keep     the photograph's, by lightness alone (Gatys et al. 2016, section 3.2): photograph and style are painted
-         without colour, the style in the lightness of the photograph, and the colours come back at the end
-match    the photograph's, by recolouring the style before (section 3.1)
-palette  those of a third picture, by recolouring both
+style    the style's colours: no change
+keep     the photograph's colours, by luminance-only transfer (Gatys et al. 2016, section 3.2). Photograph and style
+         become grey, the style's lightness is matched to the photograph's, and the colours are restored at the end
+match    the photograph's colours, by recolouring the style first (section 3.1)
+palette  the colours of a third picture, by recolouring photograph and style first
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from impasto.geometry import resize, size_of
 from impasto.recipes.recipe import Recipe
 
 Finish = Callable[[Tensor], Tensor]
-"""What becomes of a painting, (1, 3, H, W) in [0, 1], when it is looked at or saved; whole again when done twice."""
+"""Applied to a result, (1, 3, H, W) in [0, 1], before display or saving. Idempotent."""
 
 MATCHES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "covariance": color.match_mean_covariance,
@@ -30,31 +30,37 @@ MATCHES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def recolored(
     recipe: Recipe, content: Tensor, styles: Sequence[Tensor], palette: Tensor | None
 ) -> tuple[Tensor, list[Tensor], Finish]:
-    """The pictures to paint from, and what to do with the painting.
+    """The recoloured content and styles, and the function that restores colours in the result.
 
     Args:
-        content, styles, palette: (1, 3, H, W), float in [0, 1] or uint8; what comes back is of the same type.
+        content, styles, palette: (1, 3, H, W), float in [0, 1] or uint8. The returned pictures have the same type.
     """
     match = MATCHES[recipe.color_match]
     if recipe.color == "keep":
-        plain = _like(content, color.to_gray(_float(content)))
-        paintings = [_like(style, color.match_lightness(_float(style), _float(plain))) for style in styles]
-        return plain, paintings, lambda painted: _in_colors_of(content, painted)
+        plain = _as_type_of(content, color.to_gray(_float(content)))
+        matched = [
+            _as_type_of(style, color.match_lightness(_float(style), _float(plain))) for style in styles
+        ]
+        return plain, matched, lambda painted: _restore_colors(content, painted)
     if recipe.color == "match":
-        return content, [_like(style, match(_float(style), _float(content))) for style in styles], _as_it_is
+        return (
+            content,
+            [_as_type_of(style, match(_float(style), _float(content))) for style in styles],
+            _identity,
+        )
     if recipe.color == "palette":
-        assert palette is not None  # the recipe sees to that
+        assert palette is not None  # checked by the recipe
         aim = _float(palette)
-        content, *rest = (_like(each, match(_float(each), aim)) for each in (content, *styles))
-        return content, rest, _as_it_is
-    return content, list(styles), _as_it_is
+        content, *rest = (_as_type_of(each, match(_float(each), aim)) for each in (content, *styles))
+        return content, rest, _identity
+    return content, list(styles), _identity
 
 
-def _as_it_is(painted: Tensor) -> Tensor:
+def _identity(painted: Tensor) -> Tensor:
     return painted
 
 
-def _in_colors_of(photo: Tensor, painted: Tensor) -> Tensor:
+def _restore_colors(photo: Tensor, painted: Tensor) -> Tensor:
     return color.with_chroma_of(painted, resize(photo, size_of(painted)))
 
 
@@ -62,6 +68,6 @@ def _float(picture: Tensor) -> Tensor:
     return picture.float().div_(255.0) if picture.dtype == torch.uint8 else picture
 
 
-def _like(before: Tensor, picture: Tensor) -> Tensor:
-    """In the number type of ``before``."""
+def _as_type_of(before: Tensor, picture: Tensor) -> Tensor:
+    """``picture`` in the number type of ``before``."""
     return (picture * 255.0).round_().to(torch.uint8) if before.dtype == torch.uint8 else picture

@@ -12,88 +12,90 @@ from impasto.errors import ParameterError
 from impasto.processor import processor
 from impasto.recipes.recipe import Recipe
 
-# Of two number types about as fast, the one with more digits.
-_WORTH = 1.05
+# bfloat16 has fewer digits: it is chosen only where it is clearly faster.
+_MIN_SPEEDUP = 1.05
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes a GPU if there is one.
+    """The device of that name; "auto" chooses a GPU if there is one.
 
     Raises:
-        ParameterError: the device is not there.
+        ParameterError: this machine has no such device.
     """
-    there = _devices()
+    available = _devices()
     if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if device in there)
-    if name not in there:
-        raise ParameterError(f"device: expected one this machine has ({', '.join(there)}), got {name!r}")
+        name = next(device for device in ("cuda", "mps", "cpu") if device in available)
+    if name not in available:
+        raise ParameterError(f"device: expected one this machine has ({', '.join(available)}), got {name!r}")
     return torch.device(name)
 
 
 def _devices() -> list[str]:
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return [device for device, is_there in there.items() if is_there]
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [device for device, is_available in found.items() if is_available]
 
 
 def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[torch.dtype, str]:
-    """The number type of the network, and its name.
+    """The network's number type, and the precision's name ("fp32", "tf32" or "bf16").
 
-    "auto" takes bfloat16 where the network computes faster in it than in float32, unless ``exact`` is asked for.
+    "auto" chooses bfloat16 where it is faster than float32 on this device, and float32 otherwise.
+
+    Args:
+        exact: "auto" always chooses float32.
 
     Raises:
-        ParameterError: the device does not compute in that type.
+        ParameterError: the device does not support that number type.
     """
     if not _computes(device, name):
-        raise ParameterError(
-            f"precision: expected auto or fp32, since {_named(device)} has no {_TYPES[name]}, got {name!r}"
-        )
+        missing = f"{_display_name(device)} has no {_TYPE_NAMES[name]}"
+        raise ParameterError(f"precision: expected auto or fp32, since {missing}, got {name!r}")
     if name == "bf16" or (name == "auto" and not exact and _bfloat16_is_faster(device)):
         return torch.bfloat16, "bf16"
     return torch.float32, "tf32" if name == "tf32" else "fp32"
 
 
-def at_home(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[str, ...]]:
-    """A recipe that was written down, perhaps elsewhere, with a device and a number type that this machine has.
+def adapt_to_machine(recipe: Recipe, *, asked: Collection[str]) -> tuple[Recipe, tuple[str, ...]]:
+    """A saved recipe with a device and a number type that this machine supports.
 
-    A recipe says what "auto" came to where it was first painted, and any run can be gone on with on any machine. The
-    picture is another one then, in details that are hard to see.
+    A recipe records the device and precision of the machine where it was first painted. A run can be resumed on any
+    machine; on another one the result differs in details that are hard to see.
 
     Args:
-        asked: settings that were given here and now. They stay as they are, to be refused if need be.
+        asked: names of settings that the caller gave explicitly. They are not replaced, and may be refused later.
 
     Returns:
-        the recipe; what was changed in it, one line each.
+        the recipe; one line for each replaced setting.
     """
     notes = []
     if recipe.device not in ("auto", *_devices()) and "device" not in asked:
-        here = choose_device("auto")
-        notes.append(f"device: this machine has no {recipe.device}; {here} in its place")
+        replacement = choose_device("auto")
+        notes.append(f"device: this machine has no {recipe.device}; using {replacement} instead")
         recipe = recipe.model_copy(update={"device": "auto"})
     if "precision" not in asked and recipe.device in ("auto", *_devices()):
         device = choose_device(recipe.device)
         if not _computes(device, recipe.precision):
             notes.append(
-                f"precision: {_named(device)} has no {_TYPES[recipe.precision]}; float32 in its place"
+                f"precision: {_display_name(device)} has no {_TYPE_NAMES[recipe.precision]}; using float32 instead"
             )
             recipe = recipe.model_copy(update={"precision": "fp32"})
     return recipe, tuple(notes)
 
 
-def _named(device: torch.device) -> str:
-    """The device, as people know it."""
+def _display_name(device: torch.device) -> str:
+    """The device's model name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor().name if device.type == "cpu" else device.type
 
 
-_TYPES = {"bf16": "bfloat16", "tf32": "TF32"}
-"""Number types that not every device computes in."""
+_TYPE_NAMES = {"bf16": "bfloat16", "tf32": "TF32"}
+"""Number types that only some devices support."""
 
 
 def _computes(device: torch.device, precision: str) -> bool:
     if precision == "bf16":
         return _has_bfloat16(device)
-    # Of NVIDIA's, those since Ampere.
+    # TF32: NVIDIA GPUs since Ampere.
     return precision != "tf32" or (
         device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     )
@@ -110,20 +112,20 @@ def _has_bfloat16(device: torch.device) -> bool:
 def _bfloat16_is_faster(device: torch.device) -> bool:
     if device.type == "cpu":
         speed = bfloat16.speed()
-        return speed is not None and speed > _WORTH
-    # A GPU that multiplies bfloat16 does so at least twice as fast. On a Mac's nothing has been measured yet.
+        return speed is not None and speed > _MIN_SPEEDUP
+    # A GPU with native bfloat16 multiplies it at least twice as fast. Not measured on a Mac's GPU yet.
     return device.type == "cuda" and _has_bfloat16(device)
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most memory used so far, in bytes: of the GPU's allocator, or of this process."""
+    """Peak memory so far, in bytes: of PyTorch's allocator for CUDA, of this process otherwise."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "win32":
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
-    else:  # noqa: RET505  # so that what follows is checked for the systems that have it
+    else:  # noqa: RET505  # mypy checks this branch only on systems with ``resource``
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -21,7 +21,7 @@ Progress = Callable[[int, int | None], None]
 
 
 class Encoder(Protocol):
-    """What the engine needs of a network."""
+    """The interface that the engine requires of a network."""
 
     layers: tuple[str, ...]
 
@@ -33,7 +33,7 @@ class Encoder(Protocol):
 
 
 class NetworkCost(Protocol):
-    """What a network takes, known without loading it (:class:`impasto.encoders.vgg_cost.VGGCost`)."""
+    """A network's memory and time, known without loading it (:class:`impasto.encoders.vgg_cost.VGGCost`)."""
 
     def channels(self, layer: str) -> int: ...
 
@@ -57,10 +57,10 @@ class Network:
     """A network that recipes can name.
 
     Attributes:
-        layers: its layers, known without loading it.
-        smallest_side: pixels a picture needs on each side for the layers given.
+        layers: returns its layer names without loading it.
+        smallest_side: layers -> the least side of a picture, in pixels.
         build: loads it.
-        cost: what it takes with the recipe's settings; None where nobody knows.
+        cost: its memory and time with the recipe's settings; None where unknown.
     """
 
     layers: Callable[[], tuple[str, ...]]
@@ -70,7 +70,7 @@ class Network:
 
 
 def vgg(name: str, load: Callable[..., Convolutions] = load) -> Network:
-    """A VGG of :data:`impasto.encoders.weights.ARCHITECTURES`, with the weights that ``load`` gives."""
+    """A VGG of :data:`impasto.encoders.weights.ARCHITECTURES`, with the weights that ``load`` returns."""
     names = layer_names(ARCHITECTURES[name].convolutions)
 
     def build(recipe: Recipe, progress: Progress | None) -> Encoder:
@@ -94,14 +94,14 @@ ENCODERS: dict[str, Network] = {
     "vgg16": vgg("vgg16"),
     "mobilenet-v2": Network(
         layers=lambda: tuple(f"features.{index}" for index in range(19)),
-        smallest_side=lambda layers: 1,  # its convolutions pad, whatever their stride
+        smallest_side=lambda layers: 1,  # all its convolutions pad
         build=lambda recipe, progress: mobilenet_v2(recipe.weights, progress=progress),
     ),
 }
 
 
-def own_network(encoder: Encoder) -> Network:
-    """A network of the user's own, loaded."""
+def custom_network(encoder: Encoder) -> Network:
+    """The entry of a network object that the user passed."""
     return Network(
         layers=lambda: encoder.layers,
         smallest_side=lambda layers: 1,
@@ -110,10 +110,10 @@ def own_network(encoder: Encoder) -> Network:
 
 
 def check_layers(recipe: Recipe, known: tuple[str, ...]) -> None:
-    """Refuse layers that the network does not have, before anything is loaded.
+    """Refuse unknown layers before anything is loaded.
 
     Raises:
-        ParameterError: with a suggestion.
+        ParameterError: the network has no such layer; the message suggests a similar name.
     """
     for option, named in (
         ("content-layers", recipe.content_layers),
@@ -126,5 +126,5 @@ def check_layers(recipe: Recipe, known: tuple[str, ...]) -> None:
 
 
 def build_encoder(recipe: Recipe, *, progress: Progress | None = None) -> Encoder:
-    """The network, loaded."""
+    """Load the recipe's network."""
     return ENCODERS[recipe.encoder].build(recipe, progress)

@@ -1,4 +1,4 @@
-"""What a recipe minimises: its losses by name, and how their sum is evaluated."""
+"""A recipe's objective: the losses by their names, and the evaluation of their weighted sum."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ BALANCE: dict[StyleLossName | ContentLossName, float] = {
     "relaxed-transport": 0.14,
     "self-similarity": 3.2,
 }
-"""What a loss is multiplied by, so that at the same weight it gives about as much style as the default one, or keeps
-about as much content: docs/style-losses.md says how it was measured. 1 for what other tools define."""
+"""Loss -> factor. With it, the same weight gives about as much style, or keeps about as much content, as the default
+loss. docs/style-losses.md describes the measurement. The factor is 1 for losses that other tools define."""
 
 
 def build_objective(recipe: Recipe) -> Objective:
-    """The terms, every weight multiplied in. Terms of weight 0 are left out."""
+    """The terms, with all weights multiplied in. Terms of weight 0 are left out."""
     terms: list[Term] = [
         *(
             _content_term(recipe, layer, recipe.content_weight * weight)
@@ -94,7 +94,7 @@ def build_objective(recipe: Recipe) -> Objective:
 
 
 def _style_parts(recipe: Recipe) -> Iterator[tuple[str, str, StyleLossName, float]]:
-    """(region, layer, loss, weight beside the style weight) of each style term; without regions there is one, ""."""
+    """(region, layer, loss, weight relative to the style weight) of each style term; region is "" without regions."""
     painted = [region for region in recipe.regions if not region.keep]
     for layer, weight in recipe.style_layers.items():
         if not recipe.regions:
@@ -126,13 +126,13 @@ def _style_term(
 
 
 def _seeded(loss: FeatureMapLoss, seed: int) -> FeatureMapLoss:
-    """The loss, drawing its samples from that seed if it draws any."""
+    """The loss with that seed, if it draws random samples."""
     drawing: Any = loss
     return replace(drawing, seed=seed) if loss.draws else loss
 
 
-def least_side(network: Network, objective: Objective) -> int:
-    """Pixels a picture needs on each side for the layers, and for the losses that need more than one pixel there."""
+def min_side(network: Network, objective: Objective) -> int:
+    """The least side of a picture in pixels, for the objective's layers and for losses that need several pixels."""
     needed = {*layers(objective), *style_layers(objective)}
     sides = [network.smallest_side(needed)] if needed else [1]
     for term in objective:
@@ -151,24 +151,24 @@ def build_evaluation(
     *,
     white_level: float,
     tile: int = 0,
-    kept: LRUCache | None = None,
+    cache: LRUCache | None = None,
     regions: Callable[[PropagateMask], Regions] = lambda propagate_mask: NONE,
     seamless: bool = False,
     tf32: bool = False,
 ) -> EvaluatorFactory:
-    """How the objective is evaluated: in pieces where the network can be cut, else whole.
+    """The factory of the objective's evaluation: tiled for a VGG, in one piece for other networks.
 
     Args:
-        shares: of the styles; they sum to 1.
-        white_level: what white is.
-        tile: side of the tiles in pixels; 0 cuts nothing.
-        kept: targets that other pictures have left, for a network that can be cut.
-        seamless: the picture goes on at its other side.
-        regions: given how the network sees masks, where the terms of regions look.
+        shares: weights of the styles; they sum to 1.
+        white_level: the value of white, 1 or 255.
+        tile: side of the tiles in pixels; 0 disables tiling.
+        cache: targets shared with other sessions; used for a VGG only.
+        regions: returns the masks of region terms, given the network's ``propagate_mask``.
+        seamless: the picture wraps around at its edges.
         tf32: let CUDA round float32 to TF32.
 
     Raises:
-        ParameterError: there are regions, and the network does not say how it sees masks.
+        ParameterError: ``seamless`` or regions with a network that is not a VGG.
     """
     if isinstance(encoder, VGG):
         prepare = tiled(
@@ -177,13 +177,13 @@ def build_evaluation(
             shares,
             white_level,
             tile=tile,
-            kept=kept,
+            kept=cache,
             regions=regions(encoder.propagate_mask),
             seamless=seamless,
         )
         return rounded(prepare, tf32=tf32)
     if seamless:
-        raise ParameterError("seamless: expected a VGG, other networks cannot be cut")
+        raise ParameterError("seamless: expected a VGG; other networks cannot be evaluated in tiles")
     if any(isinstance(term, StyleTerm | FeatureMapTerm) and term.region for term in objective):
-        raise ParameterError("regions: expected a VGG, other networks do not say what their features see")
+        raise ParameterError("regions: expected a VGG; other networks cannot map masks to their layers")
     return rounded(whole(encoder, objective, shares, white_level), tf32=tf32)

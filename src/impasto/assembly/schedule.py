@@ -1,4 +1,4 @@
-"""How a recipe's picture comes about: sizes and iterations, the first image, the solver."""
+"""A recipe's schedule: sizes and iterations of the levels, the initial image, the solver."""
 
 from __future__ import annotations
 
@@ -19,75 +19,75 @@ from impasto.geometry import Size, cover, fit, measure, resize
 from impasto.recipes.fields import Optimizer
 from impasto.recipes.recipe import Recipe
 
-_GRID = 16  # pixels that become one at relu5_1
+_STRIDE = 16  # of relu5_1, in pixels
 
 HISTORY_MEMORY = 300
-"""Megabytes for the pairs of L-BFGS, where the recipe does not say and the device is a processor."""
+"""Megabytes for the L-BFGS history on a CPU, unless the recipe sets another limit."""
 
 
 def build_levels(
-    recipe: Recipe, content: Size, styles: Sequence[Size], *, least: int, final_only: bool = False
+    recipe: Recipe, content: Size, styles: Sequence[Size], *, min_side: int, final_only: bool = False
 ) -> list[Level]:
-    """Sizes of the picture and of the styles, and iterations, coarse to fine.
+    """The levels, coarse to fine: sizes of the picture and of the styles, and iterations.
 
     Args:
-        content, styles: sizes of the pictures as they came.
-        least: pixels the network needs on each side; coarse levels below it are left out.
-        final_only: work at the result's size alone.
+        content, styles: original sizes of the pictures.
+        min_side: the network's least side in pixels; coarse levels below it are left out.
+        final_only: one level only, at the result's size.
 
     Raises:
         ParameterError: the result would be too small for the network.
     """
     if recipe.aspect is not None:
         content = (1 << 16, round((1 << 16) * recipe.aspect))
-    final = whole_tiles(recipe, fit(content, recipe.size, recipe.fit))
-    if min(final) < least:
+    final = align_to_grid(recipe, fit(content, recipe.size, recipe.fit))
+    if min(final) < min_side:
         raise ParameterError(
-            f"size: the chosen layers need at least {least} pixels on each side, "
+            f"size: the chosen layers need at least {min_side} pixels on each side, "
             f"got a result of {final[1]}x{final[0]}"
         )
     all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
-    kept = [whole_tiles(recipe, size) for size in all_sizes if min(size) >= least]
-    counts = split(recipe.steps, len(kept), coarser=recipe.coarser, first=recipe.first_level)
+    used = [align_to_grid(recipe, size) for size in all_sizes if min(size) >= min_side]
+    counts = split(recipe.steps, len(used), coarser=recipe.coarser, first=recipe.first_level)
     return [
         Level(
             size,
             tuple(
-                style_size(recipe, number, style, size, share=max(size) / max(final), least=least)
+                style_size(recipe, number, style, size, share=max(size) / max(final), min_side=min_side)
                 for number, style in enumerate(styles)
             ),
             count,
         )
-        for size, count in zip(kept, counts, strict=True)
+        for size, count in zip(used, counts, strict=True)
     ]
 
 
 def margin(recipe: Recipe, levels: Sequence[Level]) -> int:
-    """Pixels painted beyond every edge: the recipe's, or as many as a narrow picture can be mirrored by.
+    """Pixels painted beyond every edge: the recipe's margin, at most the least side of any level minus 1.
 
-    A seamless picture has its other side there.
+    0 for a seamless picture, which wraps around instead.
     """
     return 0 if recipe.seamless else min(recipe.margin, *(min(level.size) - 1 for level in levels))
 
 
-def whole_tiles(recipe: Recipe, size: Size) -> Size:
-    """The size, or for a seamless picture the nearest that goes on at its other side on the network's grid."""
+def align_to_grid(recipe: Recipe, size: Size) -> Size:
+    """For a seamless picture, the nearest size with sides that are multiples of 16; otherwise the size itself."""
     if not recipe.seamless:
         return size
-    height, width = (max(1, round(side / _GRID)) * _GRID for side in size)
+    height, width = (max(1, round(side / _STRIDE)) * _STRIDE for side in size)
     return height, width
 
 
 @overload
-def turned(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]: ...
+def orient_styles(recipe: Recipe, styles: Sequence[Tensor]) -> list[Tensor]: ...
 
 
 @overload
-def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> list[Tensor | None]: ...
+def orient_styles(recipe: Recipe, styles: Sequence[Tensor | None]) -> list[Tensor | None]: ...
 
 
-def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-    """The style pictures, or their alphas, (1, C, H, W) each, flipped and then rotated as the recipe says."""
+def orient_styles(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    """The style pictures or their alphas, (1, C, H, W) each, first flipped, then rotated by the recipe's settings."""
     found: list[Tensor | None] = []
     for number, style in enumerate(styles):
         if style is None:
@@ -100,15 +100,17 @@ def turned(recipe: Recipe, styles: Sequence[Tensor | None]) -> Sequence[Tensor |
     return found
 
 
-def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share: float, least: int) -> Size:
-    """How large a style picture is at a level.
+def style_size(
+    recipe: Recipe, number: int, style: Size, picture: Size, *, share: float, min_side: int
+) -> Size:
+    """The size of a style picture at a level.
 
     Args:
-        number: of the style, from 0.
-        style: its size as it came.
-        picture: the level's.
-        share: the level's long side, of the final one's.
-        least: pixels the network needs on each side.
+        number: index of the style, from 0.
+        style: its original size.
+        picture: the level's size.
+        share: the level's long side divided by the final level's.
+        min_side: the network's least side in pixels.
     """
     scale = recipe.scale_of(number)
     if recipe.style_size is None:
@@ -119,17 +121,17 @@ def style_size(recipe: Recipe, number: int, style: Size, picture: Size, *, share
         pixels = recipe.style_size * scale * share
     how = recipe.style_fit if recipe.style_size is None else "long"
     size = fit(style, pixels, how, enlarge=recipe.style_enlarge)
-    # A narrow style is enlarged rather than refused: all that is lost is a little of its scale.
-    return size if min(size) >= least else fit(style, least, "short")
+    # A narrow style picture is enlarged instead of refused; its strokes become a little larger.
+    return size if min(size) >= min_side else fit(style, min_side, "short")
 
 
 def build_start(
     recipe: Recipe, size: Size, content: Tensor, styles: Sequence[Tensor], picture: Tensor | None
 ) -> Tensor:
-    """The first image, (1, 3, height, width) on the content's device.
+    """The initial image, (1, 3, height, width) on the content's device.
 
     Args:
-        picture: a start of the user's own, instead of what ``init`` names.
+        picture: the user's initial image, which replaces the recipe's ``init``.
     """
     if picture is not None:
         start = resize(picture, size)
@@ -140,21 +142,21 @@ def build_start(
     elif recipe.init == "noise":
         return _noise(recipe, size).to(content.device)
     else:
-        raise TypeError(f"init {recipe.init!r} names a file, and no picture came with it")
+        raise TypeError(f"init {recipe.init!r}: expected the file's picture, got None")
     if not recipe.init_noise:
         return start
     return start.lerp(_noise(recipe, size).to(start), recipe.init_noise)
 
 
 def _noise(recipe: Recipe, size: Size) -> Tensor:
-    """Noise about the network's mean colour."""
+    """Noise around the network's mean colour."""
     generator = torch.Generator().manual_seed(recipe.seed)
     red, green, blue = (value / 255.0 for value in recipe.mean_pixel or (123.68, 116.779, 103.939))
     return noise(size, centre=(red, green, blue), deviation=recipe.noise / 255.0, generator=generator)
 
 
 def build_solver(recipe: Recipe) -> Solver:
-    """The solver, new."""
+    """A new solver."""
     return SOLVERS[recipe.optimizer](recipe)
 
 
@@ -192,5 +194,5 @@ SOLVERS: dict[Optimizer, Callable[[Recipe], Solver]] = {
 
 
 def learning_rate(recipe: Recipe) -> float:
-    """The solver's: the recipe's, or what suits it."""
+    """The recipe's learning rate; without one, 0.02 of the white level for Adam and 1 for L-BFGS."""
     return recipe.learning_rate or (0.02 * recipe.white_level if recipe.optimizer == "adam" else 1.0)

@@ -1,1 +1,1 @@
-"""Any style in one forward pass: a small network of our own, and how it is trained."""
+"""Arbitrary style transfer in one forward pass: a small network, and its training."""

@@ -1,9 +1,9 @@
-"""Convolutions whose output a style steers: normalised, then given the style's scale, shift and mix of channels.
+"""Convolutions modulated by a style's code: instance normalisation, then scale, shift and a mix of channels.
 
-Normalisation and modulation are those of conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017,
-arXiv:1610.07629, equation 5). Scale and shift alone cannot turn one correlation between channels into another, so a
-style also adds a mix of channels, a weighted sum of learned 1×1 kernels (Yang et al. 2019, CondConv,
-arXiv:1904.04971, equation 1): it joins the middle of the 3×3 kernel and costs nothing more.
+Normalisation, scale and shift are conditional instance normalisation (Dumoulin, Shlens, Kudlur 2017,
+arXiv:1610.07629, equation 5). Scale and shift alone cannot change correlations between channels. The code therefore
+also selects a mix of channels, a weighted sum of learned 1×1 kernels (Yang et al. 2019, CondConv, arXiv:1904.04971,
+equation 1). The sum is added to the centre of the 3×3 kernel, at no further cost.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_LEAST = 1e-5
-"""Added to every variance, where features are constant."""
+_EPSILON = 1e-5
+"""Added to every variance, against division by 0 where features are constant."""
 
 Statistics = Callable[[str, Tensor], tuple[Tensor, Tensor]]
-"""(a layer's name, its features (N, C, H, W)) -> their mean and deviation over the whole picture, (N, C) each."""
+"""(layer's name, features (N, C, H, W)) -> mean and standard deviation over the full picture, (N, C) each."""
 
 
-def of_features(name: str, features: Tensor) -> tuple[Tensor, Tensor]:
+def feature_statistics(name: str, features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation over the pixels of (N, C, H, W): (N, C) each, at least in float32."""
     wide = features.to(torch.promote_types(features.dtype, torch.float32))
     variance, mean = torch.var_mean(wide, (2, 3), correction=0)
-    return mean, (variance + _LEAST).sqrt()
+    return mean, (variance + _EPSILON).sqrt()
 
 
 class Modulation(nn.Module):
-    """Features normalised per channel and given a style's scale and shift, which are linear in its code."""
+    """Conditional instance normalisation; scale and shift are linear in the style's code."""
 
     def __init__(self, name: str, channels: int, code: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class ModulatedConvolution(nn.Module):
     """A 3×3 convolution, modulated.
 
     Args:
-        mixes: how many kernels a style mixes channels by; 0 leaves the mix out.
+        mixes: number of learned 1×1 kernels for the mix of channels; 0 omits the mix.
     """
 
     def __init__(self, name: str, into: int, out: int, code: int, *, mixes: int = 0) -> None:
@@ -99,7 +99,7 @@ class ModulatedBlock(nn.Module):
 
 
 def convolution(into: int, out: int) -> nn.Conv2d:
-    """3×3, size kept, with zeros beyond the edge."""
+    """A 3×3 convolution with zero padding, which keeps the size."""
     layer = nn.Conv2d(into, out, 3, padding=1)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     assert layer.bias is not None
@@ -107,8 +107,8 @@ def convolution(into: int, out: int) -> nn.Conv2d:
     return layer
 
 
-def doubled(x: Tensor) -> Tensor:
-    """(N, C, 2H, 2W): each pixel four times; the convolution behind it makes it smooth (Odena et al. 2016)."""
+def upsample(x: Tensor) -> Tensor:
+    """(N, C, 2H, 2W), nearest neighbour; the next convolution makes it smooth (Odena et al. 2016)."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 

@@ -1,9 +1,8 @@
-"""The network: a picture's forms, and a style's code that paints them.
+"""The network: a content encoder, a style encoder, and a decoder modulated by the style's code.
 
-The outline is that of micro networks for arbitrary styles (Wang et al. 2023, MicroAST, arXiv:2211.15313): a small
-encoder for the content, a small encoder for the style, and a decoder that the style modulates. The decoder begins at
-1/16 of the size, for large forms, and takes in the content's features at 1/8 and 1/4, normalised and gated by the
-style. It gets none of the finer ones, so that texture is the style's.
+The outline follows micro networks for arbitrary style transfer (Wang et al. 2023, MicroAST, arXiv:2211.15313). The
+decoder starts at 1/16 of the size, for large forms. It adds the content's features at 1/8 and 1/4, normalised and
+modulated by the style. It gets no finer content features, so that the texture comes from the style.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from impasto.feedforward.layers import (
     Modulation,
     Statistics,
     convolution,
-    doubled,
-    of_features,
+    feature_statistics,
+    upsample,
 )
 
 STRIDE = 16
-"""Pixels of the picture that one of the coarsest features stands for."""
+"""Stride of the coarsest features, in pixels."""
 
 _MARGIN = 16
-"""Pixels mirrored beyond each edge, and cut off the result: zeros beyond them hardly reach the picture."""
+"""Pixels mirrored beyond each edge and cropped from the result, against artefacts of zero padding."""
 
-_FLOOR = 1e-4
-"""Added to a variance that is pooled: the root's slope at zero is infinite."""
+_EPSILON = 1e-4
+"""Added to a variance before its square root, whose derivative at 0 is infinite."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ class Architecture:
 
     Attributes:
         widths: channels at 1, 1/2, 1/4, 1/8 and 1/16 of the picture's size.
-        code: numbers that a style is summarised in.
-        hidden: width of the layer before them.
-        mixes: kernels by which a style mixes channels, in each block at 1/8 and 1/16.
+        code: length of a style's code.
+        hidden: width of the hidden layer that computes the code.
+        mixes: learned 1×1 kernels for the mix of channels, in each block at 1/8 and 1/16.
         blocks: residual blocks at 1/4, 1/8 and 1/16.
     """
 
@@ -55,7 +54,7 @@ class Architecture:
 
 
 class Encoder(nn.Module):
-    """Features at 1, 1/2, 1/4, 1/8 and 1/16 of the size, with means of 2×2 pixels between them against aliasing."""
+    """Features at 1, 1/2, 1/4, 1/8 and 1/16 of the size, with 2×2 average pooling between them against aliasing."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -65,7 +64,7 @@ class Encoder(nn.Module):
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """(N, 3, H, W) in [0, 1] -> (N, C, H / 2^k, W / 2^k) for k = 0 … 4, rounded down."""
-        x = picture * 4.0 - 2.0  # about as spread as noise of deviation 1
+        x = picture * 4.0 - 2.0  # standard deviation about 1
         features: list[Tensor] = []
         for level in self.levels:
             x = F.relu(level(F.avg_pool2d(x, 2) if features else x))
@@ -74,7 +73,7 @@ class Encoder(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """A style picture's code: means and deviations of features at five sizes, through a small perceptron."""
+    """A style picture's code: means and standard deviations of features at five sizes, through a small perceptron."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -90,14 +89,14 @@ class StyleEncoder(nn.Module):
         for features in (picture, *self.encoder(picture)):
             wide = features.to(torch.promote_types(features.dtype, torch.float32))
             variance, mean = torch.var_mean(wide, (2, 3), correction=0)
-            pooled += [mean, (variance + _FLOOR).sqrt()]
+            pooled += [mean, (variance + _EPSILON).sqrt()]
         summary = torch.cat(pooled, 1).to(self.direct.weight.dtype)
         code: Tensor = self.direct(summary) + self.out(F.relu(self.hidden(summary)))
         return code
 
 
 class Decoder(nn.Module):
-    """A picture of the content's features at 1/4, 1/8 and 1/16, painted by a style's code."""
+    """Decodes the content's features at 1/4, 1/8 and 1/16 to a picture, modulated by a style's code."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -128,28 +127,28 @@ class Decoder(nn.Module):
         nn.init.constant_(self.picture.bias, 0.5)
 
     def forward(self, features: Sequence[Tensor], code: Tensor, statistics: Statistics) -> Tensor:
-        """(N, 3, H, W), not limited to [0, 1], of what :class:`Encoder` found and a code (N or 1, code)."""
+        """(N, 3, H, W), not clamped to [0, 1], of features from :class:`Encoder` and a code (N or 1, code)."""
         x = F.relu(self.enter_16(features[4], code, statistics))
         for block in self.blocks_16:
             x = block(x, code, statistics)
-        x = doubled(F.relu(self.to_8(x, code, statistics))) + self.enter_8(features[3], code, statistics)
+        x = upsample(F.relu(self.to_8(x, code, statistics))) + self.enter_8(features[3], code, statistics)
         for block in self.blocks_8:
             x = block(x, code, statistics)
-        x = doubled(F.relu(self.to_4(x, code, statistics))) + self.enter_4(features[2], code, statistics)
+        x = upsample(F.relu(self.to_4(x, code, statistics))) + self.enter_4(features[2], code, statistics)
         for block in self.blocks_4:
             x = block(x, code, statistics)
-        x = doubled(F.relu(self.to_2(x, code, statistics)))
+        x = upsample(F.relu(self.to_2(x, code, statistics)))
         x = F.relu(self.smooth_2(x, code, statistics))
-        x = doubled(F.relu(self.to_1(x, code, statistics)))
+        x = upsample(F.relu(self.to_1(x, code, statistics)))
         x = F.relu(self.smooth_1(x, code, statistics))
-        # In bfloat16 the picture would have 8 bits.
+        # bfloat16 has 8 significant bits, too few for a picture.
         with torch.autocast(x.device.type, enabled=False):
             picture: Tensor = self.picture(x.to(self.picture.weight.dtype))
         return picture
 
 
 class Network(nn.Module):
-    """Any picture in any style, in one pass."""
+    """Arbitrary style transfer in one forward pass."""
 
     def __init__(self, architecture: Architecture | None = None) -> None:
         super().__init__()
@@ -163,25 +162,28 @@ class Network(nn.Module):
         code: Tensor = self.style(style)
         return code
 
-    def forward(self, picture: Tensor, code: Tensor, *, statistics: Statistics = of_features) -> Tensor:
-        """Pictures painted by codes.
+    def forward(
+        self, picture: Tensor, code: Tensor, *, statistics: Statistics = feature_statistics
+    ) -> Tensor:
+        """Stylise pictures.
 
         Args:
             picture: (N, 3, H, W), RGB in [0, 1].
-            code: (N, code), or (1, code) for all of them.
-            statistics: what features are normalised by; their own, unless the picture is a piece of a larger one.
+            code: (N, code), or (1, code) for all pictures.
+            statistics: returns mean and standard deviation for the normalisation; by default those of the features
+                themselves. A tile of a larger picture needs the statistics of the full picture.
 
         Returns:
-            (N, 3, H, W), RGB; a few values lie a little outside [0, 1].
+            (N, 3, H, W), RGB; a few values are slightly outside [0, 1].
         """
         height, width = picture.shape[-2:]
-        features = self.content(bordered(picture))
+        features = self.content(pad(picture))
         painted: Tensor = self.decoder(features, code, statistics)
         return painted[..., _MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
 
 
-def bordered(picture: Tensor) -> Tensor:
-    """Mirrored beyond its edges by 16 pixels or more, up to sizes divisible by 16."""
+def pad(picture: Tensor) -> Tensor:
+    """The picture mirrored beyond its edges by at least 16 pixels, to sides that are multiples of 16."""
     height, width = picture.shape[-2:]
     right, bottom = (_MARGIN + -side % STRIDE for side in (width, height))
     mode = "reflect" if min(height, width) > _MARGIN + STRIDE else "replicate"

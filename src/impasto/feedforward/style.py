@@ -1,4 +1,4 @@
-"""What a style comes down to: a code, which can be saved, mixed and interpolated."""
+"""A style's code, which can be saved, mixed and interpolated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from impasto.files import replacing
 _FORMAT = "impasto-style-1"
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Style:
-    """Styles of one network.
+    """Codes of N styles, for one network.
 
     Attributes:
         code: (N, code).
@@ -30,32 +30,30 @@ class Style:
 
     @classmethod
     def mix(cls, styles: Sequence[Self], weights: Sequence[float]) -> Self:
-        """A weighted mean.
+        """The weighted mean of styles.
 
         Args:
             weights: 0 or more, not all 0; they are divided by their sum.
 
         Raises:
-            ParameterError: no style, another number of weights than styles, or weights out of range.
+            ParameterError: no style, a different number of weights and styles, or weights out of range.
         """
         if not styles or len(styles) != len(weights):
-            raise ParameterError(
-                f"mix: expected a weight for each style, got {len(weights)} for {len(styles)}"
-            )
+            raise ParameterError(f"mix: expected one weight per style, got {len(weights)} for {len(styles)}")
         total = sum(weights)
         if min(weights) < 0 or not 0 < total < float("inf"):
             raise ParameterError(f"mix: expected weights of 0 or more, not all 0, got {list(weights)}")
         return cls(sum((s.code * (w / total) for s, w in zip(styles, weights, strict=True)), torch.zeros(())))
 
     def towards(self, other: Self, share: float) -> Self:
-        """This style at 0, the other at 1; a straight line through both."""
+        """Linear interpolation: this style at share 0, the other at share 1."""
         return type(self)(torch.lerp(self.code, other.code, share))
 
     def save(self, path: Path) -> None:
-        """Write it, whole or not at all.
+        """Write a safetensors file, atomically.
 
         Raises:
-            OSError: the file system refuses.
+            OSError: the file cannot be written.
         """
         with replacing(path) as file:
             tensors = {"code": self.code.detach().cpu().contiguous()}
@@ -63,10 +61,10 @@ class Style:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote, to the CPU.
+        """Read a file of :meth:`save` to the CPU.
 
         Raises:
-            WeightsError: no such file, damaged, or something else.
+            WeightsError: the file is missing, damaged, or of another format.
         """
         try:
             with safetensors.safe_open(path, "pt") as file:

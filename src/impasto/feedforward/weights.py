@@ -1,4 +1,4 @@
-"""Trained networks as files: safetensors, with the architecture in the header."""
+"""Save and load trained networks: safetensors files with the architecture in the header."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from impasto.feedforward.network import Architecture, Network
 from impasto.files import replacing
 
 FORMAT = "impasto-feedforward-1"
-"""Another number whenever the same tensors would mean another picture."""
+"""The version number changes whenever the same tensors would give another picture."""
 
 PACKAGED = Path(__file__).with_name("instant.safetensors")
-"""The weights that come with the package: docs/model-card.md."""
+"""The weights included in the package, described in docs/model-card.md."""
 
 
 def save(network: Network, path: Path, *, dtype: torch.dtype = torch.float16, **notes: str) -> None:
-    """Write a network, whole or not at all.
+    """Write a network, atomically.
 
     Args:
-        dtype: of the numbers in the file.
-        notes: further lines for the header, such as how it was trained.
+        dtype: number type in the file.
+        notes: additional header entries, such as training settings.
 
     Raises:
-        OSError: the file system refuses.
+        OSError: the file cannot be written.
     """
     tensors = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in network.state_dict().items()}
-    header = {"format": FORMAT, "architecture": written(network.architecture), **notes}
+    header = {"format": FORMAT, "architecture": to_json(network.architecture), **notes}
     with replacing(path) as file:
         file.write(safetensors.torch.save(tensors, metadata=header))
 
 
 def load(path: Path) -> Network:
-    """A network in float32 on the CPU, ready to paint.
+    """Load a network in float32 to the CPU, in evaluation mode.
 
     Raises:
-        WeightsError: no such file, damaged, of another version, or not finite.
+        WeightsError: the file is missing, damaged or of another version, or a value is not finite.
     """
     try:
         with safetensors.safe_open(path, "pt") as file:
@@ -53,32 +53,34 @@ def load(path: Path) -> Network:
         raise WeightsError(f"weights {path}: cannot be read: {error}") from error
     if header.get("format") != FORMAT:
         raise WeightsError(f"weights {path}: expected {FORMAT}, got {header.get('format', 'no format')}")
-    network = Network(architecture(header["architecture"], path))
+    network = Network(from_json(header["architecture"], path))
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except RuntimeError as error:
-        raise WeightsError(f"weights {path}: they do not fit the architecture in their header") from error
+        raise WeightsError(
+            f"weights {path}: expected the tensors of the header's architecture, got others"
+        ) from error
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
-        raise WeightsError(f"weights {path}: some numbers are not finite")
+        raise WeightsError(f"weights {path}: expected finite values, got NaN or infinity")
     return channels_last(network.eval())
 
 
 def channels_last(network: Network) -> Network:
-    """The same network, its kernels as convolutions are fastest; typed here, since torch's own types lack it."""
+    """The network in channels-last memory format, the fastest for convolutions. torch's type stubs lack this call."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
-def written(architecture: Architecture) -> str:
-    """An architecture as a line of JSON."""
+def to_json(architecture: Architecture) -> str:
+    """The architecture as one line of JSON."""
     return json.dumps(dataclasses.asdict(architecture))
 
 
-def architecture(line: str, path: Path) -> Architecture:
-    """The inverse of :func:`written`; ``path`` is for the message.
+def from_json(line: str, path: Path) -> Architecture:
+    """The inverse of :func:`to_json`; ``path`` appears in error messages.
 
     Raises:
-        WeightsError: it says something else.
+        WeightsError: the line is not an architecture.
     """
     try:
         values = json.loads(line)
@@ -86,5 +88,5 @@ def architecture(line: str, path: Path) -> Architecture:
         return Architecture(**fields)
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"weights {path}: the header says nothing of use about the architecture"
+            f"weights {path}: expected an architecture as JSON in the header, got {line[:80]!r}"
         ) from error

@@ -1,11 +1,11 @@
-"""Files <-> (1, 3, H, W) float32 sRGB in [0, 1]; everything else in impasto only sees such tensors.
+"""Read and write picture files as (1, 3, H, W) float32 sRGB in [0, 1]; the rest of impasto uses only such tensors.
 
-``reading`` turns any picture into a tensor. ``opening`` gets at a file's bytes and header safely, ``decoding`` at its
-samples, by way of ``color_profile``, ``bit_depth``, ``orientation`` and ``alpha``. ``large`` reads very large TIFF
-files, ``arrays`` pictures in memory; ``samples`` is what all of them share.
+``reading`` turns any picture into a tensor. ``opening`` reads a file's bytes and header safely. ``decoding`` reads
+its samples, with ``color_profile``, ``bit_depth``, ``orientation`` and ``alpha``. ``large`` reads very large TIFF
+files, ``arrays`` pictures in memory. ``samples`` has the types and conversions that all of them share.
 
-``writing`` turns a tensor into a file or leaves everything as it was. ``metadata`` is the text that travels inside a
-written picture. ``animation`` turns many frames into a film.
+``writing`` writes a tensor to a file atomically. ``metadata`` embeds text in pictures and reads it back.
+``animation`` writes frames as a film.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Frames into a film: MP4 and WebM through PyAV, GIF and WebP through Pillow; wholly, or not at all.
+"""Write frames as a film, atomically: MP4 and WebM with PyAV, GIF and WebP with Pillow.
 
-Frames come one at a time and are forgotten once they are encoded, so a long film takes no more memory than a short
-one. Only GIF asks to see the pictures first, for its one palette: with a palette for each frame the colours of what
-stands still would flicker.
+Frames are encoded one at a time and then dropped, so memory does not grow with the film's length. Only GIF needs
+pictures in advance, for its global palette: with one palette per frame, still parts of the picture would flicker.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from PIL import GifImagePlugin, Image
 
 from impasto.errors import ImpastoError, MissingExtraError, ParameterError
 from impasto.files import replacing
-from impasto.images.writing import check_place, target_of, unwritable
+from impasto.images.writing import check_writable, target_of, write_error
 from impasto.text import display_name, one_line
 
 Frame = npt.NDArray[np.uint8]
@@ -34,21 +33,21 @@ _CODECS = {
     "MP4": {"libx264": {"crf": "17", "preset": "medium"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}},
     "WebM": {"libvpx-vp9": {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}, "libvpx": {"crf": "10"}},
 }
-"""Format -> encoders in the order of preference, and what to tell them."""
+"""Format -> encoders in the order of preference, with their options."""
 
 _LONGEST_SIDE = {"MP4": 16_384, "WebM": 16_384, "GIF": 65_535, "WebP": 16_383}
-_COLOURS = 255  # of a GIF's palette; the last place is for what did not change
-_GRAIN = 20.0  # how far dithering moves a value, between neighbours in the pattern
-_THUMBNAIL = 96  # side of the pictures that a palette is made from
+_PALETTE_SIZE = 255  # colours of a GIF; index 255 is transparent, for unchanged pixels
+_DITHER_AMPLITUDE = 20.0  # range of the dither pattern, in 8-bit values
+_THUMBNAIL = 96  # side of the thumbnails that the palette is computed from, in pixels
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a format makes of what was asked for.
+    """Size and frame rate as the format can store them.
 
     Attributes:
-        size: (width, height): even for MP4 and WebM, which keep colours at half the resolution.
-        rate: frames a second: GIF counts hundredths of a second.
+        size: (width, height); even for MP4 and WebM, which store colours at half the resolution.
+        rate: frames per second; for GIF, 100 / n with an integer n, since its delays are in hundredths of a second.
     """
 
     size: tuple[int, int]
@@ -56,23 +55,24 @@ class Shape:
 
 
 def check_film(path: str | os.PathLike[str], size: tuple[int, int], rate: float) -> Shape:
-    """Says before any work whether :func:`write_film` could write there, and what the film will be like.
+    """Check, before any work, that :func:`write_film` can write a film; returns its size and rate.
 
     Args:
-        path: where it should go; an existing file will be replaced.
+        path: of the film; an existing file will be replaced.
         size: (width, height).
-        rate: frames a second.
+        rate: frames per second.
 
     Raises:
-        ParameterError: the suffix is not one of :data:`FILMS`, or the format has no such size or rate.
+        ParameterError: the suffix is not one of :data:`FILMS`, the size is too large for the format, or PyAV has no
+            encoder for it.
         MissingExtraError: PyAV is not installed.
         OutputError: the folder is missing or not writable.
     """
     name, kind = display_name(path), _format(path)
-    check_place(path)
+    check_writable(path)
     if max(size) > _LONGEST_SIDE[kind]:
         raise ParameterError(
-            f"{name}: {kind} is at most {_LONGEST_SIDE[kind]} pixels a side, the film has {max(size)}"
+            f"{name}: {kind} allows at most {_LONGEST_SIDE[kind]} pixels a side, the film has {max(size)}"
         )
     exact = Fraction(rate).limit_denominator(1001)
     if kind == "GIF":
@@ -89,27 +89,27 @@ def write_film(
     count: int,
     shape: Shape,
     *,
-    colours: Sequence[Frame] = (),
+    palette_frames: Sequence[Frame] = (),
 ) -> str:
-    """Writes a film in one step: afterwards there is the whole file, or what was there before.
+    """Write a film atomically: after an error, the previous file is unchanged.
 
     Args:
         path: the suffix decides the format, see :data:`FILMS`.
-        frames: ``count`` of them, all of ``shape.size``; they are asked for one at a time.
-        shape: what :func:`check_film` said.
-        colours: for GIF: pictures of any size whose colours the palette is made from.
+        frames: ``count`` frames, all of ``shape.size``; consumed one at a time.
+        shape: the value that :func:`check_film` returned.
+        palette_frames: for GIF: pictures of any size to compute the palette from.
 
     Returns:
         the name of the encoder.
 
     Raises:
-        OutputError: the file system refuses.
+        OutputError: the file cannot be written.
     """
     kind, target = _format(path), target_of(path)
     try:
         with replacing(target) as file:
             if kind == "GIF":
-                _write_gif(file, frames, shape, _palette(colours))
+                _write_gif(file, frames, shape, _palette(palette_frames))
                 return "gif"
             if kind == "WebP":
                 _write_webp(file, frames, count, shape)
@@ -118,15 +118,15 @@ def write_film(
     except ImpastoError:
         raise  # of the frames
     except Exception as error:
-        raise unwritable(path, error, what="film") from error
+        raise write_error(path, error, what="film") from error
 
 
 def _format(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FILMS:
-        came = repr(one_line(suffix)) if suffix else "none"
+        got = repr(one_line(suffix)) if suffix else "none"
         raise ParameterError(
-            f"{display_name(path)}: expected a suffix out of {', '.join(FILMS)}, came {came}"
+            f"{display_name(path)}: expected one of the suffixes {', '.join(FILMS)}, got {got}"
         )
     return FILMS[suffix]
 
@@ -146,7 +146,7 @@ def _codec(name: str, kind: str) -> str:
             continue
         return codec
     raise ParameterError(
-        f"{name}: the PyAV that is installed has no encoder for {kind} ({', '.join(_CODECS[kind])}); .gif needs none"
+        f"{name}: the installed PyAV has no encoder for {kind} ({', '.join(_CODECS[kind])}); write a .gif instead"
     )
 
 
@@ -158,9 +158,10 @@ def _write_video(file: IO[bytes], frames: Iterable[Frame], shape: Shape, kind: s
         stream: Any = container.add_stream(codec, rate=shape.rate, options=_CODECS[kind][codec])
         stream.width, stream.height = shape.size
         stream.pix_fmt = "yuv420p"
-        # Said in the file, or players guess: BT.709 (ITU-R), from 16 to 235.
-        about = stream.codec_context
-        about.colorspace, about.color_primaries, about.color_trc, about.color_range = 1, 1, 1, 1
+        # Stored in the file, since players guess otherwise: BT.709 (ITU-R), from 16 to 235.
+        codec_context = stream.codec_context
+        codec_context.colorspace, codec_context.color_primaries = 1, 1
+        codec_context.color_trc, codec_context.color_range = 1, 1
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             converted = picture.reformat(
@@ -174,61 +175,62 @@ def _write_video(file: IO[bytes], frames: Iterable[Frame], shape: Shape, kind: s
 # --- GIF ----------------------------------------------------------------------------------------------------------
 
 
-def _palette(colours: Sequence[Frame]) -> Image.Image:
-    """The palette that is best for all these pictures together, as a picture to quantize with."""
-    thumbnails = [Image.fromarray(each).resize((_THUMBNAIL, _THUMBNAIL)) for each in colours]
+def _palette(palette_frames: Sequence[Frame]) -> Image.Image:
+    """One palette for all these pictures, as a Pillow image for ``quantize``."""
+    thumbnails = [Image.fromarray(each).resize((_THUMBNAIL, _THUMBNAIL)) for each in palette_frames]
     strip = Image.new("RGB", (_THUMBNAIL * len(thumbnails), _THUMBNAIL))
     for number, thumbnail in enumerate(thumbnails):
         strip.paste(thumbnail, (number * _THUMBNAIL, 0))
-    return strip.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2)
+    return strip.quantize(_PALETTE_SIZE, method=Image.Quantize.MEDIANCUT, kmeans=2)
 
 
 def _write_gif(file: IO[bytes], frames: Iterable[Frame], shape: Shape, palette: Image.Image) -> None:
-    """GIF89a; of each frame only the pixels that changed, within the rectangle they are in."""
+    """GIF89a; each frame stores only the pixels that changed, within their bounding box."""
     width, height = shape.size
-    table = bytes(palette.getpalette() or b"")[: 3 * _COLOURS].ljust(768, b"\0")
+    table = bytes(palette.getpalette() or b"")[: 3 * _PALETTE_SIZE].ljust(768, b"\0")
     file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + table)
-    file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # for ever
+    file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # repeat forever
     pause = int(1000 / shape.rate)  # milliseconds
     before: Frame | None = None
-    kept: tuple[Image.Image, tuple[int, int]] | None = None
-    shown = 0  # how long what is kept stays
-    for indices in _indexed(frames, palette):
+    pending: tuple[Image.Image, tuple[int, int]] | None = None
+    shown = 0  # milliseconds that the pending frame is shown
+    for indices in _quantized(frames, palette):
         changed = np.ones(indices.shape, bool) if before is None else indices != before
-        if kept is not None and not changed.any():
+        if pending is not None and not changed.any():
             shown += pause
             continue
-        if kept is not None:
-            _write_gif_frame(file, *kept, shown)
+        if pending is not None:
+            _write_gif_frame(file, *pending, shown)
         rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
         part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        picture = Image.fromarray(np.where(changed[part], indices[part], np.uint8(_COLOURS)), "P")
+        picture = Image.fromarray(np.where(changed[part], indices[part], np.uint8(_PALETTE_SIZE)), "P")
         picture.putpalette(table)
-        kept, shown, before = (picture, (int(columns[0]), int(rows[0]))), pause, indices
-    if kept is not None:
-        _write_gif_frame(file, *kept, shown)
+        pending, shown, before = (picture, (int(columns[0]), int(rows[0]))), pause, indices
+    if pending is not None:
+        _write_gif_frame(file, *pending, shown)
     file.write(b";")
 
 
 def _write_gif_frame(file: IO[bytes], picture: Image.Image, corner: tuple[int, int], pause: int) -> None:
-    # 1: what is shown stays, and the next frame is laid over it.
-    for block in GifImagePlugin.getdata(picture, corner, duration=pause, transparency=_COLOURS, disposal=1):
+    # Disposal 1: the frame stays, and the next one is drawn over it.
+    for block in GifImagePlugin.getdata(
+        picture, corner, duration=pause, transparency=_PALETTE_SIZE, disposal=1
+    ):
         file.write(block)
 
 
-def _indexed(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
-    """Frames as places in the palette.
+def _quantized(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
+    """Frames as palette indices, with ordered dithering (Bayer 1973).
 
-    Dithered with a fixed pattern (Bayer 1973): where a picture stands still so does its grain, which diffusing the
-    error would let swim.
+    The dither pattern is fixed, so it does not move where the picture is still, unlike error diffusion.
     """
     pattern = np.zeros((1, 1))
     for _ in range(3):
         pattern = np.block([[4 * pattern, 4 * pattern + 2], [4 * pattern + 3, 4 * pattern + 1]])
-    grain = ((pattern + 0.5) / 64.0 - 0.5)[..., None] * _GRAIN
+    dither = ((pattern + 0.5) / 64.0 - 0.5)[..., None] * _DITHER_AMPLITUDE
     for frame in frames:
         height, width = frame.shape[:2]
-        tiled = np.tile(grain, (-(-height // 8), -(-width // 8), 1))[:height, :width]
+        tiled = np.tile(dither, (-(-height // 8), -(-width // 8), 1))[:height, :width]
         dithered = (frame + tiled).round().clip(0, 255).astype(np.uint8)
         yield np.asarray(Image.fromarray(dithered).quantize(palette=palette, dither=Image.Dither.NONE))
 
@@ -237,13 +239,13 @@ def _indexed(frames: Iterable[Frame], palette: Image.Image) -> Iterator[Frame]:
 
 
 def _write_webp(file: IO[bytes], frames: Iterable[Frame], count: int, shape: Shape) -> None:
-    reel = _Reel(frames, count)
+    sequence = _FrameSequence(frames, count)
     options: dict[str, Any] = {"duration": float(1000 / shape.rate), "loop": 0, "quality": 82, "method": 4}
-    reel.first.save(file, format="WEBP", save_all=True, append_images=[reel], **options)
+    sequence.first.save(file, format="WEBP", save_all=True, append_images=[sequence], **options)
 
 
-class _Reel:
-    """What Pillow needs of a picture of several frames, which is to have them one by one; it is given a list else."""
+class _FrameSequence:
+    """The part of Pillow's interface of multi-frame images that saving uses: frames are made one at a time."""
 
     def __init__(self, frames: Iterable[Frame], count: int) -> None:
         self._frames = iter(frames)

@@ -1,4 +1,4 @@
-"""More than 8 bits a channel: found in the file, and kept where Pillow alone would drop them."""
+"""More than 8 bits per channel: detect the bit depth, and decode 16 bits where Pillow alone keeps 8."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image, ImageFile
 
 from impasto.errors import ImageError
 from impasto.images.opening import open_header
-from impasto.images.samples import Array, Floats, check_unit_range, unit
+from impasto.images.samples import Array, Floats, check_unit_range, to_unit_range
 
 
 def bits_per_channel(image: Image.Image, data: bytes | None) -> int:
-    """How many bits the file has for each channel, where Pillow may decode fewer; 8 if unknown."""
+    """Bits per channel in the file; Pillow may decode fewer. 8 if unknown."""
     if data is None:
         return 8
     if image.format == "PNG":
@@ -35,10 +35,10 @@ def bits_per_channel(image: Image.Image, data: bytes | None) -> int:
 
 
 def low_byte_tiles(image: Image.Image) -> list[Any] | None:
-    """Decoding instructions that yield the low bytes of 16-bit RGB(A), where Pillow yields the high ones.
+    """Pillow's decoder arguments, changed to return the low bytes of 16-bit RGB(A) instead of the high bytes.
 
-    Pillow has no mode for 16-bit colour and keeps the byte that its "raw mode" says is the high one.
-    Told the opposite byte order, it keeps the other one.
+    Pillow has no mode for 16-bit colour: it keeps the high byte, by the byte order of its "raw mode". With the
+    opposite byte order in the raw mode, it keeps the low byte. None if the image is not 16-bit RGB(A).
     """
     tiles = getattr(image, "tile", None)
     if not tiles or image.mode not in ("RGB", "RGBA"):
@@ -56,19 +56,19 @@ def low_byte_tiles(image: Image.Image) -> list[Any] | None:
     return swapped
 
 
-def deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floats | None] | None:
+def deep_color(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floats | None] | None:
     """(H, W, 3) uint16 and alpha (H, W) of a 16-bit colour picture; None if its low bytes cannot be decoded.
 
     Args:
-        image: decoded; it has the high bytes.
-        data: the bytes of its file.
+        image: decoded, with the high bytes.
+        data: the file's bytes.
     """
     try:
         second = open_header(data, name)
-        second.tile = low_byte_tiles(second)  # type: ignore[attr-defined]  # an ImageFile, it came from bytes
+        second.tile = low_byte_tiles(second)  # type: ignore[attr-defined]  # an ImageFile, opened from bytes
         second.load()
         low = np.asarray(second)
-    except Exception:  # leaves the 8 bits that are there
+    except Exception:  # the caller then uses the high bytes alone
         return None
     high = np.asarray(image)
     if low.shape != high.shape:
@@ -76,7 +76,7 @@ def deep_colour(image: Image.Image, data: bytes, name: str) -> tuple[Array, Floa
     values = high.astype(np.uint16) << 8 | low
     alpha = None
     if values.shape[2] == 4:
-        alpha = unit(values[:, :, 3])
+        alpha = to_unit_range(values[:, :, 3])
     elif isinstance(key := image.info.get("transparency"), tuple) and len(key) == 3:
         alpha = (values != np.array(key)).any(axis=2).astype(np.float32)
     return values[:, :, :3], alpha
@@ -88,10 +88,10 @@ def deep_grey(
     """(H, W) float32 in [0, 1] and alpha of a grey picture with 16-bit, 32-bit or float values.
 
     Args:
-        image: as decoded, for its tags and its transparent value.
-        grey: the same without alpha.
-        alpha: (H, W) as split off; a transparent value replaces it.
-        notes: gets a line that names the bits kept.
+        image: as decoded; its tags and its transparent value are used.
+        grey: the image without alpha.
+        alpha: (H, W) from :func:`impasto.images.alpha.split`; a transparent value replaces it.
+        notes: a line with the bit depth is added.
 
     Raises:
         ImageError: floats outside [0, 1], or whole numbers outside 0 to 65535.
@@ -102,13 +102,13 @@ def deep_grey(
         return values.astype(np.float32), alpha
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
-        raise ImageError(f"{name}: expected whole values in 0 to 65535, came {low} to {high}")
+        raise ImageError(f"{name}: expected whole values in 0 to 65535, got {low} to {high}")
     if isinstance(key := image.info.get("transparency"), int):
         alpha = (values != key).astype(np.float32)
     tags = getattr(image, "tag_v2", {})
     full = 4095 if tags.get(258) == (12,) else 65535  # Pillow does not stretch a TIFF's 12 bits
     scaled = (values.astype(np.float32) / np.float32(full)).clip(0, 1)
-    if tags.get(262) == 0 and grey.mode != "I":  # white is zero; Pillow inverts that for 8 bits only
+    if tags.get(262) == 0 and grey.mode != "I":  # white is zero; Pillow inverts such pictures in 8 bits only
         scaled = 1 - scaled
     notes.append("16-bit kept" if full == 65535 else "12-bit kept")
     return scaled, alpha

@@ -1,4 +1,4 @@
-"""Embedded ICC profiles: the transform from a picture's colours to sRGB."""
+"""Embedded ICC profiles: the transform from a picture's colour space to sRGB."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def transform_to_srgb(
 ) -> tuple[str, ImageCms.ImageCmsTransform] | None:
     """The transform from the picture's profile to sRGB, and the Pillow mode it takes; None if none is needed.
 
-    None is needed without a profile, with sRGB by whatever name, and with a profile that does not fit the picture.
+    No transform is needed without a profile, with an sRGB profile of any name, and with a profile for another mode.
 
     Args:
         image: as opened, with its profile.
-        mode: of the picture once alpha is split off.
-        notes: gets a line if the colours will be converted, or the profile is broken or does not fit.
+        mode: of the picture without alpha.
+        notes: a line is added if the colours will be converted, or if the profile is broken or for another mode.
     """
     profile = image.info.get("icc_profile")
     if mode == "LAB":
@@ -33,34 +33,34 @@ def transform_to_srgb(
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        wanted = _PROFILE_MODE[source.profile.xcolor_space.strip()]
+        profile_mode = _PROFILE_MODE[source.profile.xcolor_space.strip()]
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),
-            wanted,
+            profile_mode,
             "RGB",
             renderingIntent=ImageCms.Intent.PERCEPTUAL,
-            # lcms's table for grey is too coarse near black: 10 of 255 off where a profile is linear.
-            flags=ImageCms.Flags.NOOPTIMIZE if wanted == "L" else ImageCms.Flags(0),
+            # lcms's lookup table for grey is too coarse near black: an error of 10 of 255 with a linear profile.
+            flags=ImageCms.Flags.NOOPTIMIZE if profile_mode == "L" else ImageCms.Flags(0),
         )
     except Exception:  # lcms and Pillow report a broken profile in many ways
         notes.append("colour profile is broken, ignored")
         return None
-    grey_in_colour = mode in GREY_MODES and wanted == "RGB"  # scanners write this
+    grey_with_rgb_profile = mode in GREY_MODES and profile_mode == "RGB"  # scanners write this
     kind = "L" if mode in GREY_MODES else mode if mode in ("CMYK", "LAB") else "RGB"
-    if (kind != wanted and not grey_in_colour) or mode in ("I", "F"):
-        notes.append(f"colour profile ignored: it is for {wanted} pictures, this one is {mode}")
+    if (kind != profile_mode and not grey_with_rgb_profile) or mode in ("I", "F"):
+        notes.append(f"colour profile ignored: it is for {profile_mode} pictures, this one is {mode}")
         return None
-    if wanted in ("RGB", "L") and _changes_nothing(transform, wanted):
+    if profile_mode in ("RGB", "L") and _is_identity(transform, profile_mode):
         return None
-    if wanted != "CMYK":
+    if profile_mode != "CMYK":
         described = one_line(ImageCms.getProfileDescription(source), limit=60)
         notes.append(f"colours converted to sRGB from {described or 'its colour profile'}")
-    return wanted, transform
+    return profile_mode, transform
 
 
-def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Is the profile sRGB by another name? Then the values stay as they are, unrounded."""
+def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether the profile is sRGB, under any name; the values then stay unchanged, without rounding."""
     steps = np.linspace(0, 255, 18).round().astype(np.uint8)
     if mode == "L":
         probe = np.arange(256, dtype=np.uint8)[None]

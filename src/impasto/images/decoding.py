@@ -1,4 +1,4 @@
-"""A picture that Pillow opened -> its samples: decoded, in sRGB, upright, on white."""
+"""Decode an image that Pillow opened: samples in sRGB, upright, composited over white."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from impasto.errors import ImageError
 from impasto.images.alpha import flatten, split
-from impasto.images.bit_depth import bits_per_channel, deep_colour, deep_grey, low_byte_tiles
+from impasto.images.bit_depth import bits_per_channel, deep_color, deep_grey, low_byte_tiles
 from impasto.images.color_profile import transform_to_srgb
 from impasto.images.opening import open_header
 from impasto.images.orientation import upright
@@ -21,40 +21,40 @@ def decode(
 ) -> tuple[Array, Floats | None]:
     """The samples (H, W, 1 or 3) of an opened image, and its alpha (H, W) or None.
 
-    To be called inside :func:`impasto.images.opening.guarded`, which turns whatever a decoder raises into one error.
+    Call it inside :func:`impasto.images.opening.guarded`, which turns all decoder exceptions into ImageError.
 
     Args:
-        data: the bytes of its file; None for an image in memory.
-        notes: gets a line for each step that a user may want to know of.
+        data: the file's bytes; None for an image in memory.
+        notes: a line is added for each conversion.
 
     Raises:
-        ImageError: the mode is not read, the values are out of range, or too much of the file is missing.
+        ImageError: the mode is not supported, values are out of range, or too much of the file is missing.
     """
     _note_frames(image, data, name, notes)
     depth = bits_per_channel(image, data)
     low_tiles = low_byte_tiles(image)
-    if data is not None and image.format == "PNG" and not _checksums_hold(data):
+    if data is not None and image.format == "PNG" and not _checksums_match(data):
         notes.append("file is damaged: a checksum of its pixel data is wrong")
     image = _load(image, data, name, notes)
-    colour, alpha = split(image, name)
-    transform = transform_to_srgb(image, colour.mode, notes)
-    if colour.mode == "CMYK":
+    color, alpha = split(image, name)
+    transform = transform_to_srgb(image, color.mode, notes)
+    if color.mode == "CMYK":
         notes.append("CMYK converted to RGB" + (" with its colour profile" if transform else ""))
 
-    if transform is None and colour.mode in (*DEEP_GREY_MODES, "I", "F"):
-        values, alpha = deep_grey(image, colour, alpha, name, notes)
-    elif transform is None and data is not None and low_tiles and (deep := deep_colour(image, data, name)):
+    if transform is None and color.mode in (*DEEP_GREY_MODES, "I", "F"):
+        values, alpha = deep_grey(image, color, alpha, name, notes)
+    elif transform is None and data is not None and low_tiles and (deep := deep_color(image, data, name)):
         values, alpha = deep
         notes.append("16-bit kept")
     else:
-        if colour.mode in DEEP_GREY_MODES:  # Pillow's own conversion clips instead of scaling
-            colour = Image.fromarray((np.asarray(colour) >> 8).astype(np.uint8))
+        if color.mode in DEEP_GREY_MODES:  # Pillow's own conversion clips instead of scaling
+            color = Image.fromarray((np.asarray(color) >> 8).astype(np.uint8))
         if transform is not None:
             mode, apply = transform
-            colour = apply.apply(colour if colour.mode == mode else colour.convert(mode))
-        elif colour.mode not in ("L", "RGB"):
-            colour = colour.convert("L" if colour.mode == "1" else "RGB")
-        values = np.asarray(colour)
+            color = apply.apply(color if color.mode == mode else color.convert(mode))
+        elif color.mode not in ("L", "RGB"):
+            color = color.convert("L" if color.mode == "1" else "RGB")
+        values = np.asarray(color)
         if depth > 8:
             notes.append(f"{depth}-bit reduced to 8")
 
@@ -64,11 +64,11 @@ def decode(
 
 
 def _note_frames(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -> None:
-    # Counting walks through the file and may fail half way, so it must not happen on the image itself.
+    # Counting seeks through the file and may fail half way, so a second image object is used.
     try:
-        walker = image if data is None or image.format is None else open_header(data, name)
-        count = getattr(walker, "n_frames", 1)
-    except Exception:  # a damaged later frame is no reason to refuse the first
+        second = image if data is None or image.format is None else open_header(data, name)
+        count = getattr(second, "n_frames", 1)
+    except Exception:  # the first frame is still usable
         notes.append("first frame used, a later one is damaged")
         return
     if count > 1:
@@ -77,23 +77,22 @@ def _note_frames(image: Image.Image, data: bytes | None, name: str, notes: list[
 
 
 def _load(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -> Image.Image:
-    """Decodes the pixels. A JPEG that was cut short is read as far as it goes, and the notes say so."""
+    """Decode the pixels. A truncated JPEG is decoded as far as possible, with a note."""
     try:
         image.load()
         return image
     except OSError:
         if data is None or image.format not in ("JPEG", "MPO"):
             raise
-        # With the missing end marker in place, libjpeg fills what is missing with one grey.
-        # Anything else that is wrong with the file still is, and raises again.
+        # With an end marker appended, libjpeg fills missing rows with one grey. Any other damage raises again.
         image = open_header(data + b"\xff\xd9", name)
         image.load()
     rows = np.asarray(image)
     same = (rows == rows[-1:]).reshape(len(rows), -1).all(axis=1)
     if same.all():
-        raise ImageError(f"{name}: expected a picture, came a file cut short with only one colour left")
+        raise ImageError(f"{name}: expected a picture, got a file cut short before its first visible pixels")
     missing = int(same[::-1].argmin())
-    # Equal last rows may be the picture's own; and a progressive JPEG loses detail instead of rows.
+    # Equal last rows may belong to the picture, and a truncated progressive JPEG loses detail instead of rows.
     where = (
         f"about {missing} of {len(rows)} rows are missing and grey" if missing > 8 else "some detail is lost"
     )
@@ -101,8 +100,8 @@ def _load(image: Image.Image, data: bytes | None, name: str, notes: list[str]) -
     return image
 
 
-def _checksums_hold(data: bytes) -> bool:
-    """Are the pixel data of a PNG file what its CRCs say? Pillow checks the other chunks only."""
+def _checksums_match(data: bytes) -> bool:
+    """Whether the CRCs of a PNG file's pixel data match. Pillow checks the CRCs of other chunks only."""
     view, at = memoryview(data), 8
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")

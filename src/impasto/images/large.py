@@ -1,8 +1,8 @@
-"""Very large TIFF files through libvips, some rows at a time.
+"""Read very large TIFF files with libvips, one band of rows at a time.
 
-Pillow decodes a picture whole before it becomes a tensor; here nothing is in memory but the tensor and a band.
-Only what is common in large files is read this way: 8 or 16 bits a channel. :mod:`impasto.images.reading` reads the
-rest, and everything where pyvips is not installed.
+Pillow decodes the full picture before it becomes a tensor; here, only the tensor and one band are in memory. Only
+files with 8 or 16 bits per channel are read this way. :mod:`impasto.images.reading` reads all others with Pillow, and
+all files where pyvips is not installed.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from impasto.images.opening import check_size
 from impasto.text import one_line
 
 LARGE_BYTES = 64_000_000
-"""TIFF files from this size on are read here, in bytes."""
+"""Least size in bytes of a TIFF file that is read here."""
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, little and big endian
 _BAND_BYTES = 1 << 24
-# libvips caches tiled files by name: without revalidation, a replaced file would be read as it was before.
+# libvips caches tiled files by name: without revalidation, it returns old pixels after a file was replaced.
 _LOAD_OPTIONS = {"fail_on": "error", "revalidate": True}
 _DEPTHS: dict[str, type[np.uint8 | np.uint16]] = {"uchar": np.uint8, "ushort": np.uint16}
 
 
 def is_large_tiff(path: str | os.PathLike[str]) -> bool:
-    """Whether this is a TIFF file that is better not decoded whole."""
+    """Whether this is a TIFF file of at least :data:`LARGE_BYTES`."""
     try:
         if not Path(path).is_file() or Path(path).stat().st_size < LARGE_BYTES:
             return False
         with Path(path).open("rb") as file:
             return file.read(4) in _MAGIC
     except (OSError, ValueError):
-        return False  # whoever reads it says what is wrong
+        return False  # reading the file then raises the error
 
 
 def available() -> bool:
-    """Whether pyvips and its library can be used."""
+    """Whether pyvips and libvips are installed."""
     try:
         import pyvips  # noqa: F401
-    except (ImportError, OSError):  # installed without the library it binds
+    except (ImportError, OSError):  # pyvips without libvips
         return False
     return True
 
@@ -52,7 +52,7 @@ def available() -> bool:
 def read_tiff(
     path: str | os.PathLike[str], name: str, *, max_pixels: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, str, list[str]] | None:
-    """(3, H, W) in [0, 1], alpha (H, W), the SHA-256 of the file and notes; None for a kind that is not read here.
+    """(3, H, W) in [0, 1], alpha (H, W), the file's SHA-256 and notes; None for a pixel type that is not read here.
 
     Raises:
         ImageError: the file is damaged, or has more than ``max_pixels``.
@@ -68,14 +68,14 @@ def read_tiff(
         if image.format not in _DEPTHS or image.interpretation not in _SPACES:
             return None
         if image.get_typeof("orientation") and image.get("orientation") != 1:
-            # Rows are wanted in another order than they come: libvips keeps them in a temporary file.
+            # Turning changes the order of the rows: libvips then decodes to a temporary file.
             image = pyvips.Image.tiffload(os.fspath(path), access="random", **_LOAD_OPTIONS).autorot()
         planes, alpha = _planes(_to_srgb(image, notes), notes)
         with Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except pyvips.Error as error:
         reason = one_line(error, limit=200)
-        raise ImageError(f"{name}: expected a picture, came a damaged file: {reason}") from error
+        raise ImageError(f"{name}: expected a picture, got a damaged file: {reason}") from error
     except (MemoryError, OSError) as error:
         raise ImageError(f"{name}: cannot read the picture: {one_line(error)}") from error
     return planes, alpha, digest, notes
@@ -85,7 +85,7 @@ _SPACES = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
 
 
 def _to_srgb(image: Any, notes: list[str]) -> Any:
-    """Without profile; alpha is left as it is."""
+    """The image converted from its colour profile to sRGB; alpha is unchanged."""
     deep = image.format == "ushort"
     if image.get_typeof("icc-profile-data"):
         notes.append("colours converted to sRGB from its colour profile")
@@ -96,7 +96,7 @@ def _to_srgb(image: Any, notes: list[str]) -> Any:
 
 
 def _planes(image: Any, notes: list[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-    """The pixels (3, H, W), decoded from the top down, on white; and alpha (H, W) where they are transparent."""
+    """The pixels (3, H, W) over white, decoded from top to bottom; and alpha (H, W), or None if all is opaque."""
     import pyvips
 
     depth = _DEPTHS[image.format]
@@ -111,11 +111,11 @@ def _planes(image: Any, notes: list[str]) -> tuple[npt.NDArray[np.float32], npt.
         band = np.frombuffer(region.fetch(0, top, width, count), depth).reshape(count, width, bands)
         values = band.transpose(2, 0, 1).astype(np.float32) / scale
         if cover is not None:
-            colour, alpha = values[:-1], values[-1:]
+            color, alpha = values[:-1], values[-1:]
             cover[top : top + count] = alpha[0]
-            values = (colour * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else colour
+            values = (color * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else color
         planes[:, top : top + count] = values
     if cover is None or cover.min() >= 1:
         return planes, None
-    notes.append("transparent, on white")
+    notes.append("transparent pixels composited over white")
     return planes, cover

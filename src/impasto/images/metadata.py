@@ -1,7 +1,7 @@
-"""The text that travels inside a written picture: how it is packed, and how it is found again.
+"""Text embedded in a written picture: packing it and reading it back.
 
-PNG has a place for it, an ``iTXt`` chunk, under the key ``impasto``. JPEG, WebP and TIFF all carry XMP, so
-there the text is the one element of an XMP packet. Both are plain UTF-8 that any metadata viewer shows.
+PNG stores it in an ``iTXt`` chunk with the key ``impasto``. JPEG, WebP and TIFF store it as the only element of an
+XMP packet. Both are plain UTF-8, which metadata viewers show.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEY = "impasto"
 XMP_TAG = 700
 """The TIFF tag whose value is an XMP packet."""
 
-# Characters no XML document may have; a carriage return may, but only escaped.
+# Characters that XML forbids. A carriage return is allowed, but must be escaped.
 _NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _BEGIN, _END = f"<{KEY}:recipe>", f"</{KEY}:recipe>"
@@ -30,22 +30,22 @@ _PACKET = (
 
 
 def check_text(text: str) -> None:
-    """Refuses what cannot be stored in all formats alike.
+    """Refuse text that some formats cannot store.
 
     Raises:
         ParameterError: ``text`` has control characters other than tab and line breaks.
     """
     if bad := _NOT_TEXT.search(text):
-        raise ParameterError(f"metadata: expected text, came the character {bad[0]!r} at {bad.start()}")
+        raise ParameterError(f"metadata: expected text, got the character {bad[0]!r} at {bad.start()}")
 
 
 def to_xmp(text: str) -> bytes:
-    """The XMP packet (UTF-8) that carries ``text``."""
+    """The XMP packet (UTF-8) with ``text`` in it."""
     return (_PACKET % re.sub("[&<>\r]", lambda match: _ESCAPES[match[0]], text)).encode()
 
 
 def from_xmp(packet: bytes) -> str | None:
-    """The text :func:`to_xmp` packed, or None if the packet carries none."""
+    """The text that :func:`to_xmp` packed; None if the packet has none."""
     found = re.search(f"{_BEGIN}(.*?){_END}", packet.decode("utf-8", "replace"), re.DOTALL)
     if found is None:
         return None
@@ -57,7 +57,7 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
     """The text that :func:`impasto.images.write` embedded in the picture, character for character.
 
     Raises:
-        ImageError: the file cannot be read, is not a picture, or carries no such text.
+        ImageError: the file cannot be read, is not a picture, or has no such text.
     """
     name = display_name(path)
     data = None if large.is_large_tiff(path) else file_bytes(path)
@@ -69,12 +69,12 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
     packet = info.get("xmp")
     found = from_xmp(packet.encode() if isinstance(packet, str) else packet) if packet else None
     if found is None:
-        raise ImageError(f"{name}: expected a recipe inside the picture, came a picture without one")
+        raise ImageError(f"{name}: expected a recipe inside the picture, got a picture without one")
     return found
 
 
 def _tiff_xmp(path: str | os.PathLike[str]) -> bytes | str | None:
-    """The XMP packet of a TIFF file of any size, of which only the directory is read; None without one."""
+    """The XMP packet of a TIFF file, or None. Only the file's directory is read, whatever its size."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:

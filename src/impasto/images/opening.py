@@ -1,8 +1,8 @@
-"""A picture file as bytes, and those bytes as an opened (not yet decoded) Pillow image.
+"""Read a picture file's bytes, and open them as a Pillow image without decoding.
 
-A picture comes from anywhere, so nothing here trusts it: not its suffix, its claimed size, or the type
-of error it makes a decoder raise. Only formats on an allowlist are tried (no EPS, which starts
-Ghostscript), and the size is judged from the header, before any pixel is allocated.
+Picture files are untrusted input: the suffix and the claimed size may be false, and a decoder may raise any type of
+exception. Only formats on an allowlist are tried (not EPS, which starts Ghostscript). The size is checked in the
+header, before any pixel is allocated.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from impasto.errors import ImageError, ImpastoError, MissingExtraError
 from impasto.text import display_name, one_line
 
 MAX_PIXELS = 100_000_000
-"""The largest picture :func:`impasto.images.read` takes unless told otherwise, in pixels."""
+"""Default limit of :func:`impasto.images.read`, in pixels."""
 
 MAX_BYTES = 1_000_000_000
 """The largest file that is read, in bytes."""
 
-# Pillow's names. MPO pictures come through JPEG; TGA is left out because it has no signature, so any
-# garbage may pass for one; EPS, PDF, WMF and the like are left out because they are programs, not pixels.
+# Pillow's names. JPEG includes MPO. TGA is excluded because it has no signature: random bytes may pass as TGA. EPS,
+# PDF, WMF and similar formats are excluded because they are programs, not pixels.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "ICO")
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
-# Pillow's limits and Python's warning filters belong to the process; one thread at a time may swap them.
+# Pillow's limits and Python's warning filters are global to the process; one thread at a time may change them.
 _swapped_globals = threading.Lock()
 
 
@@ -43,20 +43,20 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
     """All bytes of a regular file.
 
     Raises:
-        ImageError: there is no such file, it may not be read, it is empty, larger than
-            :data:`MAX_BYTES`, or not a regular file (a folder, a pipe, a device).
+        ImageError: the file is missing, not readable, empty, larger than :data:`MAX_BYTES`, or not a regular
+            file (a folder, a pipe, a device).
     """
     name = display_name(path)
-    # Opening a pipe waits for its writer unless told not to; asking first is not enough, as the file
-    # may be swapped in between.
+    # Without O_NONBLOCK, opening a pipe waits for its writer. Checking the type first is not enough: the file may be
+    # replaced between check and open.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening: opening a device may do something
-            raise ImageError(f"{name}: expected a picture file, came {_kind(Path(path).stat().st_mode)}")
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a device may have side effects
+            raise ImageError(f"{name}: expected a picture file, got {_kind(Path(path).stat().st_mode)}")
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ImageError(f"{name}: expected a picture file, came {_kind(status.st_mode)}")
+                raise ImageError(f"{name}: expected a picture file, got {_kind(status.st_mode)}")
             data = b"" if status.st_size > MAX_BYTES else file.read(MAX_BYTES + 1)
     except OSError as error:
         known = {errno.ENOENT: "there is no such file", errno.EACCES: "permission to read it is missing"}
@@ -68,7 +68,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
         size = max(status.st_size, len(data))
         raise ImageError(f"{name}: the file has {size} bytes, the limit is {MAX_BYTES}")
     if not data:
-        raise ImageError(f"{name}: expected a picture, came an empty file")
+        raise ImageError(f"{name}: expected a picture, got an empty file")
     return data
 
 
@@ -80,11 +80,11 @@ def _kind(mode: int) -> str:
 
 @contextmanager
 def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
-    """Runs decoders so that every way they fail is an :class:`ImageError` of one line.
+    """Context for decoders: every exception inside it becomes an :class:`ImageError` of one line.
 
-    Yields a list that has, after the block, what the decoders warned about, one line each. Pillow's
-    own pixel limit is set to ``max_pixels`` inside the block and put back after it: it also covers sizes
-    that only a decoder sees (the tile of a TIFF, the picture inside an icon).
+    Yields a list; after the block it has the decoders' warnings, one line each. Inside the block, Pillow's pixel
+    limit is ``max_pixels``. It also covers sizes that are known to the decoder only (the tile of a TIFF, the picture
+    inside an icon).
     """
     warned: list[str] = []
     with _swapped_globals, warnings.catch_warnings(record=True) as caught:
@@ -101,11 +101,11 @@ def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
             raise too_large(name, int(count[1]) if count else None, max_pixels) from error
         except MemoryError as error:
             raise ImageError(f"{name}: not enough memory to decode the picture") from error
-        # Damaged files make decoders raise nearly anything: OSError, SyntaxError, struct.error, zlib.error,
-        # IndexError, OverflowError, ... A list of them would always be one short.
+        # For damaged files decoders raise nearly any exception: OSError, SyntaxError, struct.error, zlib.error,
+        # IndexError, OverflowError, ... No list of types would be complete.
         except Exception as error:
             reason = one_line(error, limit=200) or type(error).__name__
-            raise ImageError(f"{name}: expected a picture, came a damaged file: {reason}") from error
+            raise ImageError(f"{name}: expected a picture, got a damaged file: {reason}") from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = saved
             warned.extend(dict.fromkeys(one_line(w.message, limit=120) for w in caught))
@@ -113,15 +113,15 @@ def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
 
 def too_large(name: str, count: int | None, max_pixels: int) -> ImageError:
     """The error for a picture of ``count`` pixels where ``max_pixels`` are allowed."""
-    came = "an unknown number of" if count is None else count
-    return ImageError(f"{name}: the picture has {came} pixels, the limit is {max_pixels}")
+    got = "an unknown number of" if count is None else count
+    return ImageError(f"{name}: the picture has {got} pixels, the limit is {max_pixels}")
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Refuses a picture without pixels or with more than ``max_pixels``.
+    """Refuse a picture without pixels or with more than ``max_pixels``.
 
     Raises:
-        ImageError: with the number of pixels and the limit.
+        ImageError: the message gives the number of pixels and the limit.
     """
     if width < 1 or height < 1:
         raise ImageError(f"{name}: the picture has no pixels ({width} x {height})")
@@ -130,10 +130,10 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
 
 
 def open_header(data: bytes, name: str) -> Image.Image:
-    """Opens ``data`` without decoding pixels; to be called inside :func:`guarded`.
+    """Open ``data`` without decoding pixels; call it inside :func:`guarded`.
 
     Raises:
-        ImageError: the bytes are in none of the formats read here.
+        ImageError: the bytes are in none of the supported formats.
         MissingExtraError: the picture is HEIC and ``pillow-heif`` is not installed.
     """
     if _is_heic(data):
@@ -142,10 +142,9 @@ def open_header(data: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         expected = ", ".join((*FORMATS, "HEIC"))
-        raise ImageError(
-            f"{name}: expected a picture ({expected}), came something else or damaged"
-        ) from error
-    # A tile is decoded whole, however little of it the picture uses; small ones are harmless.
+        raise ImageError(f"{name}: expected a picture ({expected}), got another or a damaged file") from error
+    # A decoder allocates the full tile, even if the picture covers little of it. Tiles up to 1 << 20 pixels are
+    # allowed.
     tags = getattr(image, "tag_v2", {})
     width, height = tags.get(322), tags.get(323)
     limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS
@@ -167,10 +166,10 @@ def _open_heic(data: bytes, name: str) -> Image.Image:
         import pillow_heif
     except ImportError:
         raise MissingExtraError(f"{name}: reading HEIC pictures", extra="heif") from None
-    # Not register_heif_opener(): that would change what Pillow opens for the whole process.
+    # Not register_heif_opener(): it would change Pillow's formats for the whole process.
     opened = pillow_heif.open_heif(io.BytesIO(data))
     width, height = opened.size
     limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS
-    check_size(name, width, height, limit)  # here already, because to_pillow() decodes
+    check_size(name, width, height, limit)  # before to_pillow(), which decodes
     image: Image.Image = opened.to_pillow()
     return image

@@ -1,4 +1,4 @@
-"""EXIF orientation: how the stored rows and columns of a picture are turned upright."""
+"""EXIF orientation: rotate or mirror a stored picture so that it is upright."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from impasto.images.samples import Array
 
-# EXIF orientation -> what turns the stored (H, W, ...) array upright. Any other orientation is ignored.
+# EXIF orientation -> function of the stored array (H, W, ...) that returns it upright. Other values are ignored.
 _UPRIGHT: dict[object, Callable[[Array], Array]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -23,10 +23,10 @@ _EXIF_ORIENTATION = 0x0112
 
 
 def upright(image: Image.Image, notes: list[str]) -> Callable[[Array], Array]:
-    """The function that turns a stored array (H, W, ...) of ``image`` upright; it returns a view.
+    """The function that returns a stored array (H, W, ...) of ``image`` upright, as a view.
 
     Args:
-        notes: gets a line if the EXIF data cannot be read.
+        notes: a line is added if the EXIF data cannot be read.
     """
     return _UPRIGHT.get(_orientation(image, notes), np.asarray)
 
@@ -34,7 +34,7 @@ def upright(image: Image.Image, notes: list[str]) -> Callable[[Array], Array]:
 def _orientation(image: Image.Image, notes: list[str]) -> object:
     try:
         found = image.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # EXIF is a file format of its own, with all the ways to be damaged
+    except Exception:  # damaged EXIF data may raise any exception
         notes.append("EXIF is damaged, ignored")
         return None
     return found if isinstance(found, int) else None

@@ -1,7 +1,7 @@
-"""Any picture into a (1, 3, H, W) float32 tensor of sRGB values in [0, 1], and a word on what that took.
+"""Read any picture into a (1, 3, H, W) float32 tensor of sRGB values in [0, 1], with notes on conversions.
 
-The steps, always in this order: size judged from the header, first frame, pixels decoded, colours through
-the embedded profile, 16 bits kept where possible, turned upright, transparent pixels on white.
+The steps, always in this order: check the size in the header, decode the first frame, convert colours from the
+embedded profile, keep 16 bits where possible, turn upright, composite transparent pixels over white.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Picture:
         pixels: (1, 3, H, W) float32, sRGB in [0, 1], contiguous, on the CPU, without gradient.
         name: the file's base name, or ``<image>``, ``<array>``, ``<tensor>`` for a picture in memory.
         sha256: of the file's bytes; for a picture in memory, of the height, the width and the pixels.
-        notes: what was done to the picture, one short line each; empty if nothing worth saying.
-        alpha: (1, 1, H, W) float32 in [0, 1] where the picture is transparent somewhere, 0 being nothing; else None.
+        notes: conversions and problems, one short line each.
+        alpha: (1, 1, H, W) float32 in [0, 1], 0 where the picture is fully transparent; None if all is opaque.
     """
 
     pixels: torch.Tensor
@@ -50,16 +50,16 @@ def read(
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> Picture:
-    """Reads a picture from a file or from memory. The source is never changed.
+    """Read a picture from a file or from memory. The source is never changed.
 
     Args:
         source: a path; a Pillow image; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8, uint16 or
             float in [0, 1]; or a tensor (3, H, W) or (1, 3, H, W), uint8 or float in [0, 1].
-        max_pixels: the largest width x height accepted, judged before decoding.
+        max_pixels: the largest width x height accepted, checked before decoding.
 
     Raises:
         ImageError: the picture cannot be read, is damaged, has no pixels or more than ``max_pixels``,
-            or has values that are not finite or outside the range.
+            or has values that are not finite or are outside the range.
         MissingExtraError: the file is HEIC and ``pillow-heif`` is not installed.
     """
     if isinstance(source, torch.Tensor):
@@ -77,7 +77,7 @@ def read(
     if isinstance(source, (str, os.PathLike)):
         return _from_file(source, max_pixels)
     raise ImageError(  # callers are not all type-checked
-        f"expected a path, a Pillow image, an array or a tensor, came {type(source).__name__}"
+        f"expected a path, a Pillow image, an array or a tensor, got {type(source).__name__}"
     )
 
 
@@ -96,7 +96,7 @@ def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
         image = open_header(data, name)
         check_size(name, *image.size, max_pixels)
         pixels, alpha = decode(image, data, name, notes)
-        # A container's header and the picture inside may disagree (icons do).
+        # The size in a container's header may differ from the decoded picture's (in icons, for example).
         check_size(name, *image.size, max_pixels)
     notes.extend(f"decoder warned: {w}" for w in warned)
     return Picture(to_planes(pixels), name, hashlib.sha256(data).hexdigest(), tuple(notes), _plane(alpha))

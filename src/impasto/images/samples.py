@@ -1,4 +1,4 @@
-"""The samples of a picture as NumPy arrays: their types, their range, and the way to float32 and back to 8 bits."""
+"""Samples of a picture as NumPy arrays: types, range, conversion to float32 and back to 8 bits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEEP_GREY_MODES = ("I;16", "I;16B", "I;16L", "I;16N")
 _BAND_PIXELS = 1 << 18  # converted to float32 at a time
 
 
-def unit(values: Array) -> Floats:
+def to_unit_range(values: Array) -> Floats:
     """uint8, uint16 or float in [0, 1] -> float32 in [0, 1]."""
     scaled = values.astype(np.float32)
     if values.dtype.kind == "u":
@@ -34,32 +34,32 @@ def unit(values: Array) -> Floats:
 
 
 def check_unit_range(name: str, values: Array) -> None:
-    """Refuses values outside [0, 1].
+    """Refuse values outside [0, 1].
 
     Raises:
-        ImageError: a value is outside, or not finite; the message gives the extremes.
+        ImageError: a value is outside or not finite; the message gives the extremes.
     """
-    low, high = float(values.min()), float(values.max())  # not a number if any value is
+    low, high = float(values.min()), float(values.max())  # NaN if any value is NaN
     if not (low >= 0 and high <= 1):
-        raise ImageError(f"{name}: expected finite values in [0, 1], came {low:g} to {high:g}")
+        raise ImageError(f"{name}: expected finite values in [0, 1], got {low:g} to {high:g}")
 
 
 def to_planes(samples: Array) -> torch.Tensor:
     """(H, W, 1) or (H, W, 3), uint8, uint16 or float -> (1, 3, H, W) float32, a copy.
 
-    Some rows are converted at a time: the arrays in between would take more memory than the picture.
+    Converted in bands of rows, since full-size temporary arrays would take more memory than the picture.
     """
     height, width, _ = samples.shape
     planes = np.empty((3, height, width), np.float32)
     rows = max(1, _BAND_PIXELS // width)
     for first in range(0, height, rows):
         band = slice(first, first + rows)
-        planes[:, band] = unit(samples[band]).transpose(2, 0, 1)
+        planes[:, band] = to_unit_range(samples[band]).transpose(2, 0, 1)
     return torch.from_numpy(planes[None])
 
 
-def in_few_bytes(pixels: torch.Tensor) -> torch.Tensor:
-    """The picture as uint8 where that loses nothing, in a quarter of the memory; else ``pixels`` itself.
+def to_uint8_if_exact(pixels: torch.Tensor) -> torch.Tensor:
+    """The picture as uint8, in a quarter of the memory, if that is lossless; otherwise ``pixels`` itself.
 
     Args:
         pixels: of any shape, float32 in [0, 1] or already uint8.

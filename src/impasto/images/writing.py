@@ -1,9 +1,9 @@
-"""A (1, 3, H, W) tensor into a file: wholly, or not at all.
+"""Write a (1, 3, H, W) tensor to a picture file, atomically.
 
-Pillow cannot write 16 bits per channel in colour. PNG is therefore written here, as a few records around
-zlib-compressed rows, and TIFF by tifffile. JPEG and WebP go through Pillow. PNG and TIFF are encoded piece by piece,
-so that a large picture is never copied whole. No colour profile is embedded: a file without one is sRGB by
-convention (PNG says so in its ``sRGB`` chunk), and reading it back changes nothing.
+Pillow cannot write 16 bits per channel in colour. PNG is therefore written here, as a few chunks around
+zlib-compressed rows, and TIFF with tifffile. JPEG and WebP are written with Pillow. PNG and TIFF are encoded in bands
+or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one is
+sRGB by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31
 _BAND_BYTES = 1 << 20
 _TIFF_TILE = 256  # pixels a side
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
-"""The largest picture, uncompressed, that is written with 32-bit offsets. The 32 MiB between this and 4 GiB are for
-the directory, and for tiles that deflate enlarges."""
+"""Largest uncompressed size of a TIFF with 32-bit offsets. The 32 MiB between this size and 4 GiB are reserved for
+the directory, and for tiles that deflate makes larger."""
 _Samples = npt.NDArray[np.uint8 | np.uint16]
 
 
 @dataclass(frozen=True)
 class _Raster:
-    """A picture on its way into a file: ``values`` (H, W, 3 or 4) float, to be written with ``bits`` per channel."""
+    """A picture to write: ``values`` (H, W, 3 or 4) float, with ``bits`` per channel in the file."""
 
     values: torch.Tensor
     bits: int
@@ -64,23 +64,23 @@ class _Raster:
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.uint16]:
-        """Of the samples in the file."""
+        """Number type of the samples in the file."""
         return np.uint8 if self.bits == 8 else np.uint16
 
     def samples(self, rows: slice, columns: slice = slice(None)) -> _Samples:
-        """A rectangle of the picture, rounded: (rows, columns, channels), C-contiguous."""
+        """A rectangle of the picture, rounded to integers: (rows, columns, channels), C-contiguous."""
         scaled = self.values[rows, columns].to(torch.float32).clamp(0, 1) * (2**self.bits - 1)
         return np.ascontiguousarray(scaled.round().numpy().astype(self.dtype))
 
     def bands(self) -> Iterator[_Samples]:
-        """Full rows, about a megabyte at a time."""
+        """Bands of full rows, about a megabyte each."""
         width, height = self.size
         rows = max(1, _BAND_BYTES // (self.channels * width * self.sample_bytes))
         for top in range(0, height, rows):
             yield self.samples(slice(top, top + rows))
 
     def tiles(self) -> Iterator[_Samples]:
-        """Squares, in rows from the top; those at the right and lower edges may be smaller."""
+        """Square tiles, row by row from the top; tiles at the right and lower edges may be smaller."""
         width, height = self.size
         for top in range(0, height, _TIFF_TILE):
             for left in range(0, width, _TIFF_TILE):
@@ -98,30 +98,30 @@ class _Raster:
 
 
 def check_output(path: str | os.PathLike[str], *, bits: int = 8) -> None:
-    """Says before any work whether :func:`write` could write there.
+    """Check, before any work, that :func:`write` can write to a path.
 
     Args:
-        path: where the picture should go; an existing file will be replaced.
+        path: of the picture; an existing file will be replaced.
         bits: 8 or 16 per channel.
 
     Raises:
-        ParameterError: the suffix is not one of :data:`WRITABLE`, or the format has no such ``bits``.
-        OutputError: the folder is missing or not writable, or something that is not a file is there.
+        ParameterError: the suffix is not one of :data:`WRITABLE`, or the format does not support ``bits``.
+        OutputError: the folder is missing or not writable, or the path is not a regular file.
     """
     name, kind = display_name(path), _format(path)
     if bits not in (8, 16):
-        raise ParameterError(f"{name}: expected 8 or 16 bits per channel, came {bits}")
+        raise ParameterError(f"{name}: expected 8 or 16 bits per channel, got {bits}")
     if bits == 16 and kind not in _DEEP:
         deep = ", ".join(suffix for suffix, format in WRITABLE.items() if format in _DEEP)
-        raise ParameterError(f"{name}: {kind} has 8 bits per channel only; 16 are for {deep}")
-    check_place(path)
+        raise ParameterError(f"{name}: expected 8 bits per channel for {kind}, got 16; {deep} have 16")
+    check_writable(path)
 
 
-def check_place(path: str | os.PathLike[str]) -> None:
-    """Says whether a file of any kind could be written there.
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check that a file can be written to a path.
 
     Raises:
-        OutputError: the folder is missing or not writable, or something that is not a file is there.
+        OutputError: the folder is missing or not writable, or the path is not a regular file.
     """
     name = display_name(path)
     target = target_of(path)
@@ -130,10 +130,10 @@ def check_place(path: str | os.PathLike[str]) -> None:
             raise OutputError(f"{name}: there is no folder {one_line(target.parent)}")
         if target.exists() and not target.is_file():
             raise OutputError(
-                f"{name}: expected a file to write, there is something else ({one_line(target)})"
+                f"{name}: expected a new path or a regular file, got something else ({one_line(target)})"
             )
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise OutputError(f"{name}: permission to write in {one_line(target.parent)} is missing")
 
@@ -146,59 +146,59 @@ def write(
     metadata: str | None = None,
     quality: int = 95,
 ) -> None:
-    """Writes the picture in one step: afterwards there is the whole file, or what was there before.
+    """Write a picture atomically: after an error, the previous file is unchanged.
 
     Args:
         path: the suffix decides the format, see :data:`WRITABLE`. A symbolic link is followed.
-        pixels: (1, 3, H, W), sRGB, or (1, 4, H, W) with alpha; clamped to [0, 1] and rounded to the nearest step.
-            JPEG has no alpha: what is transparent is white there.
+        pixels: (1, 3, H, W), sRGB, or (1, 4, H, W) with alpha; clamped to [0, 1] and rounded to the nearest value.
+            JPEG has no alpha: the picture is composited over white.
         bits: per channel; 16 for PNG and TIFF only.
-        metadata: text to embed; :func:`impasto.images.read_metadata` gives it back.
+        metadata: text to embed; :func:`impasto.images.read_metadata` returns it.
         quality: 1 to 100, for JPEG (always 4:4:4) and WebP (lossy).
 
     Raises:
         ParameterError: as :func:`check_output`, or ``quality``, ``metadata`` or the tensor's shape is wrong.
-        OutputError: the picture has values that are not finite, is too large for the format, or the
-            file system refuses (no space, no permission, ...).
+        OutputError: values are not finite, the picture is too large for the format, or the file cannot be written
+            (no space, no permission, ...).
     """
     check_output(path, bits=bits)
     name, kind, target = display_name(path), _format(path), target_of(path)
     if not 1 <= quality <= 100:
-        raise ParameterError(f"{name}: expected a quality from 1 to 100, came {quality}")
+        raise ParameterError(f"{name}: expected a quality from 1 to 100, got {quality}")
     if metadata is not None:
         check_text(metadata)
     raster = _raster(name, _on_white(pixels) if kind == "JPEG" else pixels, bits)
     longest = max(raster.size)
     if longest > _LONGEST_SIDE[kind]:
         raise OutputError(
-            f"{name}: {kind} is at most {_LONGEST_SIDE[kind]} pixels a side, the picture has {longest}"
+            f"{name}: {kind} allows at most {_LONGEST_SIDE[kind]} pixels a side, the picture has {longest}"
         )
     try:
         with replacing(target) as file:
             _encode(file, raster, kind, metadata, quality)
     except Exception as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
 
 
 def _format(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in WRITABLE:
         known = ", ".join(WRITABLE)
-        came = repr(one_line(suffix)) if suffix else "none"
-        raise ParameterError(f"{display_name(path)}: expected a suffix out of {known}, came {came}")
+        got = repr(one_line(suffix)) if suffix else "none"
+        raise ParameterError(f"{display_name(path)}: expected one of the suffixes {known}, got {got}")
     return WRITABLE[suffix]
 
 
 def target_of(path: str | os.PathLike[str]) -> Path:
-    """Where the file itself is, if ``path`` is a link to it."""
+    """The path with symbolic links resolved."""
     try:
-        return Path(os.path.realpath(path))  # replacing a link would leave the file it points to untouched
+        return Path(os.path.realpath(path))  # otherwise the link would be replaced, not its target
     except (OSError, ValueError) as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
 
 
-def unwritable(path: str | os.PathLike[str], error: Exception, *, what: str = "picture") -> OutputError:
-    """The error that says why a picture or a film was not written."""
+def write_error(path: str | os.PathLike[str], error: Exception, *, what: str = "picture") -> OutputError:
+    """The error for a picture or a film that could not be written, with the reason."""
     if isinstance(error, OutputError):
         return error
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -211,24 +211,24 @@ def unwritable(path: str | os.PathLike[str], error: Exception, *, what: str = "p
 
 
 def _on_white(pixels: torch.Tensor) -> torch.Tensor:
-    """(1, 3, H, W) of (1, 4, H, W); anything else as it is."""
+    """(1, 4, H, W) composited over white as (1, 3, H, W); any other shape is returned unchanged."""
     if pixels.ndim != 4 or pixels.shape[1] != 4:
         return pixels
     return pixels[:, :3] * pixels[:, 3:] + (1.0 - pixels[:, 3:])
 
 
 def _raster(name: str, pixels: torch.Tensor, bits: int) -> _Raster:
-    """The picture, judged: (1, 3 or 4, H, W), finite."""
+    """The picture, after checking its shape, type and finiteness."""
     if (
         pixels.ndim != 4
         or pixels.shape[:2] not in ((1, 3), (1, 4))
         or 0 in pixels.shape
         or not pixels.is_floating_point()
     ):
-        came = f"{tuple(pixels.shape)} {pixels.dtype}"
-        raise ParameterError(f"{name}: expected a float picture of shape (1, 3, H, W), came {came}")
+        got = f"{tuple(pixels.shape)} {pixels.dtype}"
+        raise ParameterError(f"{name}: expected a float picture of shape (1, 3, H, W), got {got}")
     values = pixels.detach()[0].cpu()
-    # The extremes say it without a copy of the picture.
+    # The extremes are finite only if all values are; computing them needs no copy of the picture.
     if not all(map(math.isfinite, map(float, values.aminmax()))):
         count = int((~torch.isfinite(values)).sum())
         raise OutputError(f"{name}: {count} of {values.numel()} values are not finite; nothing was written")
@@ -266,8 +266,8 @@ def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
     for band in raster.bands():
         raw = band.astype(">u2" if raster.bits == 16 else np.uint8).view(np.uint8)
         rows = raw.reshape(len(band), -1)  # (rows, bytes), big-endian
-        # Filter 1, Sub: the difference from the byte one pixel to the left, modulo 256. It needs no other
-        # row and takes about a third off a photograph.
+        # Filter 1, Sub: the difference from the byte one pixel to the left, modulo 256. It needs no other row and
+        # makes a photograph about a third smaller.
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
         pixel = raster.channels * raster.sample_bytes
         filtered[:, 0] = 1
@@ -286,7 +286,7 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
     width, height = raster.size
     xmp = b"" if metadata is None else to_xmp(metadata)
     size = width * height * raster.channels * raster.sample_bytes + len(xmp)
-    # Without a name tifffile takes the file's own, which is a number where the file was opened by its descriptor.
+    # Without this name, tifffile uses the file's own, which is a number for a file opened by its descriptor.
     handle = tifffile.FileHandle(file, name="picture.tif", size=0)
     with tifffile.TiffWriter(handle, bigtiff=size > _CLASSIC_TIFF_BYTES, byteorder="<") as tiff:
         tiff.write(
@@ -294,7 +294,7 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
             shape=(height, width, raster.channels),
             dtype=raster.dtype,
             photometric="rgb",
-            extrasamples=("unassalpha",) if raster.channels == 4 else None,  # alpha, not multiplied in
+            extrasamples=("unassalpha",) if raster.channels == 4 else None,  # alpha, not premultiplied
             tile=(_TIFF_TILE, _TIFF_TILE),
             compression="zlib",
             compressionargs={"level": 6},
@@ -302,5 +302,5 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
             extratags=((XMP_TAG, "B", len(xmp), xmp, True),) if xmp else (),
             metadata=None,  # no description of the array's shape
             software=False,
-            maxworkers=1,  # several would first collect half a gigabyte of tiles
+            maxworkers=1,  # several workers would first collect half a gigabyte of tiles
         )

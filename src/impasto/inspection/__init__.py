@@ -1,5 +1,4 @@
-"""What a network sees and what an objective says of a picture, without painting one.
+"""Inspect networks and objectives: feature maps, Gram matrices, reconstructions from a layer, losses of pictures.
 
-Feature maps, Gram matrices, reconstructions from a layer, losses of finished pictures. It needs no session and no
-run; :mod:`impasto.apps` imports it.
+No session and no run is needed. :mod:`impasto.apps` imports this package.
 """

@@ -1,4 +1,4 @@
-"""A network that pictures are shown to: chosen, checked against the layers and sizes wanted, then loaded once."""
+"""Features of pictures at a network's layers; layers and sizes are checked before the network is loaded."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from impasto.recipes.presets import resolve
 
 
 class FeatureExtractor:
-    """A network, and the layers that are looked at.
+    """Extracts the features of pictures at some layers of a network.
 
     Args:
         layers: one or more names.
-        encoder: a name, or a network of the caller's own (:func:`impasto.from_module`).
-        exact: float32 where no precision is given; else what is fastest.
+        encoder: a name, or a network object (:func:`impasto.from_module`).
+        exact: where no precision is given, use float32; False chooses the fastest number type.
         max_pixels: larger pictures are refused from their header.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
         options: ``weights``, ``pooling``, ``padding``, ``device``, ``precision``, as in :class:`impasto.Recipe`.
 
     Attributes:
         layers: as given.
-        notes: what was done to read the pictures, one line each.
+        notes: conversions made when reading the pictures, one line each.
 
     Raises:
-        ParameterError: an unknown layer, one named twice or none at all, or an option that is wrong.
+        ParameterError: an unknown layer, a layer given twice, no layer, or an invalid option.
     """
 
     def __init__(
@@ -61,19 +61,19 @@ class FeatureExtractor:
         self.notes: tuple[str, ...] = ()
         self.device = choose_device(self._recipe.device)
         self.dtype, self.precision = choose_precision(self._recipe.precision, self.device, exact=exact)
-        self._least = 1 if own else ENCODERS[self._recipe.encoder].smallest_side(layers)
+        self._min_side = 1 if own else ENCODERS[self._recipe.encoder].smallest_side(layers)
         self._own, self._progress, self._max_pixels = own, progress, max_pixels
         self._encoder: Encoder | None = None
 
     def read(self, image: Source, size: int) -> Tensor:
-        """A picture as it will be shown: (1, 3, H, W) in [0, 1], on the network's device.
+        """Read and resize a picture: (1, 3, H, W) in [0, 1], on the network's device.
 
         Args:
-            size: its long side in pixels; 0 keeps the picture's own.
+            size: its long side in pixels; 0 keeps the original size.
 
         Raises:
-            ImageError: it cannot be read.
-            ParameterError: it would be too small for the layers, or larger than ``max_pixels``.
+            ImageError: the picture cannot be read.
+            ParameterError: the size is too small for the layers, or larger than ``max_pixels``.
         """
         if size < 0:
             raise ParameterError(f"size: expected 0 or more pixels, got {size}")
@@ -81,9 +81,9 @@ class FeatureExtractor:
         self.notes += tuple(f"{picture.name}: {note}" for note in picture.notes)
         own = size_of(picture.pixels)
         height, width = fit(own, size)
-        if min(height, width) < self._least:
+        if min(height, width) < self._min_side:
             raise ParameterError(
-                f"size: the chosen layers need at least {self._least} pixels on each side, "
+                f"size: the chosen layers need at least {self._min_side} pixels on each side, "
                 f"got {picture.name} at {width}x{height}"
             )
         if height * width > self._max_pixels:
@@ -94,10 +94,10 @@ class FeatureExtractor:
         return resize(picture.pixels, (height, width)).to(self.device)
 
     def load(self) -> Encoder:
-        """The network.
+        """Load the network once, and return it.
 
         Raises:
-            WeightsError: its weights are not to be had.
+            WeightsError: its weights cannot be downloaded or read.
         """
         if self._encoder is None:
             encoder = self._own or build_encoder(self._recipe, progress=self._progress)
@@ -105,7 +105,7 @@ class FeatureExtractor:
         return self._encoder
 
     def features(self, picture: Tensor) -> dict[str, Tensor]:
-        """The feature maps of what :meth:`read` gave: layer -> (C, H, W) float32 on the CPU, in order."""
+        """Feature maps of a picture from :meth:`read`: layer -> (C, H, W) float32 on the CPU, in the given order."""
         with torch.inference_mode(), float32_products(tf32=self.precision == "tf32"):
             found = self.load()(picture, self.layers)
         return {layer: found[layer][0].float().cpu() for layer in self.layers}

@@ -1,4 +1,4 @@
-"""A layer's feature maps, looked at."""
+"""Pictures and statistics of a layer's feature maps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from impasto.figures.heatmap import colored, enlarged, short_number
 
 @dataclass(frozen=True)
 class Channel:
-    """One feature map in numbers.
+    """Statistics of one feature map.
 
     Attributes:
-        number: from 0.
+        number: the channel, from 0.
         mean: of its values.
-        maximum: the largest.
-        zeros: share of the values that are 0, where ReLU has cut off.
+        maximum: its largest value.
+        zeros: share of the values that are 0, which ReLU has cut off.
     """
 
     number: int
@@ -34,7 +34,7 @@ class Channel:
 
 
 def channels(features: Tensor) -> list[Channel]:
-    """All channels of (C, H, W), strongest first: by the mean of their values, without sign."""
+    """All channels of (C, H, W), strongest first: ordered by the mean absolute value."""
     flat = features.flatten(1)
     order = flat.abs().mean(1).argsort(descending=True, stable=True)
     columns = (flat.mean(1), flat.amax(1), (flat == 0).float().mean(1))
@@ -42,18 +42,18 @@ def channels(features: Tensor) -> list[Channel]:
 
 
 def feature_grid(features: Tensor, *, title: str = "", count: int = 64, cell: int = 128) -> PIL.Image.Image:
-    """The strongest feature maps side by side, each with its number and its largest value.
+    """A grid of the strongest feature maps, each labelled with its channel and its largest value.
 
-    Each map has a scale of its own, from 0 to (about) its largest value. Where there are values below 0, before a
-    ReLU, blue is below and red above.
+    Each map has its own colour scale, from 0 to about its largest value. Features before a ReLU have a diverging
+    scale: blue below 0, red above.
 
     Args:
         features: (C, H, W).
-        count: how many at most.
-        cell: about how wide and high a map is shown, in pixels.
+        count: the most maps to show.
+        cell: approximate side of a map in the grid, in pixels.
 
     Raises:
-        ParameterError: nothing is to be shown.
+        ParameterError: ``count`` is less than 1.
     """
     check_count(count)
     strongest = channels(features)[:count]
@@ -76,10 +76,10 @@ def feature_sheet(
     """The grids of several layers, one below the other.
 
     Args:
-        layers: which.
-        name: the picture's.
+        layers: names of the layers to show.
+        name: the picture's name, for the titles.
         features: layer -> (C, H, W).
-        count: feature maps of each layer at most.
+        count: the most feature maps to show per layer.
     """
     grids = [
         feature_grid(
@@ -95,7 +95,7 @@ def feature_sheet(
 
 
 def check_count(count: int) -> None:
-    """Refuse to show no channel at all.
+    """Check the number of channels to show.
 
     Raises:
         ParameterError: ``count`` is less than 1.

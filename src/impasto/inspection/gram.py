@@ -1,4 +1,4 @@
-"""A layer's Gram matrix, looked at."""
+"""Pictures and distances of a layer's Gram matrices."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from impasto.figures.heatmap import as_picture, with_bar
 from impasto.losses.gram import Gram
 from impasto.losses.moments import Moments
 
-# The quantile of a Gram matrix's entries that is shown as the largest.
-_TOP = 0.999
+_TOP = 0.999  # the quantile of a Gram matrix's values at the end of the colour scale
 
 
 def gram(features: Tensor) -> Tensor:
@@ -29,10 +28,11 @@ def gram(features: Tensor) -> Tensor:
 
 
 def order(matrix: Tensor) -> Tensor:
-    """An order of the channels in which those that occur together stand together: (C,) indices.
+    """Spectral seriation: an order of the channels that places correlated channels side by side, (C,) indices.
 
-    By the second eigenvector of the graph whose edges are the cosines between channels (Atkins, Boman and
-    Hendrickson 1998, A spectral algorithm for seriation). Channels that are 0 everywhere come last.
+    Channels are sorted by the second eigenvector of the graph whose edge weights are the cosines between channels
+    (Atkins, Boman and Hendrickson 1998, A spectral algorithm for seriation). Channels that are 0 everywhere come
+    last.
 
     Args:
         matrix: a Gram matrix (C, C), or the sum of several.
@@ -46,7 +46,7 @@ def order(matrix: Tensor) -> Tensor:
     degree = inside.sum(1).rsqrt()
     _, vectors = torch.linalg.eigh(degree[:, None] * inside * degree[None])
     second = vectors[:, -2] * degree if len(inside) > 1 else vectors[:, -1]
-    # An eigenvector's sign is arbitrary; the strongest channels come first.
+    # An eigenvector's sign is arbitrary; this choice puts the strongest channels first.
     second = second * torch.sign((second * size[alive].square()).sum())
     living = alive.nonzero().flatten()[second.argsort(descending=True, stable=True)]
     return torch.cat([living, (~alive).nonzero().flatten()])
@@ -55,13 +55,13 @@ def order(matrix: Tensor) -> Tensor:
 def gram_picture(
     matrix: Tensor, *, side: int = 512, scale: float | None = None, signed: bool | None = None
 ) -> PIL.Image.Image:
-    """A Gram matrix with a colour bar. Colours follow the square root of the values, with their sign.
+    """A Gram matrix as a heat map with a colour bar. Colours show the signed square root of the values.
 
     Args:
-        matrix: (C, C), its channels in the order they are to be shown.
-        side: of the matrix as it is shown, in pixels.
-        scale: the value at the bar's end; None takes that of :func:`top`.
-        signed: blue below 0, red above; None if there is anything below 0.
+        matrix: (C, C), with the channels already ordered.
+        side: of the heat map, in pixels.
+        scale: the value at the bar's end; None uses :func:`top`.
+        signed: use a diverging scale, blue below 0 and red above; None uses it if any value is below 0.
     """
     largest = top(matrix) if scale is None else scale
     signed = bool((matrix < 0).any()) if signed is None else signed
@@ -69,24 +69,24 @@ def gram_picture(
     roots = shares.sign() * shares.abs().sqrt()
     if len(roots) > side:
         roots = F.adaptive_avg_pool2d(roots[None], side)[0]
-    coloured = as_picture((balance if signed else glow)(roots))
-    coloured = coloured.resize((side, side), PIL.Image.Resampling.NEAREST)
-    return with_bar(coloured, largest, signed=signed)
+    heatmap = as_picture((balance if signed else glow)(roots))
+    heatmap = heatmap.resize((side, side), PIL.Image.Resampling.NEAREST)
+    return with_bar(heatmap, largest, signed=signed)
 
 
 def top(matrix: Tensor) -> float:
-    """The value at which a Gram matrix's colours end: all but a thousandth of its values are smaller."""
+    """The end of the colour scale: the 99.9 % quantile of the matrix's absolute values."""
     return float(matrix.abs().flatten().kthvalue(max(1, math.ceil(_TOP * matrix.numel()))).values)
 
 
 @dataclass(frozen=True)
 class GramDistance:
-    """How far two pictures' Gram matrices are apart at a layer.
+    """The distance between two pictures' Gram matrices at a layer.
 
     Attributes:
         layer: its name.
-        mean: of the squared differences: the style loss "gram".
-        share: Σ (G − A)² / Σ A², with A the second picture's: the style loss "gram-share".
+        mean: mean squared difference, the style loss "gram".
+        share: Σ (G − A)² / Σ A², with A the second picture's matrix, the style loss "gram-share".
     """
 
     layer: str
@@ -110,20 +110,20 @@ def gram_sheet(
     *,
     side: int = 256,
 ) -> PIL.Image.Image:
-    """Gram matrices: a row for each layer, a column for each picture, and, of two pictures, their difference.
+    """Gram matrices: one row per layer, one column per picture; two pictures get a third column, their difference.
 
-    Within a row the channels have the same order and the pictures the same scale.
+    Within a row, all matrices have the same order of channels, and the pictures have the same colour scale.
 
     Args:
-        layers: which.
+        layers: names of the layers to show.
         pictures: one or two names with features, layer -> (C, H, W).
-        side: of a matrix as it is shown, in pixels.
+        side: of a matrix, in pixels.
     """
     names = [name for name, _ in pictures]
     rows = []
     for layer in layers:
         matrices = [gram(features[layer]) for _, features in pictures]
-        # Of equal weight, whichever picture is the stronger.
+        # Dividing by the trace gives both pictures equal weight.
         ordered = order(sum((each / each.trace().clamp(min=1e-30) for each in matrices), torch.zeros(())))
         aligned = [each[ordered][:, ordered] for each in matrices]
         largest = max(map(top, matrices))

@@ -1,7 +1,7 @@
-"""A judge for any tool's picture: every term of an objective at it, layer by layer, weighted and not.
+"""Evaluate an objective on any tool's saved picture: every term, layer by layer, weighted and unweighted.
 
-What a tool reports about itself is at its own size, with its own reductions, often before the picture was rounded to
-8 bits. Here every picture is judged as it was saved, by the objective of any preset.
+Tools report losses at different sizes and with different reductions, often before rounding to 8 bits. Here every
+picture is evaluated as it was saved, with the objective of any preset.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from torch import Tensor
 
 from impasto import color, images
 from impasto.assembly.colors import recolored
-from impasto.assembly.device import at_home, choose_device, choose_precision
+from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision
 from impasto.assembly.masks import read_masks
 from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
-from impasto.assembly.objective import build_evaluation, build_objective, least_side
-from impasto.assembly.schedule import style_size, turned, whole_tiles
+from impasto.assembly.objective import build_evaluation, build_objective, min_side
+from impasto.assembly.schedule import align_to_grid, orient_styles, style_size
 from impasto.engine.evaluation import Evaluate
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
-from impasto.images.samples import in_few_bytes
+from impasto.images.samples import to_uint8_if_exact
 from impasto.recipes.fields import Input
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
 
-_DISTORTED = 0.02
-"""How much a result's proportions may differ from the content's, beside a pixel of rounding."""
+_MAX_ASPECT_ERROR = 0.02
+"""Allowed difference of log aspect ratios between result and content, in addition to one pixel of rounding."""
 
 
 @dataclass(frozen=True)
 class TermValue:
-    """One term of an objective at one picture.
+    """The value of one term for one picture.
 
     Attributes:
         name: such as "content relu4_2", "style relu1_1", "tv".
-        weight: all weights multiplied.
-        value: the loss by itself.
+        weight: the product of all its weights.
+        value: the unweighted loss.
         weighted: weight × value.
-        share: of the total.
+        share: its share of the total loss.
     """
 
     name: str
@@ -55,14 +55,14 @@ class TermValue:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One picture, judged at one size.
+    """The losses of one picture at one size.
 
     Attributes:
         result: the picture's name.
-        size: (width, height) it was judged at.
+        size: (width, height) of the evaluation.
         loss: the total.
-        terms: they sum to it.
-        notes: what was done to read the picture, one line each.
+        terms: the weighted values sum to the total.
+        notes: conversions made when reading the picture, one line each.
     """
 
     result: str
@@ -73,26 +73,25 @@ class Judgement:
 
 
 class Judge:
-    """An objective, with a content and one or more styles, to hold any number of pictures against.
+    """An objective with a content and one or more styles; call it with a picture to get the picture's losses.
 
-    Judging what :func:`impasto.stylize` painted, by the recipe inside it and in the precision it was painted in,
-    gives the loss that it reported.
+    For a result of :func:`impasto.stylize`, with its embedded recipe and the same precision, the loss equals the
+    reported loss.
 
     Args:
-        content, style: the pictures that went in; ``style`` may be a sequence of several.
-        recipe: the settings, such as those inside a picture of ours; without it those of a preset.
+        content, style: the input pictures; ``style`` may be a sequence.
+        recipe: the settings, such as the recipe embedded in a result; None uses a preset.
         max_pixels: larger pictures are refused from their header.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
-        options: ``preset``, ``style_weight``, ``style_layers``, …: the fields of :class:`impasto.Recipe` that say
-            what is minimised. ``encoder`` may also be a network of your own. The precision is float32 where none
-            is given: a judge has no haste.
+        options: ``preset``, ``style_weight``, ``style_layers``, …: the fields of :class:`impasto.Recipe` that define
+            the objective. ``encoder`` may also be a network object. The default precision is float32.
 
     Attributes:
         recipe: the settings.
-        notes: what was done to read the pictures, one line each.
+        notes: conversions made when reading the pictures, one line each.
 
     Raises:
-        InputError: anything given cannot be used.
+        InputError: a picture, an option or the recipe cannot be used.
 
     Example:
         >>> judge = Judge("photo.jpg", "painting.jpg", preset="pastiche")  # doctest: +SKIP
@@ -117,12 +116,12 @@ class Judge:
             self.recipe = resolve(**settings)
         else:
             asked = {name for name, value in settings.items() if value is not None}
-            self.recipe, notes = at_home(change(recipe, settings), asked=asked)
-        self._least = _smallest_side(self.recipe, own)
+            self.recipe, notes = adapt_to_machine(change(recipe, settings), asked=asked)
+        self._min_side = _needed_side(self.recipe, own)
         if self.recipe.strength is not None and self.recipe.measured_for is None:
             raise ParameterError(
-                "strength: expected a content and a style weight to judge by, since a strength is measured "
-                "for a picture when it is painted"
+                "strength: expected a content and a style weight to judge by, got a strength that is not measured; "
+                "give content_weight and style_weight instead"
             )
         self.objective = build_objective(self.recipe)
         self.device = choose_device(self.recipe.device)
@@ -133,36 +132,37 @@ class Judge:
         inputs = [Input(path=picture.name, sha256=picture.sha256) for picture in pictures]
         self.recipe = self.recipe.model_copy(update={"content": inputs[0], "styles": tuple(inputs[1:])})
         self.notes = (*notes, *(f"{picture.name}: {note}" for picture in pictures for note in picture.notes))
-        photo, *paintings = (in_few_bytes(picture.pixels).to(self.device) for picture in pictures)
+        photo, *style_pixels = (to_uint8_if_exact(picture.pixels).to(self.device) for picture in pictures)
         aim = None
         if self.recipe.palette is not None:
             aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
-        paintings = turned(self.recipe, paintings)
-        self._content, self._styles, _ = recolored(self.recipe, photo, paintings, aim)
+        style_pixels = orient_styles(self.recipe, style_pixels)
+        self._content, self._styles, _ = recolored(self.recipe, photo, style_pixels, aim)
         read = partial(images.read, max_pixels=max_pixels)
         self._masks = read_masks(
             self.recipe,
             size_of(photo),
             read,
             self.device,
-            cutout=pictures[0].alpha,
-            style_cutouts=turned(self.recipe, [picture.alpha for picture in pictures[1:]]),
+            alpha=pictures[0].alpha,
+            style_alphas=orient_styles(self.recipe, [picture.alpha for picture in pictures[1:]]),
         )
         self._max_pixels = max_pixels
         self._encoder = own or build_encoder(self.recipe, progress=progress)
         self._encoder = self._encoder.to(device=self.device, dtype=dtype)
-        self._ready: tuple[object, Evaluate] | None = None
+        self._cached: tuple[object, Evaluate] | None = None
 
     def __call__(self, result: Source, *, size: int = 0) -> Judgement:
-        """The losses of a picture.
+        """Evaluate the losses of a picture.
 
         Args:
-            result: the picture, as it was saved.
-            size: long side in pixels to judge it at: all pictures are reduced alike. 0 takes it as it is.
+            result: the saved picture.
+            size: long side in pixels of the evaluation; result, content and styles are scaled down alike. 0 keeps
+                the picture's size.
 
         Raises:
-            InputError: the picture cannot be read, has not the content's proportions, or is too small for the
-                network or for ``size``.
+            InputError: the picture cannot be read, has another aspect ratio than the content, or is too small for
+                the network or for ``size``.
         """
         picture = images.read(result, max_pixels=self._max_pixels)
         own = size_of(picture.pixels)
@@ -170,10 +170,11 @@ class Judge:
             raise ParameterError(
                 f"sizes: expected at most the long side of {picture.name}, {max(own)} pixels, got {size}"
             )
-        at = whole_tiles(self.recipe, fit(own, size))
+        at = align_to_grid(self.recipe, fit(own, size))
         self._check(picture.name, own, at)
         evaluation = self._evaluate(at, max(at) / max(own))(
-            resize(self._seen(picture.pixels.to(self.device)), at, self.recipe.resample), with_gradient=False
+            resize(self._as_minimized(picture.pixels.to(self.device)), at, self.recipe.resample),
+            with_gradient=False,
         )
         weights = {term.name: term.weight for term in self.objective}
         return Judgement(
@@ -187,32 +188,32 @@ class Judge:
             tuple(f"{picture.name}: {note}" for note in picture.notes),
         )
 
-    def _seen(self, result: Tensor) -> Tensor:
-        """A result as the losses saw it: without the colours that came back at the end."""
+    def _as_minimized(self, result: Tensor) -> Tensor:
+        """The picture that the losses are computed on: grey for ``color="keep"``, where colours are restored last."""
         return color.to_gray(result) if self.recipe.color == "keep" else result
 
     def _check(self, name: str, own: Size, at: Size) -> None:
         expected = size_of(self._content)
         off = abs(math.log(own[0] * expected[1] / (own[1] * expected[0])))
-        if off > _DISTORTED + 1.0 / min(own):
+        if off > _MAX_ASPECT_ERROR + 1.0 / min(own):
             raise ParameterError(
                 f"{name}: expected the proportions of the content, {expected[1]}x{expected[0]}, "
                 f"got {own[1]}x{own[0]}"
             )
-        if min(at) < self._least:
+        if min(at) < self._min_side:
             raise ParameterError(
-                f"{name}: the chosen layers need at least {self._least} pixels on each side, got {at[1]}x{at[0]}"
+                f"{name}: the chosen layers need at least {self._min_side} pixels on each side, got {at[1]}x{at[0]}"
             )
 
     def _evaluate(self, at: Size, share: float) -> Evaluate:
-        """The objective at a size; kept, since pictures of one size tend to come one after the other."""
+        """The objective's evaluation at a size; the last one is cached, for pictures of equal size."""
         sizes = [
-            style_size(self.recipe, number, size_of(style), at, share=share, least=self._least)
+            style_size(self.recipe, number, size_of(style), at, share=share, min_side=self._min_side)
             for number, style in enumerate(self._styles)
         ]
         key = (at, sizes)
-        if self._ready is None or self._ready[0] != key:
-            self._ready = None
+        if self._cached is None or self._cached[0] != key:
+            self._cached = None
             prepare = build_evaluation(
                 self._encoder,
                 self.objective,
@@ -228,15 +229,15 @@ class Judge:
                 partial(resize, style, size, resample)
                 for style, size in zip(self._styles, sizes, strict=True)
             ]
-            self._ready = key, prepare(partial(resize, self._content, at, resample), styles)
-        return self._ready[1]
+            self._cached = key, prepare(partial(resize, self._content, at, resample), styles)
+        return self._cached[1]
 
 
-def _smallest_side(recipe: Recipe, own: Encoder | None) -> int:
-    """Pixels the objective's layers need; refuses layers that are not there."""
+def _needed_side(recipe: Recipe, own: Encoder | None) -> int:
+    """The least side in pixels that the objective's layers need; refuses unknown layers."""
     if own is None and recipe.encoder == "custom":
         raise ParameterError(
-            "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+            "encoder: the recipe was made with a custom network, which is not stored in it; pass it as encoder="
         )
     check_layers(recipe, own.layers if own else ENCODERS[recipe.encoder].layers())
-    return 1 if own else least_side(ENCODERS[recipe.encoder], build_objective(recipe))
+    return 1 if own else min_side(ENCODERS[recipe.encoder], build_objective(recipe))

@@ -1,8 +1,9 @@
-"""What a layer still knows of a picture: pictures from noise that look the same to it, and to nothing else.
+"""Feature inversion: pictures optimised from noise to have a picture's features, or its Gram matrices, at a layer.
 
-For content the features at one layer are matched (Mahendran and Vedaldi 2014, arXiv:1412.0035; figure 1 of Gatys,
-Ecker, Bethge 2015, arXiv:1508.06576): what the layer has forgotten comes back as it likes. For style the Gram
-matrices of the first layers are, one layer more each time: what comes back is the texture, up to a larger scale.
+Content: the features at one layer are matched (Mahendran and Vedaldi 2014, arXiv:1412.0035; figure 1 of Gatys, Ecker,
+Bethge 2015, arXiv:1508.06576). Information that the layer has lost is arbitrary in the reconstruction. Style: the
+Gram matrices of the first layers are matched, one more layer for each picture. The reconstruction is a texture with
+ever larger structures.
 """
 
 from __future__ import annotations
@@ -39,32 +40,34 @@ LAYERS: dict[What, tuple[str, ...]] = {
     "content": ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2"),
     "style": ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
 }
-"""Those of the paper's figure."""
+"""The layers of the paper's figure."""
 
 STEPS = 200
 
 _LOSS = 1000.0  # of features of zero: the solver's tolerances are for losses of about this size
-# Weights of the total variation, for layers that see each pixel. One with a value for 16 x 16 of them leaves most to
-# chance, and that would stay noise: content's weight grows with the pixels a value. Style has a layer that sees each,
-# but the deeper the others, the less it has to say; there the weight grows with the stride of the deepest.
-_GRAIN: dict[What, float] = {"content": 0.02, "style": 0.01}
-# Of the noise, in grey levels. Content needs hardly any; a style grows from what differs in it.
-_DEVIATION: dict[What, float] = {"content": 10.0, "style": 20.0}
+# Weight of the total variation at stride 1. A layer with one value per 16 x 16 pixels leaves most of the picture
+# undetermined, and undetermined parts would stay noise. The content weight therefore grows with the pixels per value,
+# the squared stride. Style usually includes a layer of stride 1, but its part of the loss shrinks with each deeper
+# layer; the style weight grows with the largest stride.
+_TV_WEIGHT: dict[What, float] = {"content": 0.02, "style": 0.01}
+# Standard deviation of the initial noise, in grey levels. A texture needs more variation to grow from.
+_NOISE_STD: dict[What, float] = {"content": 10.0, "style": 20.0}
 _CENTRE = (0.485, 0.456, 0.406)  # the mean colour of photographs
 _TILE = 2048
-_TEXT = 13
+_FONT_SIZE = 13
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One picture from noise.
+    """One reconstruction.
 
     Attributes:
-        layers: whose features, or Gram matrices, it shares with the original.
+        layers: the layers whose features, or Gram matrices, were matched.
         image: (1, 3, H, W), RGB in [0, 1].
-        losses: by layer, at the picture as it is saved: 1 is as far off as features, or a Gram matrix, of zeros.
+        losses: layer -> relative loss of the picture as it is saved, in 8 bits; features, or Gram matrices, of zeros
+            have loss 1.
         steps: iterations done.
-        seconds: that they took.
+        seconds: time of the optimisation.
     """
 
     layers: tuple[str, ...]
@@ -75,7 +78,7 @@ class Reconstruction:
 
     @property
     def loss(self) -> float:
-        """The losses' mean."""
+        """The mean of the losses."""
         return sum(self.losses.values()) / len(self.losses)
 
     @property
@@ -95,24 +98,24 @@ def reconstruct(
     on_step: Callable[[int, Step], object] | None = None,
     **network: Any,
 ) -> Iterator[Reconstruction]:
-    """Pictures from noise, one for each layer (content) or for each first so many layers (style), as they get done.
+    """Yield reconstructions: one per layer (content), or one per prefix of the layers (style).
 
-    Everything is checked, and the network loaded, before the first is asked for.
+    All arguments are checked, and the network is loaded, when this function is called.
 
     Args:
         what: "content" or "style".
         image: the original.
-        layers: those of the paper's figure where none are given.
-        size: long side of the pictures in pixels; 0 keeps the original's.
-        steps: iterations for each picture.
-        seed: of the noise.
-        on_step: called with the number of the picture, from 0, and each :class:`impasto.Step`.
+        layers: names; the layers of the paper's figure by default.
+        size: long side of the pictures in pixels; 0 keeps the original's size.
+        steps: iterations per picture.
+        seed: of the initial noise.
+        on_step: called with the index of the picture, from 0, and each :class:`impasto.Step`.
         network: ``encoder``, ``weights``, ``pooling``, ``padding``, ``device``, ``precision``, ``max_pixels``,
             ``progress``: see :class:`impasto.inspection.feature_extractor.FeatureExtractor`.
 
     Raises:
-        InputError: anything given cannot be used.
-        DivergedError: the optimisation cannot go on.
+        InputError: the picture or an option cannot be used.
+        DivergedError: the optimisation diverged.
     """
     if what not in LAYERS:
         raise unknown_name("what", str(what), LAYERS)
@@ -127,16 +130,18 @@ def reconstruct(
     }
     start = _start(what, size_of(original), seed).to(extractor.device)
 
-    def made() -> Iterator[Reconstruction]:
-        for number, job in enumerate(_jobs(what, extractor.layers)):
+    def generate() -> Iterator[Reconstruction]:
+        for number, layers_matched in enumerate(_layer_groups(what, extractor.layers)):
             started = time.perf_counter()
-            grain = _grain(what, max(strides[layer] for layer in job))
-            for step in _steps(extractor, original, start, _objective(what, job, grain), steps):
+            tv_weight = _tv_weight(what, max(strides[layer] for layer in layers_matched))
+            for step in _steps(
+                extractor, original, start, _objective(what, layers_matched, tv_weight), steps
+            ):
                 if on_step is not None:
                     on_step(number, step)
-            yield _finished(job, step, time.perf_counter() - started)
+            yield _finished(layers_matched, step, time.perf_counter() - started)
 
-    return made()
+    return generate()
 
 
 def sheet(
@@ -147,43 +152,43 @@ def sheet(
     across: int = 3,
     max_pixels: int = images.MAX_PIXELS,
 ) -> PIL.Image.Image:
-    """The original and what was made of it, with labels, as one picture.
+    """A contact sheet of the original and its reconstructions, with labels.
 
     Args:
-        original: is shown as large as the others.
-        made: one or more.
-        title: above all.
-        across: pictures in a row.
+        original: resized to the reconstructions' size.
+        made: one or more reconstructions.
+        title: of the sheet.
+        across: pictures per row.
         max_pixels: a larger original is refused.
     """
     size = size_of(made[0].image)
     shown = resize(images.read(original, max_pixels=max_pixels).pixels, size)
     labels = [f"{each.name} ({100 * each.loss:.2g} % off)" for each in made]
     cells = [
-        labelled(_pil(picture), label, text=_TEXT)
+        labelled(_pil(picture), label, text=_FONT_SIZE)
         for picture, label in zip((shown, *(each.image for each in made)), ("original", *labels), strict=True)
     ]
     rows = [cells[at : at + across] for at in range(0, len(cells), across)]
     return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
 
 
-def _jobs(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The layers that each picture is matched at: one for content, the first so many for style."""
+def _layer_groups(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The layers matched by each picture: one each for content, the first 1, 2, 3, … for style."""
     if what == "content":
         return [(layer,) for layer in layers]
     return [layers[:count] for count in range(1, len(layers) + 1)]
 
 
 def _start(what: What, size: tuple[int, int], seed: int) -> Tensor:
-    """The noise that every picture starts from: (1, 3, H, W) in [0, 1]."""
+    """The initial noise of every picture: (1, 3, H, W) in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
-    start = noise(size, centre=_CENTRE, deviation=_DEVIATION[what] / 255.0, generator=generator)
+    start = noise(size, centre=_CENTRE, deviation=_NOISE_STD[what] / 255.0, generator=generator)
     return start.clamp_(0.0, 1.0)
 
 
-def _grain(what: What, stride: float) -> float:
-    """The weight of the total variation, for layers of which the coarsest has this stride in pixels."""
-    return _GRAIN[what] * (stride**2 if what == "content" else stride)
+def _tv_weight(what: What, stride: float) -> float:
+    """The weight of the total variation; ``stride`` is the largest of the layers', in pixels."""
+    return _TV_WEIGHT[what] * (stride**2 if what == "content" else stride)
 
 
 def _steps(
@@ -201,7 +206,7 @@ def _steps(
     return engine.iterate(
         content=original,
         styles=[original],
-        # One size: what a coarser one showed would be known from elsewhere than these layers.
+        # One level only: a coarser level would add information that these layers do not contain.
         pyramid=Pyramid([Level(size, (size,), steps)]),
         course=Course(prepare, learning_rate=1.0),
         start=start,
@@ -219,9 +224,9 @@ def _finished(layers: tuple[str, ...], last: Step, seconds: float) -> Reconstruc
     return Reconstruction(layers, (rounded / 255.0).cpu(), by_layer, last.done, seconds)
 
 
-def _objective(what: What, layers: tuple[str, ...], grain: float) -> Objective:
+def _objective(what: What, layers: tuple[str, ...], tv_weight: float) -> Objective:
     weight = _LOSS / len(layers)
-    smooth = SmoothnessTerm(smoothness.absolute_mean, grain)
+    smooth = SmoothnessTerm(smoothness.absolute_mean, tv_weight)
     if what == "content":
         return (*(ContentTerm(layer, content.share, weight) for layer in layers), smooth)
     gram = Gram(divide="pixels", reduce="share")

@@ -1,4 +1,4 @@
-"""Runs to look at: one run's view, pages, comparisons, films.
+"""Reports of runs: a view of one run, HTML pages, comparisons, films.
 
-Nothing here paints. It imports :mod:`impasto.runs` and :mod:`impasto.figures`.
+Nothing here paints. This package imports :mod:`impasto.runs` and :mod:`impasto.figures`.
 """

@@ -1,4 +1,4 @@
-"""Two runs as one picture: what went in, both results, the settings that differ, and both losses."""
+"""A comparison of two runs: the inputs, both results, the settings that differ, and both losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.figures.charts import Chart
 from impasto.figures.contact_sheet import contact_sheet, to_ascii
 from impasto.files import replacing
 from impasto.reports import html as report
-from impasto.reports.run_view import RunView, picture_or_note, read_all, setting, varying
+from impasto.reports.run_view import RunView, differing_settings, picture_or_note, read_all, setting
 
 SUFFIXES = (".png", ".html")
 
@@ -24,11 +24,11 @@ _GAP = 8
 
 
 def write(path: Path, first: Path, second: Path) -> None:
-    """Write the comparison of two runs: a picture (.png), or a page (.html) on which one lies over the other.
+    """Write the comparison of two runs as a picture (.png), or as a page with a comparison slider (.html).
 
     Raises:
         ParameterError: another suffix.
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     check_output(path)
     if path.suffix.lower() == ".html":
@@ -44,22 +44,23 @@ def write(path: Path, first: Path, second: Path) -> None:
 
 
 def check_output(path: Path) -> None:
-    """Refuse what :func:`write` cannot write.
+    """Check a path's suffix.
 
     Raises:
-        ParameterError: another suffix than those in :data:`SUFFIXES`.
+        ParameterError: the suffix is not one of :data:`SUFFIXES`.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise ParameterError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")
+        got = repr(path.suffix) if path.suffix else "none"
+        raise ParameterError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}, got {got}")
 
 
 def draw(first: Path, second: Path, *, cell: int = 512, text: int = 15) -> PIL.Image.Image:
-    """The comparison of two runs as a picture; what cannot be shown of them is left out or said.
+    """The comparison of two runs as a picture. A picture that cannot be read is replaced by the reason.
 
     Args:
-        first, second: their folders.
-        cell: the longest side of each picture in it, in pixels.
-        text: height of the letters in pixels.
+        first, second: folders of the runs.
+        cell: the longest side of each picture in the comparison, in pixels.
+        text: font size in pixels.
     """
     both = read_all([first, second])
     parts = [_pictures(both, cell, text), _settings(both, text)]
@@ -77,7 +78,7 @@ def draw(first: Path, second: Path, *, cell: int = 512, text: int = 15) -> PIL.I
 
 
 def _pictures(both: Sequence[RunView], cell: int, text: int) -> PIL.Image.Image:
-    """Both results beside the content; with two contents, each result beside its own."""
+    """Both results beside the content; where the contents differ, each result beside its own content."""
     results = [_picture(each.result, cell) for each in both]
     # A content is as large as the larger result.
     cell = min(cell, max(max(result.size) for result in results))
@@ -106,10 +107,10 @@ def _picture(path: Path | None, side: int) -> PIL.Image.Image:
 
 
 def _settings(both: Sequence[RunView], text: int) -> PIL.Image.Image:
-    """A table of what differs, and of what came out."""
+    """A table of the settings that differ, and of each run's status, iterations, loss and time."""
     rows = [
         (name, *(setting(each.recipe, name) if each.recipe else "" for each in both))
-        for name in varying(both)
+        for name in differing_settings(both)
     ]
     rows.append(("status", *(each.status for each in both)))
     rows.append(("iterations", *(str(each.done) for each in both)))

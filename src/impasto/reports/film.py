@@ -1,8 +1,8 @@
-"""A run as a film: how the picture came to be, from the pictures that the run kept.
+"""A film of a run's progress, from its intermediate pictures.
 
-A run with `--save-every log` has a picture after 1, 2, 3, 4, 6, 8, 11, … iterations: early on, when most happens,
-they lie close together. Each gets as long as any other, and in between one fades into the next. Light is what is
-mixed, not the numbers that stand for it: halfway between black and white is grey of half the light.
+A run with `--save-every log` has a picture after 1, 2, 3, 4, 6, 8, 11, … iterations: more pictures early on, when the
+most changes. All pictures get equal time, with a crossfade from each to the next. Crossfades are computed in linear
+light, not in sRGB values: halfway between black and white is grey with half the light.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from impasto.recipes.fields import Input
 from impasto.runs.layout import RESULT
 from impasto.runs.readers import read_recipe, read_summary
 
-_LONGEST = 600.0  # seconds
-_FASTEST = 120.0  # frames a second
-_NO_LIMIT = 1_000_000_000  # pixels; the run has judged its pictures already
-_FINE = 65_535  # steps of light between black and white
+_MAX_SECONDS = 600.0
+_MAX_RATE = 120.0  # frames per second
+_NO_LIMIT = 1_000_000_000  # pixels; the run has checked its pictures' sizes already
+_LINEAR_STEPS = 65_535  # steps of linear light between black and white
 
 
 @dataclass(frozen=True)
 class Film:
-    """A film that has been written.
+    """A written film.
 
     Attributes:
-        path: where it is.
-        size: (width, height).
-        frames: how many.
-        rate: frames a second.
-        seconds: how long it takes.
-        pictures: how many pictures of the run it goes through.
-        encoder: what it was written with.
-        bytes: of the file.
+        path: of the file.
+        size: (width, height) in pixels.
+        frames: number of frames.
+        rate: frames per second.
+        seconds: duration.
+        pictures: number of the run's pictures in it.
+        encoder: name of the video or picture encoder.
+        bytes: size of the file.
     """
 
     path: Path
@@ -72,18 +72,18 @@ def animate(
     """Write the film of a run.
 
     Args:
-        run: its folder, with pictures in it (`--save-every`).
-        output: .mp4, .webm, .gif or .webp; written wholly or not at all.
-        rate: frames a second.
-        seconds: how long the film is.
-        hold: seconds of them that the last picture stands still, and the first one with ``before``.
-        size: the film's long side in pixels; 0 takes the result's.
-        before: begin with the content picture.
+        run: its folder, with intermediate pictures (`--save-every`).
+        output: .mp4, .webm, .gif or .webp; written atomically.
+        rate: frames per second.
+        seconds: duration of the film.
+        hold: seconds of still picture at the end, and at the start with ``before``; part of ``seconds``.
+        size: the film's long side in pixels; 0 uses the result's.
+        before: start with the content picture.
         progress: called with (frames done, frames in all).
 
     Raises:
-        ParameterError: it is no run, it kept no pictures, or an option is out of range.
-        MissingExtraError: MP4 and WebM need PyAV.
+        ParameterError: the folder is not a run, it has no intermediate pictures, or an option is out of range.
+        MissingExtraError: MP4 or WebM without PyAV.
         ImageError: one of the pictures cannot be read.
         OutputError: the film cannot be written.
     """
@@ -97,17 +97,19 @@ def animate(
     times = positions(len(paths), count, hold=round(hold * shape.rate), before=before)
     film = frames([lambda path=each: _read(path, exact) for each in paths], times)  # type: ignore[misc]
 
-    def watched() -> Iterator[Frame]:
+    def with_progress() -> Iterator[Frame]:
         for done, frame in enumerate(film, start=1):
             yield frame
             if progress is not None:
                 progress(done, count)
 
-    colours = []
+    palette_frames = []
     if output.suffix.lower() == ".gif":
-        # The result is what is looked at longest.
-        colours = [_read(each, fit(exact, 256)) for each in (*_spread(paths, 12), *[paths[-1]] * 3)]
-    encoder = write_film(output, watched(), count, shape, colours=colours)
+        # The result is shown longest, and counts four times.
+        palette_frames = [
+            _read(each, fit(exact, 256)) for each in (*_evenly_spaced(paths, 12), *[paths[-1]] * 3)
+        ]
+    encoder = write_film(output, with_progress(), count, shape, palette_frames=palette_frames)
     return Film(
         path=output,
         size=shape.size,
@@ -121,25 +123,25 @@ def animate(
 
 
 def _check(*, rate: float, seconds: float, hold: float, size: int) -> None:
-    if not 1.0 <= rate <= _FASTEST:
-        raise ParameterError(f"fps: expected 1 to {_FASTEST:g}, got {rate:g}")
-    if not 0.0 < seconds <= _LONGEST:
-        raise ParameterError(f"seconds: expected more than 0, up to {_LONGEST:g}, got {seconds:g}")
-    if not 0.0 <= hold <= _LONGEST:
-        raise ParameterError(f"hold: expected 0 to {_LONGEST:g}, got {hold:g}")
+    if not 1.0 <= rate <= _MAX_RATE:
+        raise ParameterError(f"fps: expected 1 to {_MAX_RATE:g}, got {rate:g}")
+    if not 0.0 < seconds <= _MAX_SECONDS:
+        raise ParameterError(f"seconds: expected more than 0, up to {_MAX_SECONDS:g}, got {seconds:g}")
+    if not 0.0 <= hold <= _MAX_SECONDS:
+        raise ParameterError(f"hold: expected 0 to {_MAX_SECONDS:g}, got {hold:g}")
     if size and size < 16:
-        raise ParameterError(f"size: expected 16 or more, or 0 for the result's, got {size}")
+        raise ParameterError(f"size: expected 16 or more, or 0 for the result's size, got {size}")
 
 
 def pictures(run: Path, *, before: bool = False) -> list[Path]:
-    """The pictures of a run in the order in which they were painted.
+    """Paths of a run's pictures in the order of iterations, the result last.
 
     Args:
         run: its folder.
-        before: whether the content picture comes first.
+        before: put the content picture first.
 
     Raises:
-        ParameterError: it is no run, it kept no pictures, or the content picture has changed.
+        ParameterError: the folder is not a run, it has no intermediate pictures, or the content picture has changed.
     """
     recipe = read_recipe(run)
     found = sorted(run.glob("step-*.png"), key=_iterations)
@@ -147,18 +149,18 @@ def pictures(run: Path, *, before: bool = False) -> list[Path]:
         found.append(run / RESULT)
     if len(found) < 2:
         raise ParameterError(
-            f"{run}: expected a run that kept pictures on the way, found {len(found) or 'none'}; "
+            f"{run}: expected a run with at least 2 saved pictures, got {len(found) or 'none'}; "
             f"paint it again with --save-every log: impasto rerun {run} --save-every log --run NEW"
         )
     if before:
         if recipe.content is None:
-            raise ParameterError(f"{run}: its recipe names no content picture")
-        found.insert(0, _unchanged(run, recipe.content))
+            raise ParameterError(f"{run}: expected a recipe with a content picture, got one without")
+        found.insert(0, _checked_path(run, recipe.content))
     return found
 
 
-def _unchanged(run: Path, content: Input) -> Path:
-    """The picture that was painted, if it is still the same; one that is gone is for its reader to tell."""
+def _checked_path(run: Path, content: Input) -> Path:
+    """The content's path, if its SHA-256 matches the recipe's. A missing file is reported when it is read."""
     path = Path(content.path)
     if content.sha256 and path.is_file() and content.sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
         raise ParameterError(f"{run}: content {path} has changed since this run was painted")
@@ -166,7 +168,7 @@ def _unchanged(run: Path, content: Input) -> Path:
 
 
 def _final_size(run: Path, last: Path) -> Size:
-    """(height, width) that the result has, or will have: a run that is not done may not be there yet."""
+    """(height, width) of the result; for a run without a summary, of its last picture."""
     summary = read_summary(run)
     if summary is not None:
         return summary.size[1], summary.size[0]
@@ -180,20 +182,20 @@ def _iterations(path: Path) -> int:
 
 
 def positions(count: int, frames: int, *, hold: int, before: bool) -> list[float]:
-    """Where each frame is among the pictures: 2.25 is a quarter of the way from the third to the fourth.
+    """Each frame's position among the pictures: 2.25 is a quarter of the way from the third to the fourth.
 
     Args:
-        count: of pictures.
-        frames: of the film.
-        hold: frames that the last picture stands still, and the first one with ``before``.
+        count: number of pictures.
+        frames: number of frames.
+        hold: still frames at the end, and at the start with ``before``.
 
     Raises:
-        ParameterError: nothing is left to move.
+        ParameterError: fewer than 2 moving frames are left.
     """
     still = hold * (2 if before else 1)
     if frames - still < 2:
         raise ParameterError(
-            f"hold: expected less than the film, got {still} of its {frames} frames standing still"
+            f"hold: expected less than the film, got {still} of its {frames} frames as a still picture"
         )
     moving = frames - still
     way = [(count - 1) * at / (moving - 1) for at in range(moving)]
@@ -201,30 +203,33 @@ def positions(count: int, frames: int, *, hold: int, before: bool) -> list[float
 
 
 def frames(pictures: Sequence[Callable[[], Frame]], positions: Sequence[float]) -> Iterator[Frame]:
-    """The frames at those positions; no more than two pictures are in memory at a time.
+    """The frames at those positions; at most two pictures are in memory at a time.
 
     Args:
-        pictures: each makes a picture, (H, W, 3) uint8 sRGB, all of one size.
-        positions: see :func:`positions`; they only go up.
+        pictures: each returns a picture, (H, W, 3) uint8 sRGB, all of one size.
+        positions: see :func:`positions`; in ascending order.
     """
     near: dict[int, Frame] = {}
     for position in positions:
         first = min(math.floor(position), len(pictures) - 1)
-        wanted = {first, min(first + 1, len(pictures) - 1)}
-        near = {number: near[number] if number in near else pictures[number]() for number in sorted(wanted)}
+        indices = {first, min(first + 1, len(pictures) - 1)}
+        near = {number: near[number] if number in near else pictures[number]() for number in sorted(indices)}
         share = position - first
-        yield near[first] if share == 0.0 else faded(near[first], near[first + 1], share)
+        yield near[first] if share == 0.0 else crossfade(near[first], near[first + 1], share)
 
 
-def faded(one: Frame, other: Frame, share: float) -> Frame:
-    """``one`` with ``share`` of ``other``, mixed as light: (H, W, 3) uint8 sRGB."""
-    mixed = _LIGHT[one] * np.float32(1.0 - share) + _LIGHT[other] * np.float32(share)
-    return _CODE[(mixed * np.float32(_FINE) + np.float32(0.5)).astype(np.uint16)]
+def crossfade(one: Frame, other: Frame, share: float) -> Frame:
+    """``one`` mixed with a ``share`` of ``other`` in linear light: (H, W, 3) uint8 sRGB."""
+    mixed = _TO_LINEAR[one] * np.float32(1.0 - share) + _TO_LINEAR[other] * np.float32(share)
+    return _TO_SRGB[(mixed * np.float32(_LINEAR_STEPS) + np.float32(0.5)).astype(np.uint16)]
 
 
-# sRGB code -> light in [0, 1]; and back from steps of 1 / 65535, of which the darkest two codes are 20 apart.
-_LIGHT: npt.NDArray[np.float32] = srgb_to_linear(torch.arange(256) / 255.0).numpy()
-_CODE: Frame = (linear_to_srgb(torch.arange(_FINE + 1) / _FINE) * 255.0).round().to(torch.uint8).numpy()
+# Lookup tables: sRGB code -> linear light in [0, 1], and back from steps of 1 / 65535. The darkest two codes are 20
+# such steps apart.
+_TO_LINEAR: npt.NDArray[np.float32] = srgb_to_linear(torch.arange(256) / 255.0).numpy()
+_TO_SRGB: Frame = (
+    (linear_to_srgb(torch.arange(_LINEAR_STEPS + 1) / _LINEAR_STEPS) * 255.0).round().to(torch.uint8).numpy()
+)
 
 
 def _read(path: Path, size: Size) -> Frame:
@@ -233,8 +238,8 @@ def _read(path: Path, size: Size) -> Frame:
     return np.ascontiguousarray(rounded.numpy())
 
 
-def _spread(paths: Sequence[Path], most: int) -> list[Path]:
-    """Some of them, from the first to the last."""
+def _evenly_spaced(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most ``most`` of the paths, evenly spaced, with the first and the last."""
     if len(paths) <= most:
         return list(paths)
     return [paths[round(at * (len(paths) - 1) / (most - 1))] for at in range(most)]

@@ -1,8 +1,8 @@
-"""Runs side by side on one page: an HTML file that needs nothing but itself.
+"""Runs side by side on one page: a self-contained HTML file.
 
-Its pictures, curves, style and script are inside it, and a policy in its head forbids all that is not: it opens from
-a disk, years later, without a network. All text is put in through :mod:`xml.etree`, which escapes it; a file's name
-cannot become markup. Without JavaScript the table, the pictures and the curves are there all the same.
+Pictures, curves, style and script are embedded, and a content security policy forbids everything else: the page opens
+from a disk, years later, without a network. All text is inserted through :mod:`xml.etree`, which escapes it, so a
+file name cannot become markup. The table, the pictures and the curves need no JavaScript.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from impasto.files import replacing
 from impasto.recipes.recipe import Recipe
 from impasto.reports.album import Album, chosen_steps
 from impasto.reports.markup import element
-from impasto.reports.run_view import RunView, read_all, setting, varying
+from impasto.reports.run_view import RunView, differing_settings, read_all, setting
 
-_FACTS = 6  # settings that differ, under a picture; the others are told with the rest about it
-_LONG = 30  # letters, of what a table may cut off
+_MAX_FACTS = 6  # differing settings shown under a picture; the others are among the run's details
+_MAX_LETTERS = 30  # a longer table cell gets a tooltip, since it may be cut off
 
 Progress = Callable[[int, int], object]
 
@@ -33,18 +33,18 @@ Progress = Callable[[int, int], object]
 def write(path: Path, runs: Sequence[Path], *, title: str = "Runs", progress: Progress | None = None) -> None:
     """Write a report of runs: a table, pictures, curves and recipes, as one HTML file.
 
-    All pictures together take at most 14 MB of it, and a run some 30 kB besides.
+    All pictures together take at most 14 MB, and each run about 30 kB in addition.
 
-    Runs that are unfinished, failed, damaged or not there appear with what is known of them.
+    Unfinished, failed, damaged or missing runs are listed with whatever could be read.
 
     Args:
         path: of the page.
-        runs: their folders (:func:`impasto.reports.run_view.expand` finds those that a folder holds).
+        runs: their folders (:func:`impasto.reports.run_view.expand` finds all runs in a folder).
         title: of the page.
         progress: called with (runs done, runs in all).
 
     Raises:
-        ParameterError: there are no runs.
+        ParameterError: ``runs`` is empty.
         OutputError: the page cannot be written.
     """
     if not runs:
@@ -65,8 +65,8 @@ def _page(run_views: Sequence[RunView], title: str, progress: Progress) -> str:
     policy = {
         "default-src": "'none'",
         "img-src": "data:",
-        "style-src": _hashed(style),
-        "script-src": _hashed(script),
+        "style-src": _csp_hash(style),
+        "script-src": _csp_hash(script),
         "base-uri": "'none'",
         "form-action": "'none'",
     }
@@ -81,29 +81,29 @@ def _page(run_views: Sequence[RunView], title: str, progress: Progress) -> str:
     )
 
 
-def _hashed(text: str) -> str:
-    """What lets a browser run this script, or apply this style, and no other."""
+def _csp_hash(text: str) -> str:
+    """The source expression that allows exactly this script or style in the content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _body(run_views: Sequence[RunView], title: str, progress: Progress) -> list[ET.Element]:
     album = Album.of(run_views)
-    names = varying(run_views)
+    names = differing_settings(run_views)
     cards = []
     for number, run_view in enumerate(run_views, start=1):
-        album.take_in(run_view)
+        album.add_inputs(run_view)
         cards.append(_card(number, run_view, names, album, len(run_views)))
         progress(number, len(run_views))
     counts = {each.status: 0 for each in run_views}
     for each in run_views:
         counts[each.status] += 1
-    said = ", ".join(f"{count} {status}" for status, count in counts.items())
+    statuses = ", ".join(f"{count} {status}" for status, count in counts.items())
     main = element(
         "main",
         element("h2", "Runs", id="runs"),
         _tools(),
         _table(run_views, names),
-        element("div", _two() if len(run_views) > 1 else None, _losses(run_views), class_="pair"),
+        element("div", _comparison() if len(run_views) > 1 else None, _losses(run_views), class_="pair"),
         element("h2", "Pictures"),
         element("div", *cards, class_="grid"),
     )
@@ -115,7 +115,7 @@ def _body(run_views: Sequence[RunView], title: str, progress: Progress) -> list[
         element(
             "header",
             element("h1", title),
-            element("p", f"{len(run_views)} run{'s' * (len(run_views) > 1)}: {said}", class_="faint"),
+            element("p", f"{len(run_views)} run{'s' * (len(run_views) > 1)}: {statuses}", class_="faint"),
         ),
         main,
     ]
@@ -133,8 +133,8 @@ def _tools() -> ET.Element:
     )
 
 
-def _two() -> ET.Element:
-    """Filled by the script: any two pictures of the page, one over the other."""
+def _comparison() -> ET.Element:
+    """The comparison slider for any two pictures of the page; the script fills it."""
     return element(
         "section",
         element("h2", "Two of them"),
@@ -190,7 +190,7 @@ def _table(run_views: Sequence[RunView], names: Sequence[str]) -> ET.Element:
         "div",
         element("table", element("thead", element("tr", *head)), element("tbody", *rows)),
         class_="table",
-        # What scrolls must be reachable by keyboard.
+        # A scrollable element must be reachable by keyboard.
         tabindex=0,
         role="region",
         aria_label="Table of runs",
@@ -207,7 +207,7 @@ def _setting(recipe: Recipe | None, name: str) -> ET.Element:
     value = getattr(recipe, name)
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
     text = setting(recipe, name)
-    return element("td", text, data_value=number, title=text if len(text) > _LONG else None)
+    return element("td", text, data_value=number, title=text if len(text) > _MAX_LETTERS else None)
 
 
 def _number(value: float | None, text: str | None = None) -> ET.Element:
@@ -217,7 +217,7 @@ def _number(value: float | None, text: str | None = None) -> ET.Element:
 
 def _card(number: int, run_view: RunView, names: Sequence[str], album: Album, runs: int) -> ET.Element:
     alt = f"{run_view.name}: {run_view.pictures or 'a painting'}"
-    image = album.show(run_view.result, "result", alt=alt, data_title=run_view.name)
+    image = album.embed(run_view.result, "result", alt=alt, data_title=run_view.name)
     figure = element(
         "figure",
         image,
@@ -225,7 +225,7 @@ def _card(number: int, run_view: RunView, names: Sequence[str], album: Album, ru
         data_name=run_view.name,
     )
     settings = [(name, setting(run_view.recipe, name)) for name in names] if run_view.recipe else []
-    facts, more = settings[:_FACTS], settings[_FACTS:]
+    facts, more = settings[:_MAX_FACTS], settings[_MAX_FACTS:]
     if run_view.summary and run_view.summary.loss is not None:
         facts.append(("loss", f"{run_view.summary.loss:.5g}"))
     return element(
@@ -267,7 +267,7 @@ def _details(run_view: RunView, more: Sequence[tuple[str, str]], album: Album, r
         figures = [
             element(
                 "figure",
-                album.show(path, "step", alt=f"after {done} iterations"),
+                album.embed(path, "step", alt=f"after {done} iterations"),
                 element("figcaption", str(done)),
             )
             for done, path in steps.items()
@@ -286,5 +286,5 @@ def _details(run_view: RunView, more: Sequence[tuple[str, str]], album: Album, r
 
 
 def _recipe(name: str, recipe: Recipe) -> ET.Element:
-    # What scrolls must be reachable by keyboard, and then it needs a name.
+    # A scrollable element must be reachable by keyboard, and a focusable region needs a label.
     return element("pre", recipe.to_toml(), tabindex=0, role="region", aria_label=f"Recipe of {name}")

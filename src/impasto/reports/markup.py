@@ -1,4 +1,4 @@
-"""HTML elements as :mod:`xml.etree` builds them: text stays text, and is escaped when the page is written."""
+"""Build HTML elements with :mod:`xml.etree`, which escapes text when the page is written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def element(tag: str, *children: ET.Element | str | None, **attributes: Any) -> 
     """An element, as in ``element("td", "x", class_="number", data_value=1)``.
 
     Args:
-        tag: its name.
-        children: elements and texts in order; None is left out.
-        attributes: underscores in a name become hyphens, one at its end is dropped. A value of None is left out.
+        tag: the element's name.
+        children: elements and texts in order; None is skipped.
+        attributes: underscores in a name become hyphens; a trailing underscore is dropped. None is skipped.
     """
     names = {name: name.rstrip("_").replace("_", "-") for name in attributes}
     given = {names[name]: str(value) for name, value in attributes.items() if value is not None}

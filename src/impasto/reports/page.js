@@ -1,6 +1,6 @@
 "use strict";
-// What a report can do beyond showing: sort, filter, wipe between two pictures, scrub through the steps, copy.
-// Everything it acts on is in the page already, so that without it nothing is missing but these.
+// Interaction for reports: sort, filter, compare two pictures with a slider, scrub through the steps, copy a recipe.
+// All content is in the HTML already; without JavaScript only the interaction is missing.
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
@@ -21,7 +21,7 @@ function order(column, direction) {
   const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
   const rows = [...body.rows].sort((first, second) => {
     const [one, other] = [value(first), value(second)];
-    if (one === "" || other === "") return (one === "") - (other === ""); // what is missing comes last
+    if (one === "" || other === "") return (one === "") - (other === ""); // empty cells are last
     return direction * (one - other || one.localeCompare(other, undefined, { numeric: true }));
   });
   body.append(...rows);
@@ -57,7 +57,7 @@ function sift() {
 filter.addEventListener("input", sift);
 document.getElementById("tools").hidden = false;
 
-// The curve of the run that is pointed at stands out.
+// Highlight the curve of the run under the pointer.
 for (const place of [...body.rows, ...all("article")]) {
   const lines = all(`path[data-run="${place.dataset.run ?? place.id}"]`);
   const heat = (hot) => () => lines.forEach((line) => line.classList.toggle("hot", hot));
@@ -69,7 +69,7 @@ for (const place of [...body.rows, ...all("article")]) {
 
 // --- two pictures, one over the other ----------------------------------------------------------------------------
 
-// Lays `front` over the picture in `figure`; it shows from the left edge as far as the slider stands.
+// Comparison slider: overlays `front` on the picture in `figure`, visible from the left edge to the slider.
 function wipe(figure, front, label, at) {
   const range = make("input", { type: "range", min: 0, max: 100, value: at, class: "wipe", "aria-label": label });
   const place = () => {
@@ -139,7 +139,7 @@ for (const recipe of all("pre")) {
     try {
       await navigator.clipboard.writeText(recipe.textContent);
       button.textContent = "Copied";
-    } catch { // not allowed from a file: select it, and leave the copying to the user
+    } catch { // the clipboard is not available from a file: select the text for manual copying
       getSelection().selectAllChildren(recipe);
       button.textContent = "Selected: copy it with the keyboard";
     }

@@ -1,7 +1,7 @@
-"""A run as it is shown beside others: whatever of its folder can be read, and a word on what cannot.
+"""A view of one run for reports: everything in its folder that can be read, and notes on what cannot.
 
-A run may be unfinished, failed or damaged, and its pictures moved away since. None of that may keep the others
-from being shown, so nothing here raises for what is in a folder.
+A run may be unfinished, failed or damaged, or its pictures may have been moved. A report of several runs must not
+fail because of one of them; reading a run's folder therefore never raises for its contents.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from impasto.runs.readers import damaged_events, find, read_events, read_recipe,
 from impasto.text import one_line
 
 MAX_PIXELS = 1_000_000_000
-"""Pictures that were painted are shown, whatever their size."""
+"""Limit when reading pictures; far above any result, so that every result is shown."""
 
 _STEP = re.compile(r"step-(\d+)\.png")
 
 
 @dataclass(frozen=True)
 class RunView:
-    """A run to show.
+    """One run, as far as its folder can be read.
 
     Attributes:
         path: its folder.
-        name: short, and another than that of the runs beside it.
+        name: short, and unique among the runs of a report.
         status: as :func:`impasto.runs.readers.status`, or "damaged", or "missing" where there is no run.
         recipe, summary: None where they cannot be read.
-        events: the iterations; empty where there are none.
-        steps: iterations -> the picture after them.
-        result: the finished picture, or the newest one; None where there is none yet.
-        notes: what was noticed while painting, and what is wrong with the folder, one line each.
+        events: the logged iterations.
+        steps: iterations done -> path of the intermediate picture.
+        result: path of the result, or of the newest intermediate picture; None where there is no picture yet.
+        notes: the run's notes, and problems with its folder, one line each.
     """
 
     path: Path
@@ -64,19 +64,19 @@ class RunView:
 
     @property
     def pictures(self) -> str:
-        """What is painted in what style, in words."""
+        """Names of the content and the styles, such as "harbour in the style of wave"."""
         if self.recipe is None or self.recipe.content is None:
             return ""
         styles = " and ".join(Path(style.path).stem for style in self.recipe.styles)
         return one_line(f"{Path(self.recipe.content.path).stem} in the style of {styles}")
 
     def total(self, *, over: str = "done", key: str = "") -> Curve:
-        """The loss, over iterations ("done") or "seconds"; ``key`` is what the page calls the curve."""
+        """The total loss over iterations ("done") or "seconds"; ``key`` identifies the curve on the page."""
         return Curve(self.name, _points(self.events, over, "loss"), key)
 
     def terms(self) -> list[Curve]:
-        """The total and the weighted terms, over iterations; terms that count nothing are left out."""
-        # Beside "done" each event holds only its terms.
+        """The total and the weighted terms over iterations; curves without positive values are left out."""
+        # One flat mapping per event: "done" and its terms.
         events = [{**_losses(event), "done": event["done"]} for event in self.events]
         names = dict.fromkeys(name for event in events for name in event if name != "done")
         curves = [Curve("total", self.total().points)]
@@ -84,7 +84,7 @@ class RunView:
         return [curve for curve in curves if drawable(curve.points)]
 
     def levels(self) -> list[tuple[int, str]]:
-        """The first iteration of each level, and its size in words."""
+        """The first iteration of each level, and the level's size, such as "512x384"."""
         found: dict[Any, tuple[int, str]] = {}
         for event in self.events:
             size = event.get("size")
@@ -94,7 +94,7 @@ class RunView:
 
 
 def read(path: Path, *, name: str | None = None) -> RunView:
-    """A run's folder as far as it can be read."""
+    """Read a run's folder as far as possible."""
     notes: list[str] = []
     recipe = None
     found = status(path)
@@ -122,8 +122,8 @@ def read(path: Path, *, name: str | None = None) -> RunView:
 
 
 def read_all(paths: Sequence[Path]) -> list[RunView]:
-    """Several runs, named by what their folders' paths do not share."""
-    whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  # resolve() raises in a loop of links
+    """Several runs, each named by its path without the common parent folder."""
+    whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  # resolve() raises for a loop of symbolic links
     parents = {path.parent for path in whole}
     shared = (
         Path(os.path.commonpath(parents)) if parents and len({path.anchor for path in whole}) == 1 else None
@@ -135,29 +135,29 @@ def read_all(paths: Sequence[Path]) -> list[RunView]:
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
-    """Runs, and the runs in folders that hold some, each once and in order.
+    """Replace each folder of runs by the runs in it; duplicates are dropped, the order is kept.
 
     Raises:
-        ParameterError: a folder is not there, or there is no run in it.
+        ParameterError: a folder is missing, or contains no run.
     """
     found: dict[Path, None] = {}
     for path in paths:
         runs = [path] if (path / RECIPE).exists() else find(path)
         if not runs:
-            raise ParameterError(f"{path}: expected the folder of a run, or one that holds runs, found none")
+            raise ParameterError(f"{path}: expected the folder of a run, or a folder of runs, got neither")
         found |= dict.fromkeys(runs)
     return list(found)
 
 
-def varying(run_views: Sequence[RunView]) -> list[str]:
-    """The settings in which runs differ, in the recipe's order."""
+def differing_settings(run_views: Sequence[RunView]) -> list[str]:
+    """Names of the settings that differ between runs, in the recipe's order."""
     recipes = [each.recipe for each in run_views if each.recipe is not None]
     changed = {name for each in recipes[1:] for name in differences(recipes[0], each)}
     return [name for name in Recipe.model_fields if name in changed]
 
 
 def setting(recipe: Recipe, name: str) -> str:
-    """A setting in a few words: pictures by the names of their files."""
+    """A setting's value as short text; pictures are shown by their file names."""
     return _words(getattr(recipe, name))
 
 
@@ -177,18 +177,18 @@ def _words(value: Any) -> str:
 
 
 def picture(path: Path) -> PIL.Image.Image:
-    """A picture file as RGB, upright, in sRGB and on white.
+    """A picture file as 8-bit RGB: upright, in sRGB, composited over white.
 
     Raises:
-        ImageError: it cannot be read.
-        MissingExtraError: it is HEIC, and what reads that is not installed.
+        ImageError: the file cannot be read.
+        MissingExtraError: the file is HEIC, and pillow-heif is not installed.
     """
     pixels = images.read(path, max_pixels=MAX_PIXELS).pixels[0]
     return PIL.Image.fromarray(pixels.mul_(255.0).round_().to(torch.uint8).permute(1, 2, 0).numpy())
 
 
 def picture_or_note(path: Path | None) -> PIL.Image.Image | str:
-    """The picture, or one line that says why there is none."""
+    """The picture, or one line with the reason why it is missing."""
     if path is None:
         return "no picture yet"
     try:

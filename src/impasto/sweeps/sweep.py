@@ -35,7 +35,7 @@ from impasto.runs.layout import RECIPE, RESULT
 from impasto.runs.readers import is_held, read_summary, status
 from impasto.runs.recording import SaveEvery
 from impasto.runs.tensorboard import require
-from impasto.transfer.peak_memory import available
+from impasto.transfer.peak_memory import available_memory
 from impasto.transfer.resources import SessionCache, network
 
 SHEET, REPORT = "sheet.png", "report.html"
@@ -282,7 +282,7 @@ def _per_process(limits: Limits, jobs: int, recipe: Recipe) -> Limits:
     """The share of each of ``jobs`` processes."""
     if jobs == 1:
         return limits
-    memory = available(choose_device(recipe.device)) if limits.memory is None else limits.memory
+    memory = available_memory(choose_device(recipe.device)) if limits.memory is None else limits.memory
     return replace(limits, memory=memory // jobs, threads=max(1, torch.get_num_threads() // jobs))
 
 

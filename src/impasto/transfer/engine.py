@@ -1,4 +1,4 @@
-"""The seam between a session and what paints: what an engine is given, and what it must do."""
+"""The engine's interface: its inputs, its result, and the methods that a session calls."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from impasto.transfer.resources import Resources
 
 @dataclass(frozen=True)
 class Materials:
-    """What an engine paints with.
+    """The inputs of an engine.
 
     Attributes:
-        pictures: read, on the device.
-        masks: a recipe's masks.
-        finish: how pictures painted by a recipe are finished: colours, masks, cut-outs.
-        device, dtype: what is computed on, and in.
+        pictures: the session's pictures, on the device.
+        masks: recipe -> its masks.
+        finish: recipe -> the function that restores colours, kept regions and alpha in a picture.
+        device, dtype: device and number type of the computation.
         tf32: whether CUDA may round float32 to TF32.
         resources: loads the network.
-        encoder: a network of the user's own, instead of the recipe's.
+        encoder: the user's network object, which replaces the recipe's network.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
     """
 
@@ -49,13 +49,13 @@ class Materials:
 
 
 @dataclass(frozen=True)
-class Painted:
-    """The picture that an engine ends with.
+class FinalPicture:
+    """An engine's final picture.
 
     Attributes:
-        image: (1, 3, H, W) in [0, 1], not finished.
-        judged: its losses as it will be saved, in 8 bits.
-        notes: what there is to say about it, one line each.
+        image: (1, 3, H, W) in [0, 1], before ``Materials.finish``.
+        judged: the losses of the picture rounded to 8 bits.
+        notes: remarks for the user, one line each.
     """
 
     image: Tensor
@@ -64,67 +64,70 @@ class Painted:
 
 
 class Engine(Protocol):
-    """Paints one picture. The recipe is the session's: settings change, and each method is given the newest.
+    """Paints one picture. The session owns the recipe; it may change, and every method gets the current one.
 
-    Made as ``engine(recipe, materials)``, which raises ParameterError where sizes do not fit. Nothing is loaded and
-    nothing large is computed before :meth:`load`.
+    An engine is built as ``engine(recipe, materials)``, which raises ParameterError for unusable sizes. Nothing is
+    loaded and nothing large is computed before :meth:`load`.
 
     Attributes:
-        levels: the sizes that are worked at and the iterations at each, coarse to fine; the last is the result's.
+        levels: sizes and iterations, coarse to fine; the last size is the result's.
     """
 
     levels: Sequence[Level]
 
     def plan(self, recipe: Recipe, memory: int | None) -> Plan | None:
-        """What it will take.
+        """Estimate memory and time.
 
         Args:
-            memory: bytes that may be used; None takes what the machine has free.
+            memory: limit in bytes; None uses the machine's free memory.
 
         Returns:
-            the plan, with the recipe changed so that it fits; None where nobody knows.
+            the plan, with a recipe that fits into memory; None where the network's cost is unknown.
 
         Raises:
-            ParameterError: it does not fit, whatever is changed.
+            ParameterError: no setting of tiles and history fits into memory.
         """
         ...
 
     def check_changes(self, recipe: Recipe) -> None:
-        """Refuse changes while painting that cannot be made at their time.
+        """Refuse scheduled changes that are impossible at their iteration.
 
         Raises:
-            ParameterError: with the reason.
+            ParameterError: the message gives the reason.
         """
         ...
 
     def load(self, recipe: Recipe) -> None:
-        """Make everything ready to compute.
+        """Load everything that the computation needs.
 
         Raises:
             InputError: the network's weights cannot be used.
         """
         ...
 
-    def balanced(self, recipe: Recipe) -> Recipe:
-        """The recipe with all that its strength comes to, once loaded.
+    def balance(self, recipe: Recipe) -> Recipe:
+        """The recipe with the weights for its strength; call it after :meth:`load`.
 
         Raises:
-            ParameterError: there is nothing to balance.
+            ParameterError: the pictures give no gradient to balance.
         """
         ...
 
     def course(self, recipe: Recipe, done: int) -> Course:
-        """What the step after ``done`` iterations goes by; the same objective is the same ``prepare``."""
-        ...
+        """Objective, learning rate and finish of the step after ``done`` iterations.
 
-    def steps(self, recipe: Recipe, steering: Steering, resume: State | None) -> Iterator[Step]:
-        """Paint, from the start or from what :meth:`impasto.engine.step.Step.state` gave.
-
-        Raises:
-            DivergedError: it cannot go on.
+        Equal objectives return the identical ``prepare``.
         """
         ...
 
-    def painted(self, recipe: Recipe, last: Step) -> Painted:
-        """The picture after ``last``, at its final size, judged."""
+    def steps(self, recipe: Recipe, steering: Steering, resume: State | None) -> Iterator[Step]:
+        """Iterate, from the start or from a state of :meth:`impasto.engine.step.Step.state`.
+
+        Raises:
+            DivergedError: the optimisation diverged.
+        """
+        ...
+
+    def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
+        """The picture after ``last``, at its final size, with its losses."""
         ...

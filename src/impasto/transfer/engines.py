@@ -1,4 +1,4 @@
-"""The engines by the names that recipes have for them."""
+"""The engines by their names in recipes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class EngineEntry:
     """An engine that recipes can name.
 
     Attributes:
-        build: makes it; raises ParameterError where sizes do not fit.
-        check: refuses, with a ParameterError, what can be refused before a picture is read. Given the recipe and a
-            network of the user's own, if there is one.
+        build: returns the engine; raises ParameterError for unusable sizes.
+        check: raises ParameterError for errors that can be found before a picture is read. Its arguments are the
+            recipe and the user's network object, or None.
     """
 
     build: Callable[[Recipe, Materials], Engine]

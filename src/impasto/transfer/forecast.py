@@ -1,6 +1,6 @@
-"""How long a picture should take: its arithmetic, divided by the speed of this machine in a short probe.
+"""Forecast of a picture's time: arithmetic divided by this machine's rate, from a probe of a tenth of a second.
 
-:mod:`impasto.transfer.pace` corrects it by what pictures have taken before.
+:mod:`impasto.transfer.pace` corrects the forecast by what pictures took before.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from impasto.kernels.fastest import Fastest
 from impasto.losses.matting import PIXEL_SECONDS
 from impasto.losses.objective import StyleTerm
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.peak_memory import keeps_content_features, whole_costs
+from impasto.transfer.peak_memory import caches_content_features, feature_map_costs
 
-_FORWARD = 0.33  # of an evaluation
-_PRODUCTS = 18.0  # of a loss of whole maps, with what is beside them, as arithmetic at the network's rate
+_FORWARD = 0.33  # time of a forward pass, as a share of an evaluation
+_PRODUCTS = 18.0  # cost of a product in a loss of full feature maps, overhead included, at the network's rate
+_ORDERING = 60e-9  # seconds per number to sort
 _START = 2.5  # seconds of loading
-_STRENGTH_EVALUATIONS = 90  # that measuring a strength takes, at 128 pixels
-_ORDERING = 60e-9  # seconds to bring one number of many into order
+_STRENGTH_EVALUATIONS = 90  # of a strength's measurement, at 128 pixels
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The seconds that each part of a picture takes.
+    """Seconds of each part of a picture.
 
     Attributes:
-        start: from the command to the first level: loading, reading the pictures.
-        preparing: at each level, what its pictures are compared with.
-        iteration: at each level, one iteration.
-        by_arithmetic: at each level, one iteration as far as arithmetic says, with nothing learned.
-        end: judging and writing the picture.
+        start: loading the network and reading the pictures.
+        preparing: computing the targets, for each level.
+        iteration: one iteration, for each level.
+        by_arithmetic: one iteration, for each level, before any correction.
+        end: evaluating and writing the result.
     """
 
     start: float
@@ -49,7 +49,7 @@ class Forecast:
     end: float
 
     def total(self, levels: Sequence[Level]) -> float:
-        """Of all, with the iterations of the levels."""
+        """Seconds from start to saved picture."""
         steps = sum(level.iterations * each for level, each in zip(levels, self.iteration, strict=True))
         return self.start + math.fsum(self.preparing) + steps + self.end
 
@@ -57,7 +57,7 @@ class Forecast:
 def forecast(
     recipe: Recipe, network: NetworkCost, levels: Sequence[Level], *, device: torch.device, dtype: torch.dtype
 ) -> Forecast:
-    """The seconds of each part, from a probe of this machine.
+    """Seconds of each part, from a probe of this machine.
 
     Args:
         recipe, levels: what is painted; tiles and sizes with their margin.
@@ -66,7 +66,7 @@ def forecast(
     rate = _probe(device, dtype)
 
     def evaluation(size: Size) -> float:
-        """Seconds of one."""
+        """Seconds of one evaluation at that size."""
         return (
             network.arithmetic(size, tile=recipe.tile, seamless=recipe.seamless, dtype=dtype, device=device)
             / rate
@@ -81,8 +81,8 @@ def forecast(
     iteration, preparing = [], []
     for level in levels:
         one = evaluation(level.size)
-        again = 0.0 if keeps_content_features(recipe, network, level, dtype.itemsize) else _FORWARD * one
-        iteration.append(one + again + matrices + _beside_the_network(recipe, network, level, rate))
+        again = 0.0 if caches_content_features(recipe, network, level, dtype.itemsize) else _FORWARD * one
+        iteration.append(one + again + matrices + _seconds_beside_network(recipe, network, level, rate))
         preparing.append(_FORWARD * (one + sum(map(evaluation, level.styles))))
     height, width = levels[-1].size
     start = _START
@@ -92,18 +92,18 @@ def forecast(
     return Forecast(start, tuple(preparing), tuple(iteration), tuple(iteration), end)
 
 
-def _beside_the_network(recipe: Recipe, network: NetworkCost, level: Level, rate: float) -> float:
-    """Seconds of one evaluation that photorealism and losses of whole maps take."""
+def _seconds_beside_network(recipe: Recipe, network: NetworkCost, level: Level, rate: float) -> float:
+    """Seconds of the photo term and of losses of full feature maps, in one evaluation."""
     height, width = level.size
     seconds = PIXEL_SECONDS * height * width * bool(recipe.photo_weight)
-    for _, _, cost in whole_costs(recipe, network, level):
+    for _, _, cost in feature_map_costs(recipe, network, level):
         seconds += _PRODUCTS * cost.products / rate + _ORDERING * cost.ordered
     return seconds
 
 
 @functools.cache
 def _probe(device: torch.device, dtype: torch.dtype) -> float:
-    """Arithmetic a second of a convolution like the network's."""
+    """Rate in FLOP/s of a convolution like the network's."""
     generator = torch.Generator().manual_seed(0)
     x, kernel = (
         torch.rand(shape, generator=generator).to(device, dtype, memory_format=torch.channels_last)

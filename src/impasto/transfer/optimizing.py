@@ -1,4 +1,4 @@
-"""The engine that optimises: a recipe's objective, minimised coarse to fine."""
+"""The optimising engine: minimises a recipe's objective, coarse to fine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto.assembly.networks import ENCODERS, Encoder, Network, check_layers, own_network
-from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.networks import ENCODERS, Encoder, Network, check_layers, custom_network
+from impasto.assembly.objective import build_evaluation, build_objective, min_side
 from impasto.assembly.schedule import build_levels, build_solver, build_start, learning_rate, margin
 from impasto.engine import optimize
 from impasto.engine.cache import LRUCache
@@ -25,12 +25,12 @@ from impasto.geometry import Size, resize, size_of
 from impasto.losses.objective import Objective, draws
 from impasto.recipes.fields import CHANGEABLE
 from impasto.recipes.recipe import Recipe
-from impasto.transfer.engine import Materials, Painted
-from impasto.transfer.planner import Plan, draw_up
-from impasto.transfer.strength import balanced
+from impasto.transfer.engine import FinalPicture, Materials
+from impasto.transfer.planner import Plan, make_plan
+from impasto.transfer.strength import balance
 
-KEPT_BYTES = 60_000_000
-"""Memory for what pictures are compared with, so that it is not computed again where only a weight has changed."""
+TARGET_CACHE_BYTES = 60_000_000
+"""Size of the cache of targets, which are not computed again when only a weight changes."""
 
 
 class Optimizing:
@@ -38,10 +38,10 @@ class Optimizing:
 
     Args:
         recipe: the settings.
-        materials: what it paints with.
+        materials: pictures, masks, device, network.
 
     Attributes:
-        encoder: the network, once loaded.
+        encoder: the network; None before :meth:`load`.
 
     Raises:
         ParameterError: the result would be too small for the layers.
@@ -52,28 +52,28 @@ class Optimizing:
         self._network = _network(recipe, materials.encoder)
         self.encoder: Encoder | None = None
         self._courses: dict[str, Course] = {}
-        self._kept = LRUCache(KEPT_BYTES)
-        # Sizes are judged before the network is loaded: that may take a download.
+        self._targets = LRUCache(TARGET_CACHE_BYTES)
+        # Sizes are checked before the network is loaded, which may be a download.
         self.levels: Sequence[Level] = build_levels(
             recipe,
             size_of(self._pictures.content),
             self._style_sizes,
-            # A picture to go on from is nearly done: shrunk to a coarse level it would lose what is fine in it.
+            # The user's initial image has fine detail, which a coarse level would lose.
             final_only=self._pictures.start is not None and not recipe.faithful,
-            least=self._least_side(recipe),
+            min_side=self._min_side(recipe),
         )
         self.margin = margin(recipe, self.levels)
 
     @staticmethod
     def check(recipe: Recipe, encoder: Encoder | None) -> None:
-        """Refuse what can be refused before a picture is read.
+        """Check the network and the layers, before a picture is read.
 
         Raises:
-            ParameterError: the network does not have the recipe's layers, or is not there.
+            ParameterError: the network does not have the recipe's layers, or a custom network is missing.
         """
         if encoder is None and recipe.encoder == "custom":
             raise ParameterError(
-                "encoder: the recipe was made with a network that is not in it; pass it as encoder="
+                "encoder: the recipe was made with a custom network, which is not stored in it; pass it as encoder="
             )
         check_layers(recipe, _network(recipe, encoder).layers())
 
@@ -82,9 +82,9 @@ class Optimizing:
             return None
         plans: list[Plan] = []
         fits: dict[str, Any] = {}
-        # What has no weight in the beginning may get one, and take memory from there on.
+        # A later change may give weight to a term that has none at the start, and then needs memory.
         for settings in (recipe, *(recipe.after(each.at) for each in recipe.changes)):
-            plan = draw_up(
+            plan = make_plan(
                 settings.model_copy(update=fits),
                 self._network.cost(recipe),
                 content=size_of(self._pictures.content),
@@ -105,7 +105,7 @@ class Optimizing:
 
     def check_changes(self, recipe: Recipe) -> None:
         for each in recipe.changes:
-            left, least = each.at, self._least_side(recipe.after(each.at))
+            left, least = each.at, self._min_side(recipe.after(each.at))
             for level in self.levels:
                 if left < level.iterations:
                     break
@@ -114,7 +114,7 @@ class Optimizing:
                 height, width = level.size
                 raise ParameterError(
                     f"change after {each.at} iterations: the layers need at least {least} pixels on each side, "
-                    f"the picture is {width}x{height} by then"
+                    f"the picture is {width}x{height} at that iteration"
                 )
 
     def load(self, recipe: Recipe) -> None:
@@ -128,20 +128,20 @@ class Optimizing:
                 recipe, device=given.device, dtype=given.dtype, progress=given.progress
             )
 
-    def balanced(self, recipe: Recipe) -> Recipe:
+    def balance(self, recipe: Recipe) -> Recipe:
         if recipe.strength is None:
             return recipe
         own = self._materials.encoder is not None
-        if own:  # a digest cannot tell one network of the user's own from another
+        if own:  # a digest does not identify a custom network
             recipe = recipe.model_copy(update={"measured_for": None})
-        return balanced(
+        return balance(
             recipe,
             content=self._pictures.content,
             styles=self._pictures.styles,
             size=self.levels[-1].size,
-            least=self._least_side(recipe),
-            prepare=partial(self._prepared, recipe, white_level=255.0, keep=bool(recipe.changes)),
-            kept=None if own else self._materials.resources.targets,
+            min_side=self._min_side(recipe),
+            prepare=partial(self._evaluator_factory, recipe, white_level=255.0, keep=bool(recipe.changes)),
+            cache=None if own else self._materials.resources.targets,
         )
 
     def course(self, recipe: Recipe, done: int) -> Course:
@@ -151,7 +151,7 @@ class Optimizing:
         if key not in self._courses:
             objective = build_objective(settings)
             self._courses[key] = Course(
-                self._prepared(
+                self._evaluator_factory(
                     settings,
                     objective,
                     white_level=float(settings.white_level),
@@ -182,30 +182,32 @@ class Optimizing:
             min_relative_decrease=recipe.min_relative_decrease,
             resume=resume,
             steering=steering,
-            start_at=partial(self._start_at, recipe) if self._starts_well(recipe) else None,
+            start_at=partial(self._start_at, recipe) if self._starts_from_picture(recipe) else None,
         )
 
-    def painted(self, recipe: Recipe, last: Step) -> Painted:
-        """The picture, or the start where that is judged better."""
+    def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
+        """The picture after ``last``, or the initial image if its loss is lower."""
         image = resize(last.take() if last.done == last.planned else last.painted, self.levels[-1].size)
         judge = self._judge(recipe, last)
         judged = judge(image)
-        if self._starts_well(recipe):
+        if self._starts_from_picture(recipe):
             start = self._start_at(recipe, self.levels[-1].size)
             before = judge(start)
             if before.loss < judged.loss:
-                note = "nothing that was painted is judged better than the start, which is kept"
-                return Painted(start, before, (note,))
-        return Painted(image, judged, ())
+                note = (
+                    "the final picture has a higher loss than the initial image, which is returned unchanged"
+                )
+                return FinalPicture(start, before, (note,))
+        return FinalPicture(image, judged, ())
 
     def evaluate(self, recipe: Recipe, done: int = 0) -> Evaluate:
-        """The objective at the final size, of pictures in [0, 1]: what the step after ``done`` iterations goes by.
+        """The objective of the step after ``done`` iterations, at the final size, for pictures in [0, 1].
 
-        A margin does not count: it is not in the picture that is saved.
+        The margin is excluded, because the saved picture does not contain it.
         """
         settings, level = recipe.after(done), len(self.levels) - 1
         plain = Pyramid(self.levels, resample=recipe.resample)
-        prepare = self._prepared(
+        prepare = self._evaluator_factory(
             settings, build_objective(settings), white_level=1.0, keep=bool(recipe.changes)
         )
         return prepare(
@@ -213,42 +215,42 @@ class Optimizing:
         )
 
     def _judge(self, recipe: Recipe, last: Step) -> Callable[[Tensor], Evaluation]:
-        """Finds the losses of a picture in [0, 1] as it will be saved, in 8 bits and without a margin."""
+        """A function that returns the losses of a picture in [0, 1], rounded to 8 bits and without the margin."""
         if last.level == len(self.levels) - 1 and not self.margin:
             return lambda image: last.judge((image * 255.0).round_(), white=255.0)
         release_free_memory()
-        evaluate = self.evaluate(recipe, last.done - 1)  # before there is another picture beside the content
+        evaluate = self.evaluate(recipe, last.done - 1)  # now, while only the content is in memory
         return lambda image: evaluate((image * 255.0).round_().div_(255.0), with_gradient=False)
 
     @property
     def _style_sizes(self) -> list[Size]:
         return [size_of(style) for style in self._pictures.styles]
 
-    def _least_side(self, recipe: Recipe) -> int:
-        return least_side(self._network, build_objective(recipe))
+    def _min_side(self, recipe: Recipe) -> int:
+        return min_side(self._network, build_objective(recipe))
 
-    def _starts_well(self, recipe: Recipe) -> bool:
-        """Whether it begins with a picture, which may be better than what is painted, and not with noise."""
+    def _starts_from_picture(self, recipe: Recipe) -> bool:
+        """Whether the initial image is a picture, whose loss may be lower than the result's, and not noise."""
         return not recipe.faithful and (self._pictures.start is not None or recipe.init != "noise")
 
     def _start_at(self, recipe: Recipe, size: Size) -> Tensor:
         pictures = self._pictures
         return build_start(recipe, size, pictures.content, pictures.styles, pictures.start)
 
-    def _prepared(
+    def _evaluator_factory(
         self, recipe: Recipe, objective: Objective, *, white_level: float, keep: bool, margin: int = 0
     ) -> EvaluatorFactory:
-        """How an objective is evaluated; ``keep`` what pictures are compared with, for the next objective."""
+        """The factory of an objective's evaluation; ``keep`` caches targets for the next objective."""
         assert self.encoder is not None
         given = self._materials
-        shared = given.resources.targets  # which are new with a new network
+        shared = given.resources.targets  # emptied when the network changes
         return build_evaluation(
             self.encoder,
             objective,
             recipe.style_shares,
             white_level=white_level,
-            tile=recipe.tile and recipe.tile + 2 * margin,  # no sliver for the margin
-            kept=shared if shared is not None else self._kept if keep else None,
+            tile=recipe.tile and recipe.tile + 2 * margin,  # no narrow extra tile for the margin
+            cache=shared if shared is not None else self._targets if keep else None,
             regions=partial(given.masks(recipe).regions, margin=margin),
             seamless=recipe.seamless,
             tf32=given.tf32,
@@ -256,4 +258,4 @@ class Optimizing:
 
 
 def _network(recipe: Recipe, encoder: Encoder | None) -> Network:
-    return ENCODERS[recipe.encoder] if encoder is None else own_network(encoder)
+    return ENCODERS[recipe.encoder] if encoder is None else custom_network(encoder)

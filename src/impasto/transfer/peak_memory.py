@@ -1,9 +1,8 @@
-"""The most memory that a picture takes at any time.
+"""Estimate of the peak memory of a picture.
 
-The memory is counted tensor by tensor as the engine holds them, level by level; what networks, solvers and losses
-take, they say themselves. What cannot be counted, the holes that the C library's allocator keeps between them, is
-fitted to the points of `benchmarks/memory.py`, so that no estimate is below what was measured. Checkpoints need no
-count: they are written in pieces.
+The engine's tensors are counted one by one, level by level; networks, solvers and losses give their own formulas.
+Fragmentation of the C library's heap cannot be counted. It is fitted to the points of `benchmarks/memory.py`, so that
+no estimate is below the measured peak. Checkpoints add nothing: they are written in pieces.
 """
 
 from __future__ import annotations
@@ -25,11 +24,12 @@ from impasto.losses.matting import BAND_BYTES
 from impasto.losses.objective import FeatureMapTerm
 from impasto.recipes.recipe import Recipe
 
-# Memory that was freed and not given back yet: so much, and a share of what the network took at all levels, up to a
-# limit, since it is given back after each tile and level (engine/memory.py). By bytes of the network's numbers.
-_HOLES, _HOLES_SHARE, _HOLES_MOST = 100e6, 1.6, {2: 800e6, 4: 1100e6}
-_PICTURE = 12  # bytes a pixel of a float32 picture
-_SOURCE = 12  # of the pictures as they came, while they are read
+# Fragmentation, memory that is freed but not returned to the system: a constant, plus a share of the network's memory
+# at all levels, up to a limit, because it is released after each tile and level (engine/memory.py). The limit depends
+# on the item size of the network's numbers.
+_FRAGMENTED, _FRAGMENTED_SHARE, _MAX_FRAGMENTED = 100e6, 1.6, {2: 800e6, 4: 1100e6}
+_PICTURE = 12  # bytes per pixel of a float32 picture
+_SOURCE = 12  # bytes per pixel of an input picture while it is read
 
 
 def peak(
@@ -42,37 +42,37 @@ def peak(
     device: torch.device,
     itemsize: int,
 ) -> float:
-    """The most memory at any time, in bytes, when these levels are painted by a network of that item size."""
+    """Peak memory in bytes for these levels; ``itemsize`` is that of the network's number type, in bytes."""
     pictures = _SOURCE * (_pixels(content) + sum(map(_pixels, styles)))
     most = 0.0
     for number, level in enumerate(levels):
         picture = _PICTURE * _pixels(level.size)
         photo = BAND_BYTES if recipe.photo_weight or recipe.photo_finish else 0.0
         solver = build_solver(recipe).bytes(level.size, level.iterations)
-        kept = _content_bytes(recipe, network, level, itemsize)
-        maps, whole = _whole_bytes(recipe, network, level, itemsize)
-        kept += whole + (picture if recipe.photo_weight else 0.0)
+        targets = _content_bytes(recipe, network, level, itemsize)
+        maps, whole = _feature_map_bytes(recipe, network, level, itemsize)
+        targets += whole + (picture if recipe.photo_weight else 0.0)
         work = _work_bytes(recipe, network, level.size, itemsize)
-        shown = max(_PICTURE * _pixels(size) for size in level.styles)
+        style = max(_PICTURE * _pixels(size) for size in level.styles)
         styling = max(_work_bytes(recipe, network, size, itemsize) for size in level.styles)
         below = _PICTURE * _pixels(levels[number - 1].size) if number else 0.0
         most = max(
             most,
             # x, the gradient, the best x in 8 bits
-            2.25 * picture + solver + kept + max(2 * maps + work, photo),
-            picture + shown + styling + maps + whole,  # x, a style
-            2 * picture + kept + work,  # x, the content
-            1.7 * below + 1.8 * picture,  # going up, one colour at a time: x at both levels, the content
-            3 * picture + kept + maps + work,  # the result, rounded
-            3 * picture + kept + photo,  # the result, the photograph
+            2.25 * picture + solver + targets + max(2 * maps + work, photo),
+            picture + style + styling + maps + whole,  # x, a style
+            2 * picture + targets + work,  # x, the content
+            1.7 * below + 1.8 * picture,  # upsampling, one channel at a time: x at both levels, the content
+            3 * picture + targets + maps + work,  # the result, rounded
+            3 * picture + targets + photo,  # the result, the photograph
         )
     if device.type != "cpu":
         return 1.1 * (network.weight_bytes(itemsize) + pictures + most)
     process = network.process_bytes(itemsize)
     process += network.kernel_bytes(math.sqrt(_pixels(levels[-1].size)), device, itemsize)
     freed = sum(_work_bytes(recipe, network, level.size, itemsize) for level in levels)
-    holes = min(_HOLES_MOST[itemsize], _HOLES + _HOLES_SHARE * freed)
-    return process + pictures + most + holes
+    fragmented = min(_MAX_FRAGMENTED[itemsize], _FRAGMENTED + _FRAGMENTED_SHARE * freed)
+    return process + pictures + most + fragmented
 
 
 def _pixels(size: Size) -> int:
@@ -80,18 +80,18 @@ def _pixels(size: Size) -> int:
 
 
 def _content_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> float:
-    """The content's features, or the content in half precision where they would be too large."""
+    """Bytes of the content's features, or of the content in half precision where the features would be too large."""
     features = _feature_bytes(recipe, network, level, itemsize)
     return features if features <= CONTENT_BYTES else _PICTURE / 2 * _pixels(level.size)
 
 
-def keeps_content_features(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> bool:
-    """Whether the content's features are kept at a level, and not computed at every evaluation."""
+def caches_content_features(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> bool:
+    """Whether the content's features are cached at a level, instead of computed at every evaluation."""
     return _feature_bytes(recipe, network, level, itemsize) <= CONTENT_BYTES
 
 
 def _feature_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> float:
-    """The content's features at all of its layers."""
+    """Bytes of the content's features at all content layers."""
     return sum(
         network.channels(layer) * _pixels(level.size) / network.stride(layer) ** 2 * itemsize
         for layer, weight in recipe.content_layers.items()
@@ -99,26 +99,28 @@ def _feature_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize:
     )
 
 
-def _whole_bytes(recipe: Recipe, network: NetworkCost, level: Level, itemsize: int) -> tuple[float, float]:
-    """For losses that need whole maps: the largest picture's maps; what is kept of others and the most work."""
+def _feature_map_bytes(
+    recipe: Recipe, network: NetworkCost, level: Level, itemsize: int
+) -> tuple[float, float]:
+    """Bytes for losses of full feature maps: the largest picture's maps; targets plus the most working memory."""
     maps: dict[tuple[str, Size], float] = {}
-    kept = work = 0.0
-    for term, size, cost in whole_costs(recipe, network, level):
+    targets = work = 0.0
+    for term, size, cost in feature_map_costs(recipe, network, level):
         channels, stride = network.channels(term.layer), network.stride(term.layer)
         for at in (size, level.size):
             maps[term.layer, at] = channels * _pixels(at) / stride**2 * itemsize
-        kept += cost.kept
+        targets += cost.kept
         work = max(work, cost.work)
     sizes = {at for _, at in maps}
     return max(
         (sum(b for (_, at), b in maps.items() if at == each) for each in sizes), default=0.0
-    ), kept + work
+    ), targets + work
 
 
-def whole_costs(
+def feature_map_costs(
     recipe: Recipe, network: NetworkCost, level: Level
 ) -> Iterator[tuple[FeatureMapTerm, Size, Cost]]:
-    """Each term that needs whole maps, with each picture's size that it is compared with, and its cost."""
+    """Each term of full feature maps, with the size of each of its target pictures, and its cost."""
     for term in build_objective(recipe):
         if isinstance(term, FeatureMapTerm):
             stride = network.stride(term.layer)
@@ -128,12 +130,12 @@ def whole_costs(
 
 
 def _work_bytes(recipe: Recipe, network: NetworkCost, size: Size, itemsize: int) -> float:
-    """The network's work on one tile."""
+    """The network's working memory for one tile, in bytes."""
     return network.work_bytes(size, tile=recipe.tile, seamless=recipe.seamless, itemsize=itemsize)
 
 
-def available(device: torch.device) -> int:
-    """Bytes that can be had: of the GPU, or of the machine or the container we are in."""
+def available_memory(device: torch.device) -> int:
+    """Free memory in bytes: of the GPU, of the machine, or of the container that this process runs in."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":

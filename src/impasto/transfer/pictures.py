@@ -1,4 +1,4 @@
-"""The pictures of a session: given, read, and made ready to be painted from."""
+"""A session's pictures: sources, reading, recolouring."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor
 
 from impasto import images
 from impasto.assembly.colors import recolored
-from impasto.assembly.schedule import turned
+from impasto.assembly.schedule import orient_styles
 from impasto.images import Source
-from impasto.images.samples import in_few_bytes
+from impasto.images.samples import to_uint8_if_exact
 from impasto.recipes.fields import STARTS, Input
 from impasto.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The pictures as they are given.
+    """The sources of a session's pictures.
 
     Attributes:
-        content, styles: whose content and whose style is taken.
-        init: the first image, instead of what the recipe names.
-        palette: the picture whose colours are taken, instead of the one that the recipe names.
+        content, styles: the content picture and the style pictures.
+        init: the initial image, which replaces the recipe's ``init``.
+        palette: the picture with the target colours, which replaces the recipe's ``palette``.
     """
 
     content: Source
@@ -36,33 +36,33 @@ class Sources:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures, read.
+    """A session's pictures, after reading.
 
     Attributes:
-        recipe: with their names and hashes.
-        photo: the content as it came, (1, 3, H, W).
-        content, styles: as they are compared with, recoloured where the recipe says so.
-        colored: puts the colours that are wanted into what was painted.
-        start: the first image, where it is a picture of its own.
-        cutout, style_cutouts: where the content and each style are opaque; None: everywhere.
-        notes: what there is to say about them.
+        recipe: the recipe, with the pictures' names and hashes.
+        photo: the original content, (1, 3, H, W).
+        content, styles: the pictures for the objective, recoloured by the recipe's ``color``.
+        restore_colors: restores the colours in a result, by the recipe's ``color``.
+        start: the initial image, where it is a separate picture; else None.
+        alpha, style_alphas: alpha of the content and of each style; None where opaque.
+        notes: conversions made when reading the pictures, one line each.
     """
 
     recipe: Recipe
     photo: Tensor
     content: Tensor
     styles: list[Tensor]
-    colored: Callable[[Tensor], Tensor]
+    restore_colors: Callable[[Tensor], Tensor]
     start: Tensor | None
-    cutout: Tensor | None
-    style_cutouts: list[Tensor | None]
+    alpha: Tensor | None
+    style_alphas: list[Tensor | None]
     notes: tuple[str, ...]
 
 
 def read_pictures(
     recipe: Recipe, sources: Sources, read: Callable[[Source], images.Picture], device: torch.device
 ) -> Pictures:
-    """Read what was given and what the recipe names.
+    """Read the sources, and the pictures that the recipe names.
 
     Raises:
         ImageError: a picture cannot be read.
@@ -76,10 +76,10 @@ def read_pictures(
         palette = recipe.palette.path
     colors = None if palette is None else read(palette)
     every = [content, *styles, *(each for each in (start, colors) if each is not None)]
-    photo, *paintings = (in_few_bytes(picture.pixels).to(device) for picture in (content, *styles))
-    paintings = turned(recipe, paintings)
+    photo, *style_pixels = (to_uint8_if_exact(picture.pixels).to(device) for picture in (content, *styles))
+    style_pixels = orient_styles(recipe, style_pixels)
     aim = None if colors is None else colors.pixels.to(device)
-    shown, compared, colored = recolored(recipe, photo, paintings, aim)
+    shown, compared, restore_colors = recolored(recipe, photo, style_pixels, aim)
     inputs = {
         "init": recipe.init if sources.init is None or start is None else start.name,
         "content": _input(sources.content, content),
@@ -91,10 +91,10 @@ def read_pictures(
         photo=photo,
         content=shown,
         styles=list(compared),
-        colored=colored,
+        restore_colors=restore_colors,
         start=None if start is None else start.pixels.to(device),
-        cutout=content.alpha,
-        style_cutouts=list(turned(recipe, [style.alpha for style in styles])),
+        alpha=content.alpha,
+        style_alphas=list(orient_styles(recipe, [style.alpha for style in styles])),
         notes=tuple(f"{picture.name}: {note}" for picture in every for note in picture.notes),
     )
 

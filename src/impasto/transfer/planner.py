@@ -1,6 +1,6 @@
-"""What a picture will take, before anything is computed: peak memory, time, and what to do where it does not fit.
+"""Plan a picture before anything is computed: peak memory, time, and changes that make it fit into memory.
 
-The memory is in :mod:`impasto.transfer.peak_memory`, the time in :mod:`impasto.transfer.duration`.
+:mod:`impasto.transfer.peak_memory` estimates the memory, :mod:`impasto.transfer.duration` the time.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from impasto.geometry import Size
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.forecast import Forecast, forecast
 from impasto.transfer.pace import corrected
-from impasto.transfer.peak_memory import available, peak
+from impasto.transfer.peak_memory import available_memory, peak
 
-_SIDES = (2048, 1024, 512)  # of tiles, tried in this order
+_SIDES = (2048, 1024, 512)  # of tiles in pixels, tried in this order
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a picture will take.
+    """A picture's estimated memory and time.
 
     Attributes:
-        recipe: with the tiles and the history that fit.
+        recipe: with tiles and history that fit into memory.
         levels: sizes and iterations.
-        memory: the most at any time, in bytes; of the process on a CPU, of the allocator on a GPU.
-        forecast: the seconds of each part.
-        limit: bytes there are.
-        notes: what had to be changed to make it fit, one line each.
+        memory: peak memory in bytes; of the process on a CPU, of the allocator on a GPU.
+        forecast: seconds of each part.
+        limit: memory limit in bytes.
+        notes: settings changed to fit, one line each.
     """
 
     recipe: Recipe
@@ -49,7 +49,7 @@ class Plan:
         return self.forecast.total(self.levels)
 
 
-def draw_up(
+def make_plan(
     recipe: Recipe,
     network: NetworkCost,
     *,
@@ -60,20 +60,20 @@ def draw_up(
     dtype: torch.dtype,
     memory: int | None = None,
 ) -> Plan:
-    """The plan for pictures of those sizes.
+    """Plan a picture from inputs of those sizes.
 
     Args:
-        recipe: the settings. Its tiles and history are kept where they fit.
-        network: what its encoder takes.
-        content, styles: sizes of the pictures as they come.
-        levels: to work through.
-        memory: bytes that may be used; None takes what the machine has free.
+        recipe: the settings. Tile size and history are unchanged if they fit.
+        network: the cost of the recipe's encoder.
+        content, styles: original sizes of the pictures.
+        levels: sizes and iterations.
+        memory: limit in bytes; None uses the machine's free memory.
 
     Raises:
-        ParameterError: it does not fit even so; says what would.
+        ParameterError: it does not fit with any tile size and history; the message gives a size that fits.
     """
-    limit = available(device) if memory is None else memory
-    recipe = with_history_for(recipe, device, limit)
+    limit = available_memory(device) if memory is None else memory
+    recipe = with_history_budget(recipe, device, limit)
 
     more = 2 * margin(recipe, levels)
 
@@ -81,7 +81,7 @@ def draw_up(
         return [replace(level, size=(level.size[0] + more, level.size[1] + more)) for level in at]
 
     def with_margin(candidate: Recipe) -> Recipe:
-        """Its tiles as they are cut: none is made for the margin."""
+        """The tile size in use: tiles are enlarged by the margin, so that no extra tile is needed for it."""
         return candidate.model_copy(update={"tile": candidate.tile and candidate.tile + more})
 
     def bytes_of(candidate: Recipe, at: Sequence[Level]) -> int:
@@ -107,7 +107,8 @@ def draw_up(
         coarsest = recipe.smallest / recipe.ratio**0.5
         raise ParameterError(_refusal(needed, limit, levels, coarsest, lambda at: bytes_of(best, at)))
     changes = [
-        f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, to fit {show(limit)}"
+        f"{name.replace('_', ' ')}: {getattr(best, name)} instead of {getattr(recipe, name)}, "
+        f"to fit {format_bytes(limit)}"
         for name in ("tile", "history_memory")
         if getattr(best, name) != getattr(recipe, name)
     ]
@@ -116,10 +117,10 @@ def draw_up(
     return Plan(best, tuple(levels), needed, expected, limit, tuple(changes))
 
 
-def with_history_for(recipe: Recipe, device: torch.device, limit: int) -> Recipe:
-    """With a quarter of a GPU's free memory for the pairs of L-BFGS, where the recipe leaves it to the device.
+def with_history_budget(recipe: Recipe, device: torch.device, limit: int) -> Recipe:
+    """The recipe with a quarter of a GPU's free memory for the L-BFGS history, unless the recipe sets a limit.
 
-    At half the precision, or in a file, they would be what a GPU waits for, whose memory is mostly free otherwise.
+    A history in half precision, or in a file, would slow a GPU down, while most of the GPU's memory is free.
     """
     if recipe.history_memory is not None or device.type != "cuda":
         return recipe
@@ -128,7 +129,7 @@ def with_history_for(recipe: Recipe, device: torch.device, limit: int) -> Recipe
 
 
 def _candidates(recipe: Recipe) -> list[Recipe]:
-    """The recipe, then ways to the same picture that take less memory: smaller tiles, then less history."""
+    """The recipe, then variants for the same picture that need less memory: smaller tiles, then less history."""
     sides = [side for side in _SIDES if not recipe.tile or side < recipe.tile]
     found = [recipe, *(recipe.model_copy(update={"tile": side}) for side in sides)]
     if recipe.optimizer != "adam":
@@ -148,7 +149,7 @@ def _refusal(
     coarsest: float,
     bytes_of: Callable[[Sequence[Level]], int],
 ) -> str:
-    """What to say; ``coarsest`` is the least long side of a level that is not the last."""
+    """The error message, with a size that fits; ``coarsest`` is the least long side of levels before the last."""
     height, width = levels[-1].size
     low, high = 16, max(height, width)
     while high - low > 16:
@@ -166,10 +167,11 @@ def _refusal(
         low, high = (middle, high) if bytes_of(smaller) <= limit else (low, middle)
     fits = f"a long side of {low // 16 * 16} would fit" if low >= 32 else "no size would fit"
     return (
-        f"size: {width}x{height} needs {show(needed)} of memory, there are {show(limit)} (--memory); {fits}"
+        f"size: {width}x{height} needs {format_bytes(needed)} of memory, "
+        f"the limit is {format_bytes(limit)} (--memory); {fits}"
     )
 
 
-def show(size: float) -> str:
-    """Bytes as people write them."""
+def format_bytes(size: float) -> str:
+    """Bytes as text, such as "800 MB" or "1.5 GB"."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,4 +1,4 @@
-"""Where a session's pictures and its network come from: read and loaded for it alone, or shared with others."""
+"""Read pictures and load networks, for one session or with a cache shared by several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from impasto import images
 from impasto.assembly.networks import Encoder, Progress, build_encoder
 from impasto.engine.cache import LRUCache
-from impasto.images.samples import in_few_bytes
+from impasto.images.samples import to_uint8_if_exact
 from impasto.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ class Load(Protocol):
 
 
 class Resources:
-    """Reads and loads for one session alone.
+    """Reads pictures and loads networks for one session, without a cache.
 
     Args:
-        read, load: how.
+        read, load: the functions that read a picture and load a network.
 
     Attributes:
-        targets: what networks have made of pictures, for the sessions that share it; None where none does.
+        targets: cache of targets shared by several sessions; None without a shared cache.
     """
 
     targets: LRUCache | None = None
@@ -50,10 +50,10 @@ class Resources:
         self._read, self._load = read, load
 
     def read(self, source: Source, *, max_pixels: int) -> images.Picture:
-        """A picture.
+        """Read a picture.
 
         Raises:
-            ImageError: it cannot be read, or has more pixels.
+            ImageError: it cannot be read, or has more than ``max_pixels``.
         """
         return self._read(source, max_pixels=max_pixels)
 
@@ -65,7 +65,7 @@ class Resources:
         dtype: torch.dtype,
         progress: Progress | None = None,
     ) -> Encoder:
-        """The recipe's network, loaded, on that device and in that type.
+        """Load the recipe's network to that device and number type.
 
         Raises:
             InputError: its weights cannot be used.
@@ -74,14 +74,13 @@ class Resources:
 
 
 class SessionCache(Resources):
-    """Reads and loads once for several sessions: the network, the pictures, their targets.
+    """A cache of the network, the pictures and their targets, shared by several sessions.
 
-    A session that is given one of these paints what it would paint without, bit-identical; it only starts sooner.
-    There is one network at a time: another one takes its place.
+    Results are bit-identical to those without the cache; sessions only start sooner. Only the last network is cached.
 
     Args:
-        target_bytes, picture_bytes: memory for what is kept of each kind.
-        read, load: how.
+        target_bytes, picture_bytes: limits of the two caches, in bytes.
+        read, load: the functions that read a picture and load a network.
     """
 
     targets: LRUCache
@@ -102,7 +101,7 @@ class SessionCache(Resources):
         self.targets = LRUCache(target_bytes)
 
     def read(self, source: Source, *, max_pixels: int) -> images.Picture:
-        """A picture, each file once; pixels in 8 bits where nothing is lost by it."""
+        """Read a picture; files are cached, as uint8 where that is lossless."""
         make: Callable[[], images.Picture] = lambda: _small(self._read(source, max_pixels=max_pixels))  # noqa: E731
         if not isinstance(source, str | os.PathLike):
             return make()
@@ -118,20 +117,20 @@ class SessionCache(Resources):
         dtype: torch.dtype,
         progress: Progress | None = None,
     ) -> Encoder:
-        """The recipe's network, loaded once while recipes need the same."""
-        wanted = (*network(recipe), device, dtype)
-        if self._encoder is None or wanted != self._network:
-            # The old one goes first: two would take twice the memory.
+        """The recipe's network; loaded again only if it differs from the last one."""
+        key = (*network(recipe), device, dtype)
+        if self._encoder is None or key != self._network:
+            # The old network is freed first: two networks would need twice the memory.
             self._encoder, self._network, self.targets = None, None, LRUCache(self._target_bytes)
             encoder = super().encoder(recipe, device=device, dtype=dtype, progress=progress)
-            self._encoder, self._network = encoder, wanted
+            self._encoder, self._network = encoder, key
         return self._encoder
 
 
 def network(recipe: Recipe) -> tuple[Hashable, ...]:
-    """The settings that say which network a recipe needs; runs that agree in them can share it."""
+    """The settings that identify a recipe's network; recipes with equal settings can share it."""
     return recipe.encoder, recipe.weights, recipe.pooling, recipe.padding, recipe.mean_pixel
 
 
 def _small(picture: images.Picture) -> images.Picture:
-    return replace(picture, pixels=in_few_bytes(picture.pixels))
+    return replace(picture, pixels=to_uint8_if_exact(picture.pixels))

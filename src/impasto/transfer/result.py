@@ -1,4 +1,4 @@
-"""A finished picture, and what is known about it."""
+"""The result of a style transfer: the picture, its losses, its recipe, and figures of the run."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Result:
     """A finished picture.
 
     Attributes:
-        image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) with alpha where the photograph was cut out.
-        recipe: all that is needed to paint it again.
-        loss, losses: the total and its weighted terms at the picture as it is saved, in 8 bits.
+        image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) where the photograph has alpha.
+        recipe: all settings, for reproducing the picture.
+        loss, losses: the total loss and its weighted terms for the saved picture, in 8 bits.
         steps: iterations done.
-        seconds: by phase: "read", "network", "strength" where one was measured, "paint", and "total".
-        device, precision: what it was painted with.
-        peak_memory: largest memory of the process so far, in bytes (on a GPU: of its allocator).
-        notes: what was done to the pictures, and what the watchdog did, one line each.
-        stopped: whether it was ended before the last iteration.
+        seconds: by phase: "read", "network", "strength" (if one was measured), "paint" and "total".
+        device, precision: used for the computation.
+        peak_memory: peak memory so far, in bytes: of the process on a CPU, of PyTorch's allocator on a GPU.
+        notes: conversions of the pictures, and actions of the watchdog, one line each.
+        stopped: whether the run ended before its last iteration.
     """
 
     image: Tensor
@@ -92,7 +92,7 @@ class Result:
         )
 
     def save(self, path: str | os.PathLike[str], *, bits: Literal[8, 16] = 8) -> Path:
-        """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe inside; whole or not at all.
+        """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe embedded; atomically.
 
         Raises:
             ParameterError: another suffix, or 16 bits where the format has only 8.

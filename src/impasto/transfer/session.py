@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto.assembly.device import at_home, choose_device, choose_precision, peak_memory
-from impasto.assembly.guided_filter import recolored_photo
+from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision, peak_memory
+from impasto.assembly.guided_filter import guided_filter
 from impasto.assembly.masks import Masks, Read, read_masks
 from impasto.assembly.networks import Encoder, Progress
 from impasto.engine.evaluation import Evaluate
@@ -97,7 +97,7 @@ class Session:
         self._check(recipe, sources, encoder)
         replaced: tuple[str, ...] = ()
         if asked is not None:
-            recipe, replaced = at_home(recipe, asked=asked)
+            recipe, replaced = adapt_to_machine(recipe, asked=asked)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
         read = partial(resources.read, max_pixels=limits.max_pixels)
@@ -174,7 +174,7 @@ class Session:
         if not self._balanced:
             self._balanced = True
             started = time.perf_counter()
-            self.recipe = self.engine.balanced(self.recipe)
+            self.recipe = self.engine.balance(self.recipe)
             self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
             self.seconds["strength"] = time.perf_counter() - started
 
@@ -237,7 +237,7 @@ class Session:
             wanted = change(
                 before, {name: given.pop(name) for name in told}
             )  # which refuses a weight beside it
-            given["style_weight"] = self.engine.balanced(wanted).style_weight
+            given["style_weight"] = self.engine.balance(wanted).style_weight
         given = {name: value for name, value in given.items() if value is not None}
         settings = self.recipe.changed(done, given).after(done)
         given = {name: getattr(settings, name) for name in given}
@@ -279,7 +279,7 @@ class Session:
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result after ``last``: the picture at its final size, with the losses of the saved picture."""
         started = time.perf_counter()
-        painted = self.engine.painted(self.recipe, last)
+        painted = self.engine.final_picture(self.recipe, last)
         self._learn(time.perf_counter() - started)
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
@@ -331,8 +331,8 @@ class _SessionMasks:
             content=size_of(self._pictures.photo),
             read=self._read,
             device=self._pictures.photo.device,
-            cutout=self._pictures.cutout,
-            style_cutouts=self._pictures.style_cutouts,
+            alpha=self._pictures.alpha,
+            style_alphas=self._pictures.style_alphas,
         )
         self._masks[masks.recipe.regions] = masks
         return masks
@@ -344,9 +344,9 @@ class _SessionMasks:
 
 def _finish(pictures: Pictures, masks: _SessionMasks, settings: Recipe) -> Finish:
     """How a picture is finished. The function does not refer to the session, which refers to the function."""
-    put_back, colored = masks.of(settings).finish(pictures.photo), pictures.colored
+    put_back, colored = masks.of(settings).finish(pictures.photo), pictures.restore_colors
     content, photo_finish = pictures.content, settings.photo_finish
-    return lambda painted: put_back(colored(recolored_photo(painted, content, photo_finish)))
+    return lambda painted: put_back(colored(guided_filter(painted, content, photo_finish)))
 
 
 def _check_pixels(what: str, size: Size, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""How long pictures take on this machine, found by evaluating the default objective a few times."""
+"""Estimate the time of pictures on this machine, from a few timed evaluations of the default objective."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 
 from impasto.assembly.device import choose_device, choose_precision
 from impasto.assembly.networks import ENCODERS, build_encoder
-from impasto.assembly.objective import build_evaluation, build_objective, least_side
+from impasto.assembly.objective import build_evaluation, build_objective, min_side
 from impasto.assembly.schedule import build_levels
 from impasto.geometry import Size
 from impasto.recipes.fields import Quality
 from impasto.recipes.presets import resolve
 
 MEASURED: tuple[int, ...] = (96, 192, 384)
-"""Long sides that are measured, in pixels."""
+"""Long sides of the timed evaluations, in pixels."""
 
-_START = 3.0
-"""Seconds from the command to the first evaluation, and for reading, writing and judging."""
+_OVERHEAD = 3.0
+"""Seconds for starting, reading, the final evaluation and writing."""
 
 
 def evaluation_seconds(device_name: str = "auto", precision: str = "auto") -> dict[int, float]:
-    """Long side -> seconds of one evaluation of the default objective with its gradient, at 4:3."""
+    """Long side -> seconds of one evaluation of the default objective with its gradient, for 4:3 pictures."""
     device = choose_device(device_name)
     dtype, _ = choose_precision(precision, device, exact=False)
     recipe = resolve()
@@ -46,23 +46,25 @@ def evaluation_seconds(device_name: str = "auto", precision: str = "auto") -> di
 
 
 def picture_seconds(side: int, quality: Quality, evaluations: Mapping[int, float]) -> float:
-    """Seconds of a default picture of that long side, at 4:3.
+    """Seconds of a 4:3 picture with default settings.
 
     Args:
-        evaluations: what :func:`evaluation_seconds` found.
+        side: long side in pixels.
+        quality: "draft" or "standard".
+        evaluations: from :func:`evaluation_seconds`.
     """
     recipe = resolve(quality=quality, size=side)
     levels = build_levels(
         recipe,
         _size(side),
         [_size(side)],
-        least=least_side(ENCODERS[recipe.encoder], build_objective(recipe)),
+        min_side=min_side(ENCODERS[recipe.encoder], build_objective(recipe)),
     )
-    return _START + math.fsum(level.iterations * _at(max(level.size), evaluations) for level in levels)
+    return _OVERHEAD + math.fsum(level.iterations * _at(max(level.size), evaluations) for level in levels)
 
 
 def table(sides: Sequence[int], evaluations: Mapping[int, float]) -> dict[Quality, list[float]]:
-    """Quality -> seconds of a picture of each of those long sides."""
+    """Quality -> seconds of a picture, one for each long side."""
     qualities: tuple[Quality, ...] = ("draft", "standard")
     return {quality: [picture_seconds(side, quality, evaluations) for side in sides] for quality in qualities}
 
@@ -72,7 +74,7 @@ def _size(side: int) -> Size:
 
 
 def _at(side: int, evaluations: Mapping[int, float]) -> float:
-    """Between two measured sides a power of the side; beyond the largest as its pixels."""
+    """Seconds of one evaluation: a power law between measured sides, proportional to pixels beyond the largest."""
     known = sorted(evaluations)
     if side >= known[-1]:
         return evaluations[known[-1]] * math.pow(side / known[-1], 2)

@@ -1,4 +1,4 @@
-"""Textures: a style without a content, from noise (Gatys, Ecker and Bethge 2015, arXiv:1505.07376)."""
+"""Texture synthesis: a style without a content, from noise (Gatys, Ecker and Bethge 2015, arXiv:1505.07376)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from impasto.transfer import api
 from impasto.transfer.result import Result
 
 _COARSEST = 128
-"""Long side of the style at the coarsest level: there the largest forms of it still fit into what a feature sees."""
+"""Long side of the style at the coarsest level, in pixels: small enough that its largest structures fit into a
+feature's receptive field."""
 
 
 def settings(
     style: tuple[int, int], size: int, *, seamless: bool = False, aspect: float = 1.0
 ) -> dict[str, Any]:
-    """What a recipe needs to be one of a texture.
+    """The recipe fields for texture synthesis.
 
     Args:
-        style: (width, height) of the style picture; it keeps its size, so that strokes are as large as in it.
+        style: (width, height) of the style picture; it is not resized, so that strokes keep their size.
         size: long side of the texture in pixels.
-        seamless: its copies can be laid side by side.
+        seamless: make the texture tileable.
         aspect: width / height.
     """
     smallest = max(32, min(size, round(_COARSEST * size / max(style))))
@@ -50,19 +51,19 @@ def texture(
     on_step: Callable[[Step], object] | None = None,
     **options: Any,
 ) -> Result:
-    """A texture of the style of a picture, or of several.
+    """Synthesise a texture from one or several style pictures.
 
     Args:
-        style: the pictures.
-        size: long side in pixels; seamless ones have sides that are multiples of 16.
-        seamless: its copies can be laid side by side.
+        style: one picture, or a sequence of pictures.
+        size: long side in pixels; the sides of a seamless texture are rounded to multiples of 16.
+        seamless: make the texture tileable.
         aspect: width / height.
         on_step: called with each :class:`impasto.Step`.
         options: as for :func:`impasto.stylize`.
 
     Raises:
-        InputError: anything given cannot be used.
-        DivergedError: the optimisation cannot go on.
+        InputError: a picture or an option cannot be used.
+        DivergedError: the optimisation diverged.
     """
     first = cast(Source, style[0] if isinstance(style, list | tuple) else style)
     height, width = images.read(first).pixels.shape[-2:]

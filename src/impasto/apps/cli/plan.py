@@ -69,13 +69,13 @@ def _summary(session: Session, found: Plan) -> dict[str, object]:
 
 
 def _write_plan(session: Session, found: Plan) -> None:
-    from impasto.transfer.planner import show
+    from impasto.transfer.planner import format_bytes
 
     for note in session.notes:
         sys.stderr.write(f"note: {note}\n")
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
     sys.stdout.write(
-        f"{show(found.memory)} of memory of {show(found.limit)}, about {duration(found.seconds)}, "
+        f"{format_bytes(found.memory)} of memory of {format_bytes(found.limit)}, about {duration(found.seconds)}, "
         f"on {session.device} in {session.precision}, tiles of {found.recipe.tile or 'any size'}\n"
     )

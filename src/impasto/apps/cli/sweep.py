@@ -206,7 +206,7 @@ def _stop_on_signal() -> Iterator[list[int]]:
 
 
 def _write_plans(planned: Sweep, *, as_json: bool) -> int:
-    from impasto.transfer.planner import show
+    from impasto.transfer.planner import format_bytes
     from impasto.transfer.resources import PICTURE_BYTES, TARGET_BYTES
 
     pending = [job for job in planned.queue if job.state != "done"]
@@ -226,7 +226,7 @@ def _write_plans(planned: Sweep, *, as_json: bool) -> int:
             job.variant.name,
             job.state,
             "" if job.plan is None else duration(job.plan.seconds),
-            "" if job.plan is None else show(job.plan.memory),
+            "" if job.plan is None else format_bytes(job.plan.memory),
         )
         for job in planned.queue
     ]
@@ -238,8 +238,8 @@ def _write_plans(planned: Sweep, *, as_json: bool) -> int:
     beside = f"; {unknown} with a network of unknown memory" if unknown else ""
     cache = planned.jobs * (TARGET_BYTES + PICTURE_BYTES)
     sys.stdout.write(
-        f"{len(pending)} of {len(rows)} to paint: about {duration(seconds)}, {show(most)} of memory"
-        f" and up to {show(cache)} of shared cache{beside}\n"
+        f"{len(pending)} of {len(rows)} to paint: about {duration(seconds)}, {format_bytes(most)} of memory"
+        f" and up to {format_bytes(cache)} of shared cache{beside}\n"
     )
     return 0
 

@@ -1,1 +1,1 @@
-"""How the feed-forward network is trained: pack pictures, then train on the archive for as long as there is time."""
+"""Training of the feed-forward network: pack pictures into an archive, then train on it for a given time."""

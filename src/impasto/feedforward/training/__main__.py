@@ -28,7 +28,7 @@ from impasto.feedforward.training.settings import Settings, Stage, Weights
 from impasto.feedforward.training.trainer import Trainer
 
 _RESERVE = 8.0
-"""Seconds kept for the last checkpoint and sample sheets, at most a fifth of the run."""
+"""Seconds reserved for the last checkpoint and sample sheets; at most a fifth of the run."""
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
         sys.stderr.write(f"train: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("train: stopped; the weights so far are written\n")
+        sys.stderr.write("train: interrupted; the current weights are saved\n")
         return 130
     return 0
 
@@ -116,13 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder with the packed pictures")
     add("-o", "--output", type=Path, required=True, help="the weights; log and sample sheets go beside them")
     add("--checkpoint", type=Path, help="default: beside the weights")
-    add("--resume", nargs="?", const=True, type=Path, help="go on from the checkpoint, or from this one")
+    add("--resume", nargs="?", const=True, type=Path, help="resume from the checkpoint, or from this file")
     length = parser.add_mutually_exclusive_group()
     add_length = length.add_argument
-    add_length("--minutes", type=float, default=6.0, help="how long, all in all (default: %(default)s)")
-    add_length("--steps", type=int, help="how many steps, repeatably, instead of how long")
+    add_length("--minutes", type=float, default=6.0, help="total time (default: %(default)s)")
+    add_length("--steps", type=int, help="number of steps instead of a time; reproducible")
     add("--device", default="cpu")
-    add("--record", action="store_true", help="replay a step's kernels instead of launching each (CUDA only)")
+    add("--record", action="store_true", help="replay each step as a CUDA graph (CUDA only)")
     add("--precision", choices=("float32", "bfloat16"), default=Settings.precision)
     add("--seed", type=int, default=Settings.seed)
     add("--rate", type=float, default=Settings.rate)

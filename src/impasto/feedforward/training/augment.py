@@ -1,4 +1,4 @@
-"""Random changes of colour, a picture each, on whatever device the pictures are."""
+"""Random colour augmentation, independent for each picture, on the pictures' device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def jittered(pictures: Tensor, generator: torch.Generator, *, amount: float) -> Tensor:
-    """Brightness, contrast and saturation changed by up to ``amount`` each, and limited to [0, 1].
+    """Brightness, contrast and saturation changed randomly by up to ``amount`` each; values clamped to [0, 1].
 
     Args:
         pictures: (N, 3, H, W) in [0, 1].
@@ -21,13 +21,13 @@ def jittered(pictures: Tensor, generator: torch.Generator, *, amount: float) -> 
     return changed.clamp(0.0, 1.0)
 
 
-def recoloured(pictures: Tensor, generator: torch.Generator, *, swapped: float, inverted: float) -> Tensor:
-    """The colours of the same forms changed altogether, so that a few hundred styles show many palettes.
+def recolored(pictures: Tensor, generator: torch.Generator, *, swapped: float, inverted: float) -> Tensor:
+    """Colour channels permuted and colours inverted at random, so that a few hundred styles have many palettes.
 
     Args:
         pictures: (N, 3, H, W) in [0, 1].
-        swapped: how often red, green and blue change places.
-        inverted: how often a picture becomes its negative.
+        swapped: probability that red, green and blue are permuted.
+        inverted: probability that a picture is inverted.
     """
     device = pictures.device
     random = torch.rand(5, len(pictures), generator=generator, device=device)

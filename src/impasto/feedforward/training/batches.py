@@ -1,4 +1,4 @@
-"""What a training step is shown: pieces of contents and styles, and who is painted as whom."""
+"""Batches for training steps: crops of contents and styles, and which content gets which style."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ import torch
 from torch import Tensor
 
 from impasto.feedforward.training.archive import Picture
-from impasto.feedforward.training.augment import jittered, recoloured
+from impasto.feedforward.training.augment import jittered, recolored
 from impasto.feedforward.training.pool import Pool, cumulative, vividness
 from impasto.feedforward.training.settings import Settings, Stage
 
 SHIFT = 4
-"""Pixels by which a content is moved, at most, to see whether its painting moves along."""
+"""The largest shift of a content in pixels, for the "steady" term: a shifted content should give a shifted result."""
 
 _NOISE = 2.0 / 255.0
 _BRIGHTER = 0.02
 
-# How often styles of each folder are drawn. Photographs have palettes that paintings lack.
+# Folder -> its share of the styles. Photographs have palettes that art lacks.
 _SHARES = {"art": 0.62, "swatches": 0.14, "photos": 0.24}
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Batch:
     """One step's pictures, (N, 3, S, S) in [0, 1].
 
     Attributes:
-        contents: what is painted.
-        moved: the last N / 4 contents, moved by a few pixels, with noise and another brightness.
-        rows, columns: (S - 2 · SHIFT,) each: where ``moved`` shows what ``contents`` has from SHIFT on.
-        styles: (N + A, 3, S, S): N styles, then the first A contents, as styles of themselves.
-        first, second, share: (N,): each is painted as style ``first`` at a share of 0, as ``second`` at 1.
-        own: A, how many begin at their own style.
+        contents: the content pictures.
+        moved: the last N / 4 contents, shifted by a few pixels, with noise and changed brightness.
+        rows, columns: (S - 2 · SHIFT,) each: indices into ``moved`` for the pixels of ``contents`` from SHIFT on.
+        styles: (N + A, 3, S, S): N styles, then the first A contents, which serve as their own styles.
+        first, second, share: (N,): each content gets style ``first`` at share 0, ``second`` at share 1, and an
+            interpolation of both in between.
+        own: A, the number of contents whose ``first`` style is the content itself.
     """
 
     contents: Tensor
@@ -50,20 +51,20 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Pools:
-    """Pictures on the device, by what they are drawn for."""
+    """The pools of contents and styles, on the device."""
 
     contents: Pool
     styles: tuple[tuple[Pool, float], ...]
 
     @classmethod
     def of(cls, pictures: Mapping[str, Mapping[str, Picture]], *, device: torch.device | str) -> Self:
-        """Of an archive's folders (:mod:`impasto.feedforward.training.archive`).
+        """Pools of an archive's folders (:mod:`impasto.feedforward.training.archive`).
 
         Raises:
             ParameterError: no photographs, or no art.
         """
         photos = list(pictures.get("photos", {}).values())
-        # Archives of old photographs are dark and grey; vivid ones count up to three times as often.
+        # Many old photographs are dark and grey; vivid ones are drawn up to four times as often.
         contents = Pool.of(photos, [_bounded(vividness(each)) for each in photos], device=device)
         styles = []
         for folder, share in _SHARES.items():
@@ -77,7 +78,7 @@ class Pools:
         return cls(contents, tuple(styles))
 
     def batch(self, settings: Settings, stage: Stage, step: int) -> Batch:
-        """The batch of a step: always the same for the same settings, stage and step."""
+        """The batch of a step; deterministic for settings, stage and step."""
         device = self.contents.canvases.device
         generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
         count, size = stage.batch, stage.size
@@ -93,8 +94,8 @@ class Pools:
         light = 1 + _BRIGHTER * (2 * torch.rand(len(moved), 1, 1, 1, generator=generator, device=device) - 1)
         moved = (moved * light + noise).clamp(0.0, 1.0)
 
-        # What is at SHIFT + i in the contents is at 2 · SHIFT + i in the large ones.
-        kept = 2 * SHIFT - shift + torch.arange(size - 2 * SHIFT, device=device)
+        # Pixel SHIFT + i of ``contents`` is pixel 2 · SHIFT + i of ``large``.
+        overlap = 2 * SHIFT - shift + torch.arange(size - 2 * SHIFT, device=device)
 
         own, mixed = round(settings.own * count), round(settings.mixed * count)
         styles = torch.cat([self._styles(count, size, generator), contents[:own]])
@@ -102,13 +103,14 @@ class Pools:
         at = torch.arange(count, device=device)
         ends = at < own
         mixes = (at >= own) & (at < own + mixed)
-        # Half of those that begin at their own style stay there: painted as themselves, pictures should not change.
+        # Half of the contents with their own style as ``first`` use only that style: the network should not change
+        # them.
         share = torch.where(ends & (random[0] < 0.5) | ~(ends | mixes), 0.0, random[1])
         return Batch(
             contents=contents,
             moved=moved,
-            rows=kept[0],
-            columns=kept[1],
+            rows=overlap[0],
+            columns=overlap[1],
             styles=styles,
             first=torch.where(ends, at + count, at),
             second=torch.where(mixes, (at + 1) % count, at),
@@ -117,7 +119,7 @@ class Pools:
         )
 
     def _styles(self, count: int, size: int, generator: torch.Generator) -> Tensor:
-        """(count, 3, size, size): drawn from each pool by its share, then shuffled."""
+        """(count, 3, size, size): styles drawn from each pool by its share, then shuffled."""
         total = sum(share for _, share in self.styles)
         pieces, left, weight = [], count, total
         for pool, share in self.styles:
@@ -128,7 +130,7 @@ class Pools:
         drawn = torch.cat(pieces)
         device = drawn.device
         drawn = drawn[torch.rand(count, generator=generator, device=device).argsort()]
-        drawn = recoloured(drawn, generator, swapped=0.3, inverted=0.08)
+        drawn = recolored(drawn, generator, swapped=0.3, inverted=0.08)
         return jittered(drawn, generator, amount=0.15)
 
 

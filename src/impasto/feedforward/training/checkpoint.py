@@ -1,4 +1,4 @@
-"""A training run on disk, to be resumed: one safetensors file, written whole or not at all."""
+"""Checkpoints of training runs: one safetensors file each, written atomically."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from impasto.files import replacing
 _FORMAT = "impasto-training-1"
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Checkpoint:
-    """Where a run stands.
+    """The state of a training run.
 
     Attributes:
-        tensors: by names such as "network.content.levels.0.weight".
-        step: how many steps were made.
+        tensors: name, such as "network.content.levels.0.weight" -> tensor.
+        step: steps done.
         architecture: as a line of JSON.
     """
 
@@ -32,10 +32,10 @@ class Checkpoint:
     architecture: str
 
     def save(self, path: Path) -> None:
-        """Write it, whole or not at all.
+        """Write the checkpoint, atomically.
 
         Raises:
-            OSError: the file system refuses.
+            OSError: the file cannot be written.
         """
         header = {"format": _FORMAT, "step": str(self.step), "architecture": self.architecture}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
@@ -44,10 +44,10 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Read it to the CPU.
+        """Load a checkpoint to the CPU.
 
         Raises:
-            WeightsError: no such file, damaged, or something else.
+            WeightsError: the file is missing, damaged, or of another format.
         """
         try:
             with safetensors.safe_open(path, "pt") as file:

@@ -1,4 +1,4 @@
-"""How fast a machine trains: steps a second, launched one by one and recorded, for several sizes of batch.
+"""Benchmark of training: time per step, with single kernel launches and as a CUDA graph, for several batch sizes.
 
 python -m impasto.feedforward.training.measure --data DIR --device cuda --batches 16 32
 """
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _measured(trainer: Trainer, pools: Pools, stage: Stage, steps: int) -> dict[str, float]:
-    """Seconds for the first steps, milliseconds a step, and of these how many the processor takes to launch it."""
+    """Seconds of the warm-up, milliseconds per step, and the CPU's part of a step for launching kernels."""
     began = time.monotonic()
     for step in range(5):
         terms = trainer.train(pools.batch(trainer.settings, stage, step), 1e-3)

@@ -1,9 +1,9 @@
-"""What the network is trained to minimise, for each picture of a batch and then on average.
+"""The training objective's terms, for each picture of a batch.
 
-Content is the default preset's own term: the layer's share at relu4_2 (:mod:`impasto.losses.content`). Style is also
-judged by shares, of Gram matrices and of means and deviations, but their roots are summed: the root of a share is a
-relative distance, |G − A| / |A|, and a dark or flat style, whose Gram matrix is a hundredth of the content's, then
-weighs ten times another instead of ten thousand.
+The content term is the default preset's: the "share" loss at relu4_2 (:mod:`impasto.losses.content`). The style term
+sums the square roots of two share losses, of Gram matrices and of means and deviations. The root of a share is a
+relative distance, |G − A| / |A|. A dark or flat style, with a Gram matrix of a hundredth of the content's, then
+weighs ten times as much as another style, instead of ten thousand times.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from impasto.losses.moments import Moments
 
 CONTENT = "relu4_2"
 STYLE = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 0.8, "relu4_1": 0.8, "relu5_1": 0.5}
-"""Layer -> how much its style counts."""
+"""Layer -> weight of its style term."""
 
 _CHANNELS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 _GRAM, _DEVIATION = Gram(reduce="share"), MeanDeviation()
-_LEAST = 1e-4
-"""Added below a root, whose slope at 0 is infinite."""
+_EPSILON = 1e-4
+"""Added before a square root, whose derivative at 0 is infinite."""
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Targets:
-    """What a batch is held against.
+    """The targets of a batch.
 
     Attributes:
         content: (N, C, H, W), features of the contents at :data:`CONTENT`.
@@ -51,12 +51,12 @@ def targets(vgg: VGG, contents: Tensor, styles: Tensor) -> Targets:
 
 
 def between(moments: Moments, first: Tensor, second: Tensor, share: Tensor) -> Moments:
-    """Moments of pictures that are styled as ``first`` at a share of 0, as ``second`` at 1.
+    """Linear interpolation between the moments of two styles: ``first`` at share 0, ``second`` at share 1.
 
     Args:
-        moments: of M pictures.
-        first, second: (N,), indices into them.
-        share: (N,).
+        moments: of M style pictures.
+        first, second: (N,), indices into the M pictures.
+        share: (N,), in [0, 1].
     """
     return Moments(
         moments.count,
@@ -65,40 +65,40 @@ def between(moments: Moments, first: Tensor, second: Tensor, share: Tensor) -> M
     )
 
 
-def judged(vgg: VGG, painted: Tensor, aim: Targets) -> dict[str, Tensor]:
-    """The content term, and the style's of each layer: name -> (N,), unweighted."""
+def loss_terms(vgg: VGG, painted: Tensor, aim: Targets) -> dict[str, Tensor]:
+    """The content term, and the style term of each layer: name -> (N,), unweighted."""
     maps = vgg(painted, [*STYLE, CONTENT])
     terms = {"content": share(maps[CONTENT], aim.content)}
     for layer in STYLE:
         own = Moments.of(maps[layer])
         gram = _GRAM.distance(own, aim.style[layer])
         deviation = _DEVIATION.distance(own, aim.style[layer])
-        terms[layer] = 0.5 * ((gram + _LEAST).sqrt() + (deviation + _LEAST).sqrt())
+        terms[layer] = 0.5 * ((gram + _EPSILON).sqrt() + (deviation + _EPSILON).sqrt())
     return terms
 
 
-def styled(terms: Mapping[str, Tensor]) -> Tensor:
-    """(N,): the weighted mean of the layers' terms."""
+def mean_style_term(terms: Mapping[str, Tensor]) -> Tensor:
+    """(N,): the weighted mean of the layers' style terms."""
     weighted = torch.stack([weight * terms[layer] for layer, weight in STYLE.items()])
     return weighted.sum(0) / sum(STYLE.values())
 
 
-def beyond(painted: Tensor) -> Tensor:
-    """(N,): the mean distance of values from [0, 1]."""
+def range_excess(painted: Tensor) -> Tensor:
+    """(N,): mean distance of the values from [0, 1]."""
     return (painted - painted.clamp(0.0, 1.0)).abs().mean((1, 2, 3))
 
 
-def rough(painted: Tensor) -> Tensor:
+def total_variation(painted: Tensor) -> Tensor:
     """(N,): total variation, the mean of |dx| and |dy|."""
     dx, dy = painted[..., 1:] - painted[..., :-1], painted[..., 1:, :] - painted[..., :-1, :]
     return dx.abs().mean((1, 2, 3)) + dy.abs().mean((1, 2, 3))
 
 
 class CodeReader(nn.Module):
-    """Reads VGG's means and deviations of a style out of its code, linearly.
+    """Predicts VGG's means and standard deviations of a style from its code, linearly.
 
-    It is trained along and then thrown away: what the code has to say, the style encoder learns from this directly,
-    and not only through the picture that is painted.
+    An auxiliary head for training only. It gives the style encoder a direct gradient, in addition to the gradient
+    through the decoder.
     """
 
     def __init__(self, code: int) -> None:
@@ -106,14 +106,14 @@ class CodeReader(nn.Module):
         self.layers = nn.ModuleDict({layer: nn.Linear(code, 2 * count) for layer, count in _CHANNELS.items()})
 
     def forward(self, code: Tensor, style: Mapping[str, Moments]) -> Tensor:
-        """(N,): how far off it is, as a share, on average over the layers."""
+        """(N,): relative squared error of the prediction, averaged over the layers."""
         terms = []
         for layer, linear in self.layers.items():
             moments = style[layer]
             second = moments.second.diagonal(dim1=-2, dim2=-1) / moments.count
             deviation = (second - moments.mean.square()).clamp(min=0.0).sqrt()
-            wanted = torch.cat([moments.mean, deviation], 1)
-            size = wanted.square().mean(1, keepdim=True).sqrt()
-            # Relative to the style's own size, which spreads over decades.
-            terms.append((linear(code).to(wanted.dtype) - wanted / size).square().mean(1))
+            statistics = torch.cat([moments.mean, deviation], 1)
+            size = statistics.square().mean(1, keepdim=True).sqrt()
+            # Relative to the style's magnitude, which varies over decades.
+            terms.append((linear(code).to(statistics.dtype) - statistics / size).square().mean(1))
         return torch.stack(terms).mean(0)

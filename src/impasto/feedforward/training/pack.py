@@ -1,4 +1,4 @@
-"""Pack pictures to train on into one archive, small enough to be carried to another machine.
+"""Pack training pictures into one archive, small enough to copy to another machine.
 
 python -m impasto.feedforward.training.pack -o DIR --photos DIR --art DIR --contents FILE... --styles FILE...
 """
@@ -13,32 +13,32 @@ from pathlib import Path
 from impasto import swatches
 from impasto.errors import ImpastoError
 from impasto.feedforward.training import archive
-from impasto.feedforward.training.archive import Kept
+from impasto.feedforward.training.archive import Entry
 
-# The longest side in pixels, and WebP's quality: fine strokes matter more in a style than in what is painted.
+# Long side in pixels, and WebP's quality: fine detail matters more in a style than in a content.
 _PHOTO, _STYLE, _SWATCH, _TEST = (384, 76), (448, 82), (384, 80), (512, 88)
 
 
 def chosen(
     photos: Path, art: Path, *, seeds: int, contents: Sequence[Path], styles: Sequence[Path]
-) -> Iterator[Kept]:
-    """What goes into an archive.
+) -> Iterator[Entry]:
+    """The pictures of an archive.
 
     Args:
-        photos, art: folders of pictures to train on.
-        seeds: how many swatches of each medium to paint.
+        photos, art: folders of training pictures.
+        seeds: number of swatches to generate per medium.
         contents, styles: pictures for sample sheets only.
     """
     for folder, name, (side, quality) in ((photos, "photos", _PHOTO), (art, "art", _STYLE)):
         for path in archive.files(folder):
-            yield Kept(f"{name}/{path.stem}", path, side, quality)
+            yield Entry(f"{name}/{path.stem}", path, side, quality)
     for medium in swatches.SWATCHES:
         for seed in range(seeds):
             picture = swatches.paint(medium, size=_SWATCH[0], seed=seed)
-            yield Kept(f"swatches/{medium}-{seed}", picture, *_SWATCH)
+            yield Entry(f"swatches/{medium}-{seed}", picture, *_SWATCH)
     for name, paths in (("content", contents), ("style", styles)):
         for path in paths:
-            yield Kept(f"test/{name}-{path.stem}", path, *_TEST)
+            yield Entry(f"test/{name}-{path.stem}", path, *_TEST)
 
 
 def main() -> int:

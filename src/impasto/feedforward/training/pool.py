@@ -1,4 +1,4 @@
-"""Pictures in a device's memory, and random pieces of them in batches: nothing is decoded or moved while training."""
+"""Pictures in a device's memory, and batches of random crops: no decoding and no transfer during training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from impasto.errors import ParameterError
 from impasto.feedforward.training.archive import Picture
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Pool:
-    """Pictures of any sizes on one canvas each, with how often each is drawn.
+    """Pictures of any sizes, each on its own canvas, with the probability of each.
 
     Attributes:
-        canvases: (M, 3, S, S) uint8, each picture at the top left.
-        sizes: (M, 2), height and width.
-        cumulative: (M,), the shares of all pictures up to this one.
+        canvases: (M, 3, S, S) uint8, with the picture at the top left.
+        sizes: (M, 2), height and width in pixels.
+        cumulative: (M,), the cumulative probabilities.
     """
 
     canvases: Tensor
@@ -37,10 +37,10 @@ class Pool:
         """A pool of (H, W, 3) uint8 pictures.
 
         Args:
-            shares: how often each is drawn, beside the others; not all 0.
+            shares: relative probability of each picture; not all 0.
 
         Raises:
-            ParameterError: no picture.
+            ParameterError: ``pictures`` is empty.
         """
         if not pictures:
             raise ParameterError("pictures to train on: expected at least one, got none")
@@ -61,14 +61,14 @@ class Pool:
         least: float,
         turned: bool = False,
     ) -> Tensor:
-        """Random pieces, mirrored half of the time.
+        """Random square crops, mirrored with probability 1/2.
 
         Args:
-            count: how many.
-            size: pixels of their sides.
+            count: number of crops.
+            size: side in pixels.
             generator: on the pool's device.
-            least: the smallest piece's side, as a share of its picture's shorter side; the largest is 1.
-            turned: also turn them by a quarter, half of the time.
+            least: the smallest crop's side, as a share of its picture's shorter side; the largest share is 1.
+            turned: also transpose crops, with probability 1/2.
 
         Returns:
             (count, 3, size, size) float32 in [0, 1].
@@ -79,7 +79,7 @@ class Pool:
         extent = self.sizes[index]
         side = extent.amin(1) * (least + (1 - least) * random[1])
         top, left = ((extent[:, axis] - side) * random[2 + axis] for axis in (0, 1))
-        # From the piece's own coordinates (-1 … 1) to the canvas's: x = middle ± half · u, or · v where turned.
+        # From the crop's coordinates (-1 … 1) to the canvas's: x = middle ± half · u, or ± half · v where turned.
         canvas = self.canvases.shape[-1]
         half = side / canvas
         middle = [2 * (corner + side / 2) / canvas - 1 for corner in (left, top)]
@@ -88,7 +88,7 @@ class Pool:
         straight = torch.stack([across, zero, middle[0], zero, half, middle[1]], 1)
         sideways = torch.stack([zero, across, middle[0], half, zero, middle[1]], 1)
         chosen = torch.where(((random[5] < 0.5) & turned)[:, None], sideways, straight)
-        # Twice the size and then means of four: a piece larger than asked for does not alias.
+        # Sampling at twice the size, then 2×2 average pooling: crops larger than ``size`` do not alias.
         grid = F.affine_grid(chosen.view(count, 2, 3), [count, 3, 2 * size, 2 * size], align_corners=False)
         pixels = self.canvases[index].float() / 255.0
         sampled = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -96,16 +96,17 @@ class Pool:
 
 
 def cumulative(shares: Sequence[float]) -> Tensor:
-    """How often each is drawn and all before it, up to 1."""
+    """Cumulative probabilities, the last one 1."""
     added = torch.tensor(shares, dtype=torch.float64).cumsum(0)
     return (added / added[-1]).float()
 
 
 def vividness(picture: Picture) -> float:
-    """How colourful and contrasted a picture is, 0 to about 2.
+    """Colourfulness and contrast of a picture, 0 to about 2.
 
     Colourfulness after Hasler and Süsstrunk 2003 (Measuring colourfulness in natural images, equation 3), divided by
-    its value for "quite colourful", plus the deviation of brightness beside that of even greys.
+    its value for "quite colourful", plus the standard deviation of brightness divided by that of
+    uniformly distributed greys.
     """
     sample = picture[::4, ::4].astype(np.float32).reshape(-1, 3)
     red, green, blue = sample.T

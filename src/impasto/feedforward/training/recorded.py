@@ -1,6 +1,6 @@
-"""A training step as a CUDA graph: its kernels are recorded once and replayed together.
+"""A training step as a CUDA graph: kernels are recorded once, then replayed together.
 
-A step of a small network launches some two thousand kernels, and launching them takes longer than running them.
+A step of a small network launches about two thousand kernels, and launching takes longer than running them.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor
 from impasto.feedforward.training.batches import Batch
 
 _WARMUP = 3
-"""Steps before recording, in which libraries choose their kernels and take their memory."""
+"""Steps before recording, in which libraries choose kernels and allocate memory."""
 
 Step = Callable[[Batch], dict[str, Tensor]]
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Recorded:
     """A recorded step.
 
     Attributes:
-        graph: the kernels.
-        batch: where they read from.
-        terms: what they return; overwritten by the next replay.
+        graph: the recorded kernels.
+        batch: the buffers that the kernels read.
+        terms: the buffers of the returned terms; each replay overwrites them.
     """
 
     graph: torch.cuda.CUDAGraph
@@ -37,21 +37,22 @@ class Recorded:
 
     @classmethod
     def of(cls, step: Step, batch: Batch) -> Self:
-        """Record ``step``, which may keep tensors, such as gradients: each replay overwrites them.
+        """Record ``step``. Tensors that the step stores, such as gradients, are overwritten by each replay.
 
-        The step must not wait for the device, nor depend on numbers of the batch that are no tensors.
+        The step must not synchronise with the device, and must not depend on values of the batch that are not
+        tensors.
         """
-        kept = _copied(batch)
+        buffers = _copied(batch)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARMUP):
-                step(kept)
+                step(buffers)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            terms = step(kept)
-        return cls(graph, kept, terms)
+            terms = step(buffers)
+        return cls(graph, buffers, terms)
 
     def fits(self, batch: Batch) -> bool:
         """Whether another batch has the same sizes."""

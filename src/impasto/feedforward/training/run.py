@@ -1,4 +1,4 @@
-"""A training run from beginning to end: steps, a log, checkpoints, sample sheets, the weights."""
+"""A complete training run: steps, log, checkpoints, sample sheets, weights."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a run writes, and how often.
+    """A run's output files, and their intervals.
 
     Attributes:
-        weights: the averaged network.
-        checkpoint: everything, to be resumed.
-        log: JSON lines.
-        sheets: size in pixels -> where the sample sheet goes.
-        checkpoint_seconds, sheet_seconds: how often; every run also ends with them.
-        log_steps: how often the terms are logged, which waits for the device.
+        weights: path of the averaged network.
+        checkpoint: path of the checkpoint.
+        log: path of the log, in JSON lines.
+        sheets: size in pixels -> path of the sample sheet.
+        checkpoint_seconds, sheet_seconds: intervals; both are also written at the end of a run.
+        log_steps: interval of the log in steps; logging synchronises with the device.
     """
 
     weights: Path
@@ -52,11 +52,11 @@ class Run:
 
     Args:
         tests: folder "test" of the archive, for sample sheets.
-        tell: is given each line of the log.
+        tell: called with each line of the log.
 
     Raises:
-        DivergedError: the loss was not finite, and going back to the last good state did not help.
-        OSError: the file system refuses.
+        DivergedError: the loss was not finite, and restarting from the last good state did not help.
+        OSError: a file cannot be written.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Run:
         self._failures = 0
 
     def __call__(self) -> None:
-        """Train. Whatever is raised, the weights so far are written first."""
+        """Train. On any exception, the current weights are written first."""
         began = time.monotonic()
         saved = shown = began
         self._log({"settings": asdict(self._trainer.settings), "step": self._trainer.step})
@@ -108,7 +108,7 @@ class Run:
         return self._trainer.train(batch, self._pace * learning_rate(settings, share))
 
     def _report(self, terms: Mapping[str, Tensor], share: float, seconds: float) -> bool:
-        """Log a step's terms; False if they were not finite, and the run went back."""
+        """Log a step's terms; False if they were not finite and the run restarted from the last good state."""
         values = dict(zip(terms, torch.stack([t.float() for t in terms.values()]).tolist(), strict=True))
         settings = self._trainer.settings
         self._log(
@@ -135,7 +135,7 @@ class Run:
         return False
 
     def _keep(self) -> None:
-        """Write the weights and a checkpoint, if they are finite; else what was good last stays."""
+        """Write the weights and a checkpoint if all values are finite; otherwise the previous files stay."""
         now = self._trainer.checkpoint()
         finite = torch.stack([tensor.isfinite().all() for tensor in now.tensors.values()]).all()
         if not bool(finite):

@@ -1,4 +1,4 @@
-"""How far a run has come: by the clock, or by counting steps where it has to be repeatable."""
+"""Progress of a run, by time or, for reproducible runs, by steps; learning rate and stage by progress."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from impasto.feedforward.training.settings import Settings, Stage
 
 
 class Progress(Protocol):
-    """The share of a run that is over before a step; 1 or more ends it."""
+    """The share of a run that is done before a step; 1 or more ends the run."""
 
     def __call__(self, step: int) -> float: ...
 
 
 @dataclass(frozen=True)
 class ByTime:
-    """By the clock: however fast the machine, the run ends in time and ends well.
+    """Progress by time: on any machine, the run ends on time with a complete learning rate schedule.
 
     Attributes:
-        end: when the run is over, as ``clock`` tells it.
-        start: when it began.
-        clock: seconds.
+        end: time of ``clock`` at the end of the run.
+        start: time of ``clock`` at the start; now by default.
+        clock: returns seconds.
     """
 
     end: float
@@ -41,7 +41,7 @@ class ByTime:
 
 @dataclass(frozen=True)
 class BySteps:
-    """By counting: the same settings and seed give the same weights on the same machine."""
+    """Progress by steps: equal settings and seed give equal weights on the same machine."""
 
     steps: int
 
@@ -50,7 +50,7 @@ class BySteps:
 
 
 def learning_rate(settings: Settings, progress: float) -> float:
-    """A linear rise, then half a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5)."""
+    """Linear warm-up, then cosine decay (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5)."""
     if progress < settings.warmup:
         return settings.rate * max(progress / settings.warmup, 0.02)
     share = min(1.0, (progress - settings.warmup) / (1.0 - settings.warmup))
@@ -59,5 +59,5 @@ def learning_rate(settings: Settings, progress: float) -> float:
 
 
 def stage(settings: Settings, progress: float) -> Stage:
-    """The stage that a run is in."""
+    """The stage at that progress."""
     return [stage for stage in settings.stages if stage.start <= progress][-1]

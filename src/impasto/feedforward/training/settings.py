@@ -1,4 +1,4 @@
-"""What a training run is made of."""
+"""Settings of a training run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Stage:
     """A part of a run.
 
     Attributes:
-        start: when it begins, as a share of the run.
-        size: pixels of the pictures' sides.
-        batch: pictures a step.
+        start: as a share of the run.
+        size: side of the pictures in pixels.
+        batch: pictures per step.
     """
 
     start: float
@@ -25,7 +25,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each term counts (:mod:`impasto.feedforward.training.objective`)."""
+    """Weights of the terms (:mod:`impasto.feedforward.training.objective`)."""
 
     content: float = 1.0
     style: float = 2.0
@@ -41,15 +41,15 @@ class Settings:
     """A training run.
 
     Attributes:
-        seed: another seed, another start and other pieces of pictures.
-        stages: the first begins at 0.
-        own: the share of a batch that is painted between its own style and another's.
-        mixed: the share that is painted between two styles.
-        rate: the highest learning rate.
-        warmup: the share of the run in which it rises to that.
-        last_rate: the share of it that is left at the end.
-        averaging: the weights that are kept are a mean over about 1 / (1 - averaging) steps.
-        gradient_norm: longer gradients are shortened to this.
+        seed: random seed of the initial weights and of the crops.
+        stages: the first starts at 0.
+        own: share of a batch whose style is interpolated between the content's own style and another.
+        mixed: share of a batch whose style is interpolated between two other styles.
+        rate: the maximum learning rate.
+        warmup: share of the run in which the learning rate rises to its maximum.
+        last_rate: learning rate at the end, as a share of the maximum.
+        averaging: decay of the weights' running mean, over about 1 / (1 - averaging) steps.
+        gradient_norm: gradients are clipped to this norm.
         precision: of the convolutions.
     """
 

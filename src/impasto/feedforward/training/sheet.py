@@ -1,4 +1,4 @@
-"""A sample sheet: contents down, styles across, each content in each style."""
+"""A sample sheet: one row per content, one column per style, each content in each style."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _GAP = 6
 def sheet(
     network: Network, contents: Mapping[str, Picture], styles: Mapping[str, Picture], side: int
 ) -> Picture:
-    """Paint each content in each style, on white, with the originals to the left and above.
+    """Stylise each content with each style, on a white page with the originals to the left and above.
 
     Args:
         contents, styles: (H, W, 3) uint8.
-        side: the longest of every picture, in pixels.
+        side: long side of every picture, in pixels.
     """
     device = next(network.parameters()).device
     manners = [_fitted(style, side) for style in styles.values()]
@@ -39,10 +39,10 @@ def sheet(
 
 
 def write(path: Path, picture: Picture, *, quality: int = 88) -> None:
-    """Write a JPEG, whole or not at all.
+    """Write a JPEG, atomically.
 
     Raises:
-        OSError: the file system refuses.
+        OSError: the file cannot be written.
     """
     with replacing(path) as file:
         PIL.Image.fromarray(picture).save(file, "jpeg", quality=quality)

@@ -1,4 +1,4 @@
-"""One training step, and everything that it changes."""
+"""One training step, and the state that it changes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Trainer:
     """A network in training.
 
     Args:
-        vgg: judges what is painted; on the device, in the settings' precision.
-        record: record a step's kernels once and replay them (:mod:`impasto.feedforward.training.recorded`).
+        vgg: the network of the perceptual losses; on the device, in the settings' precision.
+        record: replay steps as a CUDA graph (:mod:`impasto.feedforward.training.recorded`).
 
     Attributes:
-        network: as the last step left it.
-        average: a running mean of its weights, which is what is kept.
-        step: how many steps were made.
+        network: with the weights of the last step.
+        average: with the running mean of the weights, which is saved at the end.
+        step: steps done.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Trainer:
             rate: the learning rate.
 
         Returns:
-            Terms, unweighted and on average over the batch, and their weighted sum as "loss"; on the device.
+            Unweighted terms, averaged over the batch, and their weighted sum as "loss"; on the device.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -74,13 +74,13 @@ class Trainer:
     def _gradients(self, batch: Batch) -> dict[str, Tensor]:
         """Set the gradient of the loss, and return the terms."""
         if not self._recording:
-            return self._differentiated(batch)
+            return self._backward(batch)
         if self._recorded is None or not self._recorded.fits(batch):
-            self._recorded = None  # its memory goes first
-            self._recorded = Recorded.of(self._differentiated, batch)
+            self._recorded = None  # free the old graph's memory first
+            self._recorded = Recorded.of(self._backward, batch)
         return self._recorded(batch)
 
-    def _differentiated(self, batch: Batch) -> dict[str, Tensor]:
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
         self._optimizer.zero_grad(set_to_none=True)
         terms = self._terms(batch)
         terms["loss"].backward()  # type: ignore[no-untyped-call]
@@ -100,17 +100,18 @@ class Trainer:
             layer: objective.between(moments, batch.first, batch.second, batch.share)
             for layer, moments in aim.style.items()
         }
-        judged = objective.judged(self._vgg, painted, objective.Targets(aim.content, aims))
-        # A picture painted as itself should come out pixel by pixel; half towards another style, this hardly counts.
+        judged = objective.loss_terms(self._vgg, painted, objective.Targets(aim.content, aims))
+        # With its own style, a content should be reproduced exactly; the weight falls quadratically towards another
+        # style.
         off = (painted[: batch.own] - batch.contents[: batch.own]).abs().mean((1, 2, 3))
         pixels = (1 - batch.share[: batch.own]) ** 2 * off
         terms = {name: term.mean() for name, term in judged.items()}
         terms |= {
-            "style": objective.styled(judged).mean(),
+            "style": objective.mean_style_term(judged).mean(),
             "pixels": pixels.sum() / len(painted),
-            "steady": _unsteadiness(painted[-len(again) :], again, batch),
-            "range": objective.beyond(painted).mean(),
-            "smooth": objective.rough(painted).mean(),
+            "steady": _instability(painted[-len(again) :], again, batch),
+            "range": objective.range_excess(painted).mean(),
+            "smooth": objective.total_variation(painted).mean(),
             "code": self._reader(codes.float(), aim.style).mean(),
         }
         counts = vars(self.settings.weights)
@@ -118,27 +119,27 @@ class Trainer:
         return terms
 
     def _average(self) -> None:
-        # At first the mean is over the steps there are.
-        kept = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
+        # For the first steps, the mean is over a number of steps that grows with ``step``.
+        decay = min(self.settings.averaging, (1 + self.step) / (10 + self.step))
         own: list[Tensor] = list(self.average.parameters())
         new: list[Tensor] = list(self.network.parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(own, new, 1.0 - kept)
+            torch._foreach_lerp_(own, new, 1.0 - decay)
 
     def checkpoint(self) -> Checkpoint:
         """A copy of everything that the next step depends on, on the device."""
         tensors = {name: tensor.detach().clone() for name, tensor in self._state()}
-        return Checkpoint(tensors, self.step, weights.written(self.settings.architecture))
+        return Checkpoint(tensors, self.step, weights.to_json(self.settings.architecture))
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back, or on, to a checkpoint.
+        """Set the state to a checkpoint.
 
         Raises:
-            WeightsError: it is of another architecture.
+            WeightsError: the checkpoint has another architecture.
         """
-        if checkpoint.architecture != weights.written(self.settings.architecture):
+        if checkpoint.architecture != weights.to_json(self.settings.architecture):
             raise WeightsError(
-                f"checkpoint: expected the architecture {weights.written(self.settings.architecture)}, "
+                f"checkpoint: expected the architecture {weights.to_json(self.settings.architecture)}, "
                 f"got {checkpoint.architecture}"
             )
         self._prepare_optimizer(checkpoint.step)
@@ -148,7 +149,7 @@ class Trainer:
         self.step = checkpoint.step
 
     def _prepare_optimizer(self, step: int) -> None:
-        """Give Adam its moments, which it makes at its first step, and the count of steps."""
+        """Create Adam's moments, which Adam itself creates at its first step, and set its step count."""
         for parameter in self._trained:
             state = self._optimizer.state[parameter]
             state["step"] = torch.tensor(float(step), device=parameter.device)
@@ -165,7 +166,7 @@ class Trainer:
                 yield f"{moment}.{index}", state.get(moment, torch.zeros_like(parameter))
 
 
-def _unsteadiness(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
-    """The mean squared difference of two paintings of one picture, where both show it: of contents, and moved."""
+def _instability(first: Tensor, second: Tensor, batch: Batch) -> Tensor:
+    """Mean squared difference between the results of a content and of its shifted copy, where they overlap."""
     own = first[..., SHIFT:-SHIFT, SHIFT:-SHIFT]
     return (own - second.index_select(2, batch.rows).index_select(3, batch.columns)).square().mean()
