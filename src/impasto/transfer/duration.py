@@ -58,7 +58,7 @@ def _beside_the_network(recipe: Recipe, network: NetworkCost, level: Level, rate
     height, width = level.size
     seconds = PIXEL_SECONDS * height * width * bool(recipe.photo_weight)
     for _, _, cost in whole_costs(recipe, network, level):
-        seconds += _PRODUCTS * cost.products / rate + _ORDERING * cost.ordered
+        seconds += _PRODUCTS * cost.products / rate + _ORDERING * cost.sorted_values
     return seconds
 
 
