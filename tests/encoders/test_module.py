@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from impasto.encoders import mobilenet
 from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.module import from_module
-from impasto.engine.evaluation import whole
+from impasto.engine.evaluation import autograd_evaluation
 from impasto.engine.optimize import iterate
 from impasto.engine.pyramid import Level, Pyramid
 from impasto.engine.solvers.lbfgs import LBFGS
@@ -195,7 +195,7 @@ def test_mobilenet(torchvision_models: ModuleType, tmp_path: Path) -> None:
 def test_mobilenet_refuses(torchvision_models: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     torch.save({"features.0.0.weight": torch.zeros(32, 3, 3, 3)}, path)
-    with pytest.raises(WeightsError, match="expected mobilenet_v2, got nothing for"):
+    with pytest.raises(WeightsError, match="expected mobilenet_v2, got no tensor for"):
         mobilenet_v2(str(path))
     with pytest.raises(WeightsError, match="no weights are packaged"):
         mobilenet_v2()
@@ -317,7 +317,7 @@ def test_paints_twice_in_a_row() -> None:
                 content=content,
                 styles=[style],
                 pyramid=Pyramid([Level(size=(16, 18), styles=((16, 18),), iterations=6)]),
-                course=Course(whole(encoder, objective, [1.0]), learning_rate=1.0),
+                course=Course(autograd_evaluation(encoder, objective, [1.0]), learning_rate=1.0),
                 start=start,
                 solver=LBFGS(initial_step_rms=0.02, bounds=(0.0, 1.0)),
             )
@@ -346,7 +346,7 @@ def spoil(state: dict[str, Tensor], how: str) -> None:
     [
         ("shape", r"features\.0\.0\.weight: expected shape \(32, 3, 3, 3\), got \(32, 2, 3, 3\)"),
         ("nan", r"features\.0\.0\.weight: expected finite numbers"),
-        ("missing", r"expected mobilenet_v2, got nothing for features\.18\.1\.running_mean$"),
+        ("missing", r"expected mobilenet_v2, got no tensor for features\.18\.1\.running_mean$"),
     ],
 )
 def test_mobilenet_damaged(torchvision_models: ModuleType, tmp_path: Path, how: str, why: str) -> None:
@@ -376,7 +376,7 @@ def test_mobilenet_names_the_system_cannot_look_up(
         mobilenet_v2("a" * 300)
     with pytest.raises(WeightsError, match="no such user"):
         mobilenet_v2("~no-such-user/x.pth")
-    with pytest.raises(WeightsError, match="found nothing there"):
+    with pytest.raises(WeightsError, match="got a path that does not exist"):
         mobilenet_v2("./no.pth")
 
 

@@ -180,7 +180,7 @@ def test_the_mean_pixel_can_be_chosen(convolutions: Convolutions) -> None:
 
 def test_refusals(convolutions: Convolutions) -> None:
     vgg = _vgg(convolutions)
-    with pytest.raises(ParameterError, match=r"relu5_1 needs at least 16 pixels on each side, got 60x15"):
+    with pytest.raises(ParameterError, match=r"at least 16 pixels on each side for layer relu5_1, got 60x15"):
         vgg(_image(15, 60), ["relu1_1", "relu5_1"])
     with pytest.raises(ParameterError, match="did you mean 'relu4_2'"):
         vgg(_image(), ["relu42"])

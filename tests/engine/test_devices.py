@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import impasto
 from impasto import color
 from impasto.assembly.schedule import build_solver
-from impasto.engine.evaluation import in_floats, rounded
+from impasto.engine.evaluation import in_floats, with_tf32
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.exact import exact, exact_type
 from impasto.transfer.pictures import Sources
@@ -122,7 +122,7 @@ def test_float32_is_what_was_asked_for_whatever_torch_was_told(
         evaluate(None)
         return evaluate
 
-    evaluate = rounded(prepare, tf32=tf32)(lambda: torch.empty(0), [])
+    evaluate = with_tf32(prepare, tf32=tf32)(lambda: torch.empty(0), [])
     evaluate(torch.empty(0))
     assert seen == [tf32] * 4
     assert all(backend.allow_tf32 == told for backend in backends)
@@ -152,7 +152,7 @@ def test_a_gpu_keeps_what_its_memory_has_room_for() -> None:
     for device in ("cpu", "cuda"):
         solver = build_solver(with_history_budget(impasto.resolve(), torch.device(device), 140 * 10**9))
         assert isinstance(solver, LBFGS)
-        found[device] = solver.keeps(x.nbytes)[1]
+        found[device] = solver.plan_history(x.nbytes)[1]
     assert found == {"cpu": "file", "cuda": "full"}
     given = impasto.resolve(history_memory=500)
     assert with_history_budget(given, torch.device("cuda"), 140 * 10**9) == given

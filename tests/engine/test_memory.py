@@ -48,11 +48,11 @@ def test_tiles_come_in_order_and_memory_is_given_back_after_each_of_several(
     monkeypatch.setattr(heap, "release_free_memory", lambda: given.append(len(seen)))
     tiles = cut((96, 64), 32, reach=4, stride=16)
     seen: list[object] = []
-    for tile in heap.one_by_one(tiles):
+    for tile in heap.iterate_tiles(tiles):
         seen.append(tile)
     assert seen == tiles
     assert given == list(range(1, len(tiles) + 1))
     given.clear()
     whole = cut((96, 64), 0, reach=4, stride=16)
-    assert list(heap.one_by_one(whole)) == whole
+    assert list(heap.iterate_tiles(whole)) == whole
     assert given == []

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from impasto.engine import pyramid
-from impasto.engine.evaluation import Evaluation, whole
+from impasto.engine.evaluation import Evaluation, autograd_evaluation
 from impasto.engine.optimize import iterate
-from impasto.engine.pyramid import Level, Pyramid, carry_up, resize_wide, trimmed, widened
+from impasto.engine.pyramid import Level, Pyramid, crop_margin, pad_mirrored, resize_and_pad, upsample
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.lbfgs import LBFGS
 from impasto.engine.solvers.solver import Solver, Update
@@ -43,9 +43,9 @@ OBJECTIVE = (
     SmoothnessTerm(nine_point, 0.1),
 )
 DRAWING = (
-    FeatureMapTerm("relu1", SelfSimilarity(most=20), 1.0, "relu1", of="content"),
+    FeatureMapTerm("relu1", SelfSimilarity(max_pixels=20), 1.0, "relu1", of="content"),
     FeatureMapTerm("relu1", SlicedWasserstein(), 1.0, "relu1"),
-    FeatureMapTerm("relu2", RelaxedTransport(most=12), 0.3, "relu2"),
+    FeatureMapTerm("relu2", RelaxedTransport(max_pixels=12), 0.3, "relu2"),
 )
 LEVELS = (Level((10, 14), ((8, 8),), 6), Level((15, 21), ((12, 12),), 7), Level((20, 28), ((16, 16),), 5))
 
@@ -63,7 +63,7 @@ def _iterate(
     **options: Any,
 ) -> Iterator[Step]:
     content = _picture(20, 28, 1)
-    prepare = whole(network, objective, [1.0], options.get("white_level", 1.0))
+    prepare = autograd_evaluation(network, objective, [1.0], options.get("white_level", 1.0))
     return iterate(
         content=content,
         styles=[_picture(16, 16, 2)],
@@ -140,7 +140,7 @@ def test_a_margin_is_a_larger_picture_cut(network: TinyNetwork, name: str) -> No
             content=content,
             styles=[style],
             pyramid=Pyramid((Level((height, width), ((16, 16),), 6),), margin=margin),
-            course=Course(whole(network, OBJECTIVE, [1.0]), solver.learning_rate),
+            course=Course(autograd_evaluation(network, OBJECTIVE, [1.0]), solver.learning_rate),
             start=content,
             solver=solver,
         )
@@ -504,8 +504,8 @@ def test_carrying_the_content_up_with_all_its_detail_gives_the_content() -> None
     fine = _picture(20, 28, 5)
     sizes = ((10, 14), (20, 28))
     coarse = resize(fine, sizes[0])
-    torch.testing.assert_close(carry_up(coarse, fine, sizes, 1.0), fine)
-    assert torch.equal(carry_up(coarse, fine, sizes, 0.0), resize(coarse, (20, 28)))
+    torch.testing.assert_close(upsample(coarse, fine, sizes, 1.0), fine)
+    assert torch.equal(upsample(coarse, fine, sizes, 0.0), resize(coarse, (20, 28)))
 
 
 def test_a_picture_is_carried_up_as_the_formula_says() -> None:
@@ -518,7 +518,7 @@ def test_a_picture_is_carried_up_as_the_formula_says() -> None:
         for each in (image, resize(content, sizes[0]), resize(content, sizes[1]))
     )
     wanted = (enlarged + 0.5 * (fine - coarse)).clamp(0.0, 1.0)
-    torch.testing.assert_close(carry_up(image, content, sizes, 0.5), wanted)
+    torch.testing.assert_close(upsample(image, content, sizes, 0.5), wanted)
     assert torch.equal(image, before)
 
 
@@ -527,12 +527,12 @@ def test_a_margin_by_colours_is_that_of_the_whole(margin: int) -> None:
     picture = _picture(30, 41, 7)
     bytes_ = (255 * picture).to(torch.uint8)
     for each in (picture, bytes_):
-        wide = widened(resize(each, (23, 31)), margin)
-        assert torch.equal(resize_wide(each, (23, 31), "bicubic", margin), wide)
-        assert torch.equal(trimmed(wide, margin), resize(each, (23, 31)))
+        wide = pad_mirrored(resize(each, (23, 31)), margin)
+        assert torch.equal(resize_and_pad(each, (23, 31), "bicubic", margin), wide)
+        assert torch.equal(crop_margin(wide, margin), resize(each, (23, 31)))
     sizes = ((11, 15), (23, 31))
-    plain, wide = (carry_up(_picture(11, 15, 6), picture, sizes, 0.5, margin=each) for each in (0, margin))
-    assert torch.equal(wide, widened(plain, margin))
+    plain, wide = (upsample(_picture(11, 15, 6), picture, sizes, 0.5, margin=each) for each in (0, margin))
+    assert torch.equal(wide, pad_mirrored(plain, margin))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto import processor as module
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
-from impasto.engine.evaluation import Evaluation, whole
+from impasto.engine.evaluation import Evaluation, autograd_evaluation
 from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import share
 from impasto.losses.gram import Gram
@@ -53,7 +53,7 @@ def exact(convolutions: Convolutions) -> Evaluation:
     """In float64, by autograd."""
     content, style, x = (each.double() for each in _pictures())
     network = VGG(convolutions).to(dtype=torch.float64)
-    return whole(network, OBJECTIVE, [1.0])(lambda: content, [lambda: style])(x)
+    return autograd_evaluation(network, OBJECTIVE, [1.0])(lambda: content, [lambda: style])(x)
 
 
 def _check(found: Evaluation, exact: Evaluation) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
-from impasto.engine.evaluation import whole
+from impasto.engine.evaluation import autograd_evaluation
 from impasto.engine.regions import Region, Regions
 from impasto.engine.tiling.gradient import tiled
 from impasto.losses.content import share
@@ -48,7 +48,7 @@ def _halves(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return left, 1.0 - left
 
 
-WHOLE = [Histogram(), SlicedWasserstein(), RelaxedTransport(most=20_000), Patches(most=60)]
+WHOLE = [Histogram(), SlicedWasserstein(), RelaxedTransport(max_pixels=20_000), Patches(max_patches=60)]
 
 
 def _objective(loss: StyleLoss | FeatureMapLoss, *regions: str, content: float = 1.0) -> Objective:
@@ -84,7 +84,7 @@ def test_cut_is_whole(thin: Convolutions, loss: StyleLoss | FeatureMapLoss, stri
     plain, ours = (
         prepare(lambda: content, [lambda s=s: s for s in styles])(x)
         for prepare in (
-            whole(network, objective, [0.5, 0.5], 255.0, regions),
+            autograd_evaluation(network, objective, [0.5, 0.5], 255.0, regions),
             tiled(Stripped(network, strip), objective, [0.5, 0.5], 255.0, tile=tile, regions=regions),  # type: ignore[arg-type]
         )
     )
@@ -196,8 +196,12 @@ def test_within_a_guide_is_of_those_pixels_alone(loss: FeatureMapLoss) -> None:
     one, other, style = (_features(number) for number in range(3))
     guide = torch.cat([torch.full((1, 1, 8, 9), 0.3), torch.full((1, 1, 8, 9), 0.1)], 3).double()
     both = torch.cat([one, other], 3)
-    torch.testing.assert_close(loss(both, loss.keep(style), 1, guide), loss(one, loss.keep(style), 1))
-    torch.testing.assert_close(loss(style, loss.keep(both, guide), 1), loss(style, loss.keep(one), 1))
+    torch.testing.assert_close(
+        loss(both, loss.make_target(style), 1, guide), loss(one, loss.make_target(style), 1)
+    )
+    torch.testing.assert_close(
+        loss(style, loss.make_target(both, guide), 1), loss(style, loss.make_target(one), 1)
+    )
 
 
 def test_patches_within_a_guide_are_those_whose_middle_is() -> None:
@@ -206,8 +210,8 @@ def test_patches_within_a_guide_are_those_whose_middle_is() -> None:
     guide = torch.zeros(1, 1, 8, 18, dtype=torch.float64)
     guide[..., :9] = 1.0
     # The middles within the left half see one column more.
-    torch.testing.assert_close(loss.keep(both, guide), loss.keep(both[..., :10]))
-    style = loss.keep(_features(3))
+    torch.testing.assert_close(loss.make_target(both, guide), loss.make_target(both[..., :10]))
+    style = loss.make_target(_features(3))
     torch.testing.assert_close(loss(both, style, 0, guide), loss(both[..., :10], style, 0))
 
 

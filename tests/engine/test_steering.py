@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import Evaluation, whole
+from impasto.engine.evaluation import Evaluation, autograd_evaluation
 from impasto.engine.optimize import iterate
 from impasto.engine.pyramid import Level, Pyramid
 from impasto.engine.solvers.adam import Adam
@@ -36,7 +36,7 @@ def bits(step: Step) -> Bits:
 
 def stylish(network: TinyNetwork, times: float = 1.0) -> Course:
     objective = tuple(replace(term, weight=times * term.weight) for term in STYLISH)
-    return Course(whole(network, objective, [1.0]), 0.02)
+    return Course(autograd_evaluation(network, objective, [1.0]), 0.02)
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 30])
@@ -88,7 +88,7 @@ def test_what_is_changed_counts_from_there(network: TinyNetwork, name: str, at: 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("cut", [1, 8, 9, 10, 14])
 def test_resumed_before_at_and_after_a_change(network: TinyNetwork, name: str, cut: int) -> None:
-    courses = {8: stylish(network), 9: Course(whole(network, OBJECTIVE, [1.0]), 0.01)}
+    courses = {8: stylish(network), 9: Course(autograd_evaluation(network, OBJECTIVE, [1.0]), 0.01)}
     states, plain = [], []
     for step in _iterate(MAKERS[name](), network, steering=Steering(courses)):
         states.append(step.state())
@@ -108,7 +108,7 @@ def test_resumed_before_at_and_after_a_change(network: TinyNetwork, name: str, c
 
 def test_a_learning_rate_is_set_without_forgetting(network: TinyNetwork) -> None:
     """Adam's steps grow with it; L-BFGS keeps what it knows."""
-    prepare = whole(network, OBJECTIVE, [1.0])
+    prepare = autograd_evaluation(network, OBJECTIVE, [1.0])
 
     def steps(make: Callable[[], Any], steering: Steering) -> Iterator[Step]:
         content = _picture(20, 28, 1)
@@ -200,7 +200,7 @@ def test_another_weight_computes_no_targets() -> None:
     def evaluation(weight: float, kept: LRUCache | None) -> Evaluation:
         objective = (ContentTerm("relu2_1", share, 1.0), StyleTerm("relu1_1", Gram(), weight, "relu1_1"))
         before = counting.forwards
-        found = tiled(counting, objective, [1.0], kept=kept)(lambda: picture, [lambda: picture.flip(3)])  # type: ignore[arg-type]
+        found = tiled(counting, objective, [1.0], cache=kept)(lambda: picture, [lambda: picture.flip(3)])  # type: ignore[arg-type]
         shown.append(counting.forwards - before)
         return found(picture * 0.5)
 

@@ -14,7 +14,7 @@ LOSS = Histogram()
 
 
 def _between(f: Tensor, a: Tensor) -> Tensor:
-    return LOSS(f, LOSS.keep(a), 0)
+    return LOSS(f, LOSS.make_target(a), 0)
 
 
 def test_it_is_its_formula() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from impasto.losses.matting import Matting, fitted, laplacian
+from impasto.losses.matting import Matting, laplacian, sum_affine_fits
 
 
 def _picture(height: int, width: int, seed: int, count: int = 1) -> Tensor:
@@ -97,7 +97,7 @@ def test_bands_add_up(rows: int) -> None:
     image, photo = _picture(14, 9, 1), _picture(14, 9, 2)
     loss = Matting(2)
     bands = [slice(first, min(first + rows + loss.below, 14)) for first in range(0, 14, rows)]
-    pieces = [loss.piece(image[:, :, band], photo[:, :, band], (14, 9)) for band in bands]
+    pieces = [loss.band_value(image[:, :, band], photo[:, :, band], (14, 9)) for band in bands]
     assert float(torch.stack(pieces).sum()) == pytest.approx(float(loss(image, photo)), rel=1e-12)
 
 
@@ -107,7 +107,7 @@ def test_a_picture_without_room_for_a_window_has_no_loss() -> None:
 
 def test_what_is_fitted_to_the_photograph_itself_is_the_photograph() -> None:
     photo = _picture(10, 11, 1)
-    sums, windows = fitted(photo, photo, radius=2, epsilon=1e-9)
+    sums, windows = sum_affine_fits(photo, photo, radius=2, epsilon=1e-9)
     torch.testing.assert_close(sums / windows, photo, rtol=0, atol=1e-6)
     assert float(windows.max()) == 25
     assert float(windows[0, 0, 0, 0]) == 1

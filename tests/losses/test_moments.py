@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.losses.gram import Gram
 from impasto.losses.moments import Moments
-from impasto.losses.summary import added, blend
+from impasto.losses.summary import add, blend
 
 pytestmark = pytest.mark.processor
 
@@ -30,7 +30,7 @@ def _close(a: Moments, b: Moments) -> None:
 def test_two_pieces_add_up_to_the_whole(height: int, width: int, data: st.DataObject) -> None:
     f = _features(2, 3, height, width)
     row = data.draw(st.integers(1, height - 1))
-    _close(added(Moments.of(f[:, :, :row]), Moments.of(f[:, :, row:])), Moments.of(f))
+    _close(add(Moments.of(f[:, :, :row]), Moments.of(f[:, :, row:])), Moments.of(f))
 
 
 def test_mean_and_covariance() -> None:

@@ -16,7 +16,7 @@ LOSS = Patches()
 
 
 def _between(f: Tensor, a: Tensor, loss: Patches = LOSS) -> Tensor:
-    return loss(f, loss.keep(a), 0)
+    return loss(f, loss.make_target(a), 0)
 
 
 def _cut(x: Tensor, stride: int = 1) -> list[Tensor]:
@@ -42,7 +42,7 @@ def test_it_is_its_formula() -> None:
 def test_gradient() -> None:
     a = features(1, 2, 5, 5, seed=1)
     assert gradcheck(lambda f: _between(f, a), (features(1, 2, 4, 5).requires_grad_(),))
-    few = Patches(most=3)
+    few = Patches(max_patches=3)
     a = features(1, 2, 14, 15, seed=1)
     assert few.spacing(14, 15)[0] > 1
     assert gradcheck(lambda f: _between(f, a, few), (features(1, 2, 12, 11).requires_grad_(),))
@@ -59,22 +59,22 @@ def test_it_is_zero_where_every_patch_is_the_styles_and_positive_otherwise() -> 
 
 @pytest.mark.parametrize("size", [(3, 3), (48, 64), (64, 64), (96, 128), (192, 256), (512, 384), (3, 20_000)])
 def test_no_more_patches_than_allowed_and_no_pixel_left_out(size: tuple[int, int]) -> None:
-    loss = Patches(most=1000)
+    loss = Patches(max_patches=1000)
     averaged, stride = loss.spacing(*size)
     assert stride <= 3 or averaged == min(size) // 3  # a map with no more to average
-    patches = loss.keep(torch.zeros(1, 1, *size)).shape[1]
+    patches = loss.make_target(torch.zeros(1, 1, *size)).shape[1]
     assert patches <= 1000
     assert patches > 300 or (averaged, stride) == (1, 1)
 
 
 def test_the_papers_every_second() -> None:
-    loss = Patches(most=1000)
+    loss = Patches(max_patches=1000)
     assert loss.spacing(33, 33) == (1, 1)
     assert loss.spacing(60, 60) == (1, 2)
     assert loss.spacing(90, 90) == (1, 3)
     assert loss.spacing(120, 120)[0] == 2
     every_second = _cut(features(3, 60, 60), 2)
-    torch.testing.assert_close(loss.keep(features(1, 3, 60, 60))[0], torch.stack(every_second))
+    torch.testing.assert_close(loss.make_target(features(1, 3, 60, 60))[0], torch.stack(every_second))
 
 
 def test_low_precision_features_are_compared_in_float32() -> None:

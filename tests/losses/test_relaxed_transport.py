@@ -15,7 +15,7 @@ from tests.losses.features import features, shuffled
 
 def _between(f: Tensor, a: Tensor, sample_index: int = 0, loss: RelaxedTransport | None = None) -> Tensor:
     loss = loss or RelaxedTransport()
-    return loss(f, loss.keep(a), sample_index)
+    return loss(f, loss.make_target(a), sample_index)
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -41,7 +41,7 @@ def test_it_is_its_formula(narrow: bool) -> None:
 def test_gradient() -> None:
     a = features(1, 3, 4, 4, seed=1)
     assert gradcheck(lambda f: _between(f, a), (features(1, 3, 4, 5).requires_grad_(),))
-    few = RelaxedTransport(most=6)
+    few = RelaxedTransport(max_pixels=6)
     assert gradcheck(lambda f: _between(f, a, 1, few), (features(1, 3, 4, 5).requires_grad_(),))
 
 
@@ -67,10 +67,11 @@ def test_a_grid_of_no_more_pixels_than_allowed_another_each_turn() -> None:
 
 def test_the_grid_is_drawn_by_seed_and_turn() -> None:
     f, a = features(1, 8, 16, 16), features(1, 8, 16, 16, seed=1)
-    few = RelaxedTransport(most=16)
+    few = RelaxedTransport(max_pixels=16)
     values = [float(_between(f, a, sample_index, few)) for sample_index in range(6)]
     assert [float(_between(f, a, sample_index, few)) for sample_index in range(6)] == values
     assert len(set(values)) > 2
     assert values != [
-        float(_between(f, a, sample_index, RelaxedTransport(seed=1, most=16))) for sample_index in range(6)
+        float(_between(f, a, sample_index, RelaxedTransport(seed=1, max_pixels=16)))
+        for sample_index in range(6)
     ]

@@ -14,7 +14,7 @@ from tests.losses.features import features, shuffled
 
 def _between(f: Tensor, a: Tensor, sample_index: int = 0, loss: SelfSimilarity | None = None) -> Tensor:
     loss = loss or SelfSimilarity()
-    return loss(f, loss.keep(a), sample_index)
+    return loss(f, loss.make_target(a), sample_index)
 
 
 def test_it_is_its_formula() -> None:
@@ -61,7 +61,7 @@ def test_equal_pixels_have_a_finite_gradient() -> None:
 
 def test_the_same_pixels_of_both_are_looked_at() -> None:
     f = features(1, 4, 20, 20)
-    few = SelfSimilarity(most=16)
+    few = SelfSimilarity(max_pixels=16)
     assert all(float(_between(f, f, sample_index, few)) == 0.0 for sample_index in range(10))
     other = features(1, 4, 20, 20, seed=1)
     assert len({float(_between(f, other, sample_index, few)) for sample_index in range(10)}) > 3

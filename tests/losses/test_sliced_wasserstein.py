@@ -13,7 +13,7 @@ from tests.losses.features import features, shuffled
 
 def _between(f: Tensor, a: Tensor, sample_index: int = 0, loss: SlicedWasserstein | None = None) -> Tensor:
     loss = loss or SlicedWasserstein()
-    return loss(f, loss.keep(a), sample_index)
+    return loss(f, loss.make_target(a), sample_index)
 
 
 def test_it_is_its_formula() -> None:
@@ -67,7 +67,7 @@ def test_directions_are_drawn_by_seed_and_turn() -> None:
 
 
 def test_large_maps_have_fewer_directions() -> None:
-    loss = SlicedWasserstein(most=1000, fewest=2)
+    loss = SlicedWasserstein(max_values=1000, min_directions=2)
     assert [loss._directions(64, pixels, 0).shape[1] for pixels in (10, 100, 1000)] == [64, 10, 2]
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from impasto.geometry import resize
-from impasto.losses.matting import fitted
+from impasto.losses.matting import sum_affine_fits
 
 _NOISE = 1e-4
 """Regularisation: variance of colours in [0, 1] below which the photograph's detail is ignored, 2.5 grey levels
@@ -41,7 +41,9 @@ def guided_filter(painted: Tensor, photo: Tensor, radius: int) -> Tensor:
         last = min(first + rows, height)
         # The band, plus every row that shares a window with it.
         seen = slice(max(0, first - 2 * radius), min(last + 2 * radius, height))
-        sums, windows = fitted(painted[:, :, seen], guide[:, :, seen], radius=radius, epsilon=epsilon)
+        sums, windows = sum_affine_fits(
+            painted[:, :, seen], guide[:, :, seen], radius=radius, epsilon=epsilon
+        )
         own = slice(first - seen.start, last - seen.start)
         found[:, :, first:last] = (sums / windows)[:, :, own].clamp_(0.0, 1.0)
     return found

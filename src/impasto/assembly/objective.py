@@ -9,7 +9,7 @@ from typing import Any
 from impasto.assembly.networks import Encoder, Network
 from impasto.encoders.vgg import VGG
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import EvaluatorFactory, rounded, whole
+from impasto.engine.evaluation import EvaluatorFactory, autograd_evaluation, with_tf32
 from impasto.engine.regions import NONE, PropagateMask, Regions
 from impasto.engine.tiling.gradient import tiled
 from impasto.errors import ParameterError
@@ -177,13 +177,13 @@ def build_evaluation(
             shares,
             white_level,
             tile=tile,
-            kept=cache,
+            cache=cache,
             regions=regions(encoder.propagate_mask),
             seamless=seamless,
         )
-        return rounded(prepare, tf32=tf32)
+        return with_tf32(prepare, tf32=tf32)
     if seamless:
         raise ParameterError("seamless: expected a VGG; other networks cannot be evaluated in tiles")
     if any(isinstance(term, StyleTerm | FeatureMapTerm) and term.region for term in objective):
         raise ParameterError("regions: expected a VGG; other networks cannot map masks to their layers")
-    return rounded(whole(encoder, objective, shares, white_level), tf32=tf32)
+    return with_tf32(autograd_evaluation(encoder, objective, shares, white_level), tf32=tf32)

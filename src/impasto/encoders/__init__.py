@@ -1,4 +1,4 @@
-"""Networks that turn a picture into feature maps: (image, layers) -> {layer: features}."""
+"""Encoders: networks that compute feature maps of a picture: (image, layers) -> {layer: features}."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The input a network expects, how to tell it from a file, and how to fold it into the first convolution.
+"""Input conventions of networks: how to recognise one from a file, and how to fold it into the first convolution.
 
 The same network circulates with its input as BGR 0..255 (Caffe, Keras), RGB 0..255, or RGB 0..1 divided by a
-standard deviation (torchvision). Here there is one convention: RGB in 0..255 minus a mean pixel. Whatever a
-file has is folded into the kernels of conv1_1, which is exact: the picture that reaches conv1_2 is the same.
+standard deviation (torchvision). This package uses one convention: RGB in 0..255 minus a mean pixel. The convention
+of a file is folded into the kernels of conv1_1, which is exact: the input of conv1_2 stays the same.
 
 Names used below: W are the kernels of conv1_1, c an input channel, x a pixel.
 """
@@ -27,7 +27,7 @@ Triple = tuple[float, float, float]
 class Convention:
     """The input a network was trained on: (x − mean) / std, with x in 0..range.
 
-    ``mean`` and ``std`` are listed R, G, B whatever ``order`` is, in units of ``range``.
+    ``mean`` and ``std`` are in the order R, G, B for either ``order``, in units of ``range``.
     """
 
     order: Literal["RGB", "BGR"]
@@ -40,7 +40,7 @@ OXFORD_MEAN: Triple = (123.68, 116.779, 103.939)
 _IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 _IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 
-# What can be written behind a file name or URL: vgg.pth@caffe
+# Names that can follow a file name or URL: vgg.pth@caffe
 CONVENTIONS: dict[str, Convention] = {
     "caffe": Convention("BGR", 255, OXFORD_MEAN),
     "keras": Convention("BGR", 255, OXFORD_MEAN),
@@ -50,10 +50,11 @@ CONVENTIONS: dict[str, Convention] = {
 
 
 def folded(kernel: Tensor, convention: Convention) -> Tensor:
-    """W of conv1_1 for RGB in 0..255 minus the mean.
+    """W of conv1_1 for an input of RGB in 0..255 minus the mean.
 
-    With x' = x·range/255 the network computes W·((x' − mean)/std), so W becomes W·range/(255·std) in each
-    channel, and the mean 255·mean/range. Zero padding stands for the mean pixel in both, so the border agrees too.
+    With x' = x·range/255 the network computes W·((x' − mean)/std). So W becomes W·range/(255·std) in each channel,
+    and the mean becomes 255·mean/range. Zero padding means the mean pixel in both conventions, so the borders agree
+    too.
     """
     if convention.order == "BGR":
         kernel = kernel.flip(1)
@@ -63,8 +64,8 @@ def folded(kernel: Tensor, convention: Convention) -> Tensor:
     return (kernel.double() * scale).float().contiguous()
 
 
-# Oxford's weights are the ones most often passed on under changed conventions, and they can be told: biases
-# of conv1_1 stay as they are, and the mean magnitude of its kernels differs between R, G and B.
+# Oxford's weights are the ones most often redistributed under other conventions. They can be recognised: the biases
+# of conv1_1 do not change, and the mean magnitude of its kernels differs between R, G and B.
 # network -> (first four biases, mean |W| for R, G, B in 0..255)
 _OXFORD: dict[str, tuple[tuple[float, ...], Triple]] = {
     "vgg19": ((0.7302, 0.0649, 0.0343, 0.8260), (0.1578, 0.1726, 0.1391)),
@@ -75,27 +76,31 @@ _OXFORD: dict[str, tuple[tuple[float, ...], Triple]] = {
 def recognise(
     network: str, kernel: Tensor, bias: Tensor, names: tuple[str, ...] = ("caffe", "rgb255", "torchvision")
 ) -> str | None:
-    """The convention in which these are Oxford's weights, None if they are not.
+    """The convention of Oxford's weights, recognised by their values; None for other weights.
 
-    The sizes of the numbers alone tell nothing: torchvision trained its own networks on inputs of about ±2,
-    and the kernels of their conv1_1 are as large as Oxford's, which see about ±100.
+    The magnitudes alone do not identify a convention: torchvision trained its own networks on inputs of about ±2, but
+    their kernels of conv1_1 are as large as Oxford's, whose inputs are about ±100.
     """
     biases, magnitudes = _OXFORD[network]
     if not torch.allclose(bias[:4], torch.tensor(biases)[: len(bias)], rtol=0.0, atol=0.01):
         return None
     for name in names:
-        came = folded(kernel, CONVENTIONS[name]).abs().mean(dim=(0, 2, 3))
+        found = folded(kernel, CONVENTIONS[name]).abs().mean(dim=(0, 2, 3))
         # Red and green differ by 9 %, red and blue by 13 %; 8-bit quantisation shifts them by less than 1 %.
-        if torch.allclose(came, torch.tensor(magnitudes), rtol=0.03, atol=0.0):
+        if torch.allclose(found, torch.tensor(magnitudes), rtol=0.03, atol=0.0):
             return name
     return None
 
 
 def from_metadata(metadata: Mapping[str, str], name: str) -> Convention | None:
-    """What a safetensors header says of the input.
+    """The input convention in the metadata of a safetensors file; None if it has none.
 
-    Either under the keys ``convention``, or ``input_order``, ``input_range``, ``mean`` and ``std`` (the last
-    two in the file's order), or in words such as "input BGR 0..255 minus (103.939,116.779,123.68)".
+    It is either in the key ``convention``, in the keys ``input_order``, ``input_range``, ``mean`` and ``std`` (the
+    last two in the file's order), or in a text such as "input BGR 0..255 minus (103.939,116.779,123.68)".
+
+    Raises:
+        ParameterError: an unknown ``convention``.
+        WeightsError: a ``mean`` or ``std`` that is not three numbers, or a ``std`` not above 0.
     """
     if "convention" in metadata:
         if metadata["convention"] not in CONVENTIONS:

@@ -1,4 +1,4 @@
-"""A 3 × 3 convolution and its gradient, by whichever way is the fastest here."""
+"""A 3 × 3 convolution and its gradient, by the method that is fastest on this machine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from impasto.kernels.convolve import Packed
 from impasto.kernels.winograd import Pad
 
 Border = Literal["zero", "replicate", "reflect"]
-"""What a convolution sees beyond the edge: nothing, the edge once more, or the row before it."""
+"""Padding of one pixel beyond the edge: zeros, the edge pixels repeated, or the pixels next to the edge mirrored."""
 
 
 class Convolution:
-    """A 3 × 3 convolution with a border of one pixel, optionally followed by ReLU, and its gradient.
+    """A 3 × 3 convolution with padding of one pixel, optionally followed by ReLU, and its gradient.
 
     Args:
         kernel: (C_out, C_in, 3, 3).
         bias: (C_out,).
-        border: what is beyond the picture's edge.
+        border: the kind of padding at the picture's edge.
     """
 
     def __init__(self, kernel: Tensor, bias: Tensor, *, border: Border) -> None:
@@ -30,35 +30,36 @@ class Convolution:
         self._packed = Packed(kernel)
 
     def forward(self, x: Tensor, *, relu: bool, top: bool, bottom: bool) -> Tensor:
-        """Rows that can be computed: one fewer than came at each end that is not the picture's own.
+        """The convolution of a strip; it has one row fewer than ``x`` at each end that is not the map's edge.
 
         Args:
             x: (N, C_in, h, W), some rows of the input.
-            relu: cut off what is negative.
-            top, bottom: whether the first or last row is the picture's own.
+            relu: apply ReLU to the result.
+            top, bottom: whether the strip includes the first or the last row of the map.
         """
         pad = (1, 1, int(top), int(bottom))
         if self.border == "zero":
-            return self._packed.there(x, self._bias, pad, relu=relu)
-        return self._packed.there(bordered(x, pad, self.border), self._bias, (0, 0, 0, 0), relu=relu)
+            return self._packed.forward(x, self._bias, pad, relu=relu)
+        return self._packed.forward(bordered(x, pad, self.border), self._bias, (0, 0, 0, 0), relu=relu)
 
     def backward(self, g: Tensor, mask: Tensor | None, *, top: bool, bottom: bool) -> Tensor:
-        """The gradient at the input, one row more than came at each end that is not the picture's own.
+        """The gradient at the input; it has one row more than ``g`` at each end that is not the map's edge.
 
         Args:
-            g: the one at the result.
-            mask: the result's ReLU; where it is not above zero nothing comes back. None where there is no ReLU.
+            g: the gradient at the result.
+            mask: the result after ReLU; the gradient is zero where it is not above zero. None where there is no ReLU.
+            top, bottom: whether the strip includes the first or the last row of the map.
         """
         if self.border == "zero":
-            return self._packed.back(g, None, (1, 1, 2 - int(top), 2 - int(bottom)), mask=mask)
-        wide = self._packed.back(g, None, (2, 2, 2, 2), mask=mask)
+            return self._packed.backward(g, None, (1, 1, 2 - int(top), 2 - int(bottom)), mask=mask)
+        wide = self._packed.backward(g, None, (2, 2, 2, 2), mask=mask)
         return _fold(wide, self.border, top=top, bottom=bottom)
 
 
 def bordered(x: Tensor, pad: Pad, border: Border) -> Tensor:
-    """``x`` (N, C, H, W) with that many pixels of the border around it, 0 or 1 a side.
+    """``x`` (N, C, H, W) padded by 0 or 1 pixels on each side.
 
-    A single row or column has nothing to be mirrored at its ends, and is repeated.
+    A single row or column cannot be mirrored, and is repeated instead.
     """
     if border == "zero":
         return F.pad(x, pad)
@@ -72,13 +73,13 @@ def bordered(x: Tensor, pad: Pad, border: Border) -> Tensor:
 
 
 def _fold(g: Tensor, border: Border, *, top: bool, bottom: bool) -> Tensor:
-    """The gradient of a border: what reached it belongs to the pixels that it shows."""
+    """The gradient of the padding: the gradient at a padded pixel is added to the pixel it was copied from."""
     g = _folded(g, border, first=True, last=True)
     return _folded(g.transpose(2, 3), border, first=top, last=bottom).transpose(2, 3)
 
 
 def _folded(g: Tensor, border: Border, *, first: bool, last: bool) -> Tensor:
-    """Folds the first and last column onto those that they show, where they are a border."""
+    """Add the first and last column, where they are padding, to the columns they were copied from."""
     inside = g.shape[3] - first - last
     inward = 1 + (border == "reflect" and inside > 1)
     if first:

@@ -1,7 +1,7 @@
-"""A URL -> a file in the cache, complete and of the expected hash, or an error that says why not.
+"""Downloads a URL to a file in the cache, complete and with the expected hash; otherwise raises an error.
 
-A download goes to ``NAME.part`` and is renamed when it is whole, so a file under its own name is always good.
-What was interrupted goes on where it stopped. A lock keeps two processes from writing the same file.
+A download is written to ``NAME.part`` and renamed when it is complete, so a file with its final name is always valid.
+An interrupted download resumes where it stopped. A lock prevents two processes from writing the same file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LIMIT: Final = 2 * 1024**3  # bytes; VGG19 with its classifier is 0.57 GB
 ATTEMPTS: Final = 5
 _CHUNK = 256 * 1024
 _BACKOFF = 0.5  # seconds before the second attempt, doubled before each further one
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})  # answers that may differ a moment later
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})  # HTTP status codes that are worth a retry
 
 
 def fetch(
@@ -43,20 +43,23 @@ def fetch(
     progress: Progress | None = None,
     timeout: float = 30.0,
 ) -> Path:
-    """Download a file once; later calls find it in the cache without the network.
+    """Download a file once; later calls return it from the cache without network access.
 
     Args:
         url: http or https.
-        sha256: 8 to 64 hex digits, the beginning of the file's SHA-256 or all of it. None takes what comes,
-            and keeps it under a name derived from the URL.
+        sha256: 8 to 64 hex digits: the beginning of the file's SHA-256, or all of it. None accepts any file and
+            caches it under a name derived from the URL.
         cache: folder, by default ``cache_folder()``. It is created.
-        progress: called with (bytes done, bytes in all or None).
-        timeout: seconds without a byte after which an attempt has failed.
+        progress: called with (bytes done, total bytes or None).
+        timeout: seconds without a byte after which an attempt fails.
+
+    Returns:
+        the path of the file in the cache.
 
     Raises:
-        WeightsError: refused or not found by the server, no such host, no answer, cut off again and again,
-            larger than ``LIMIT``, of another hash, or the cache cannot be written.
-        ParameterError: ``sha256`` is not that.
+        WeightsError: the server refuses or does not have the file, the host is unknown, every attempt ends without
+            an answer or early, the file is larger than ``LIMIT`` or has another hash, or the cache is not writable.
+        ParameterError: ``sha256`` is not 8 to 64 hex digits.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-f]{8,64}", sha256 := sha256.lower()):
         raise ParameterError(f"sha256: expected 8 to 64 hex digits, got {sha256!r}")
@@ -71,9 +74,9 @@ def fetch(
         if _good(target, sha256):
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        # The system gives the lock back when the process ends, however it ends.
+        # The operating system releases the lock when the process ends, also after a crash.
         with filelock.FileLock(folder / f"{target.name}.lock"):
-            if not _good(target, sha256):  # another process may have finished it meanwhile
+            if not _good(target, sha256):  # another process may have completed it meanwhile
                 _Download(url, target, sha256, progress or (lambda done, total: None), timeout).run()
     except OSError as error:
         where = error.filename or folder
@@ -86,13 +89,17 @@ def _checked(url: str) -> urllib.parse.SplitResult:
         parts = urllib.parse.urlsplit(url)
         port_is_a_number = parts.port is None or parts.port >= 0
     except ValueError as error:
-        raise WeightsError(f"download {url}: expected a URL, but {error}") from error
+        raise WeightsError(f"download {url}: expected a URL, got an invalid one: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_a_number:
-        raise WeightsError(f"download {url}: expected an http or https URL")
+        raise WeightsError(f"download {url}: expected an http or https URL with a host name, got another URL")
     if parts.username is not None or parts.password is not None:
-        raise WeightsError(f"download from {parts.hostname}: expected a URL without user name and password")
+        raise WeightsError(
+            f"download from {parts.hostname}: expected a URL without user name and password, got one with them"
+        )
     if not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
-        raise WeightsError(f"download {url!r}: expected a URL with special characters as %XX")
+        raise WeightsError(
+            f"download {url!r}: expected special characters as %XX, got a space or non-ASCII text"
+        )
     return parts
 
 
@@ -107,12 +114,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _Again(Exception):
-    """This attempt failed in a way that the next one may not."""
+class _TransientError(Exception):
+    """This attempt failed; a retry may succeed."""
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but neither from https to http nor to anything else."""
+    """Follows redirects, but not from https to http, nor to any other scheme."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -127,7 +134,7 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
 
 
 class _Download:
-    """One file being fetched, the lock held."""
+    """One download; the caller has acquired the lock."""
 
     def __init__(
         self, url: str, target: Path, sha256: str | None, progress: Progress, timeout: float
@@ -135,7 +142,7 @@ class _Download:
         self.url = url
         self.target = target
         self.part = target.with_name(f"{target.name}.part")
-        # What the server called this version of the file, so that two versions are never stitched together.
+        # The server's identifier of this version of the file, so that parts of two versions are never combined.
         self.validator = target.with_name(f"{target.name}.version")
         self.sha256 = sha256
         self.progress = progress
@@ -156,22 +163,23 @@ class _Download:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 resumed = self._transfer()
-            except _Again as error:
+            except _TransientError as error:
                 if attempt == ATTEMPTS:
                     raise WeightsError(
                         f"download {self.url}: {error}; gave up after {ATTEMPTS} attempts"
                     ) from error.__cause__
                 time.sleep(_BACKOFF * 2 ** (attempt - 1))
                 continue
-            came = _digest(self.part)
-            if self.sha256 is None or came.startswith(self.sha256):
+            digest = _digest(self.part)
+            if self.sha256 is None or digest.startswith(self.sha256):
                 self.part.replace(self.target)
                 self.validator.unlink(missing_ok=True)
                 return
             self._discard()
-            if not resumed:  # else the piece from before may have been at fault
+            if not resumed:  # after a resumed download, retry: the earlier part may have been wrong
                 raise WeightsError(
-                    f"download {self.url}: expected SHA-256 {self.sha256[:16]}, got {came[:16]}; not kept"
+                    f"download {self.url}: expected SHA-256 {self.sha256[:16]}, got {digest[:16]}; "
+                    "the file was deleted"
                 )
         raise WeightsError(f"download {self.url}: gave up after {ATTEMPTS} attempts")
 
@@ -180,11 +188,11 @@ class _Download:
         self.validator.unlink(missing_ok=True)
 
     def _transfer(self) -> bool:
-        """Complete the part; True if it was begun earlier."""
+        """Complete the part file; True if an earlier download was resumed."""
         have = self.part.stat().st_size if self.part.exists() else 0
         validator = self.validator.read_text(encoding="utf-8") if have and self.validator.exists() else ""
         if have and not validator and self.sha256 is None:
-            have = 0  # nothing would notice if the file had changed since
+            have = 0  # without a hash or a validator, a change of the file could not be detected
         headers = {"User-Agent": "impasto", "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -192,22 +200,22 @@ class _Download:
                 headers["If-Range"] = validator
         request = urllib.request.Request(self.url, headers=headers)
         with self._open(request, have) as response:
-            if response is None:  # the server says that nothing is left to send
+            if response is None:  # the part file is already complete
                 self.progress(have, have)
                 return True
-            begun = have if response.status == 206 and _begins_at(response, have) else 0
-            if response.status == 206 and not begun:
+            offset = have if response.status == 206 and _begins_at(response, have) else 0
+            if response.status == 206 and not offset:
                 self._discard()
-                raise _Again("the server sent another piece than asked for")
-            self._refuse_useless(response)
-            total = _length(response, begun)
+                raise _TransientError("the server sent another range than the requested one")
+            self._check_content(response)
+            total = _length(response, offset)
             if total is not None and total > LIMIT:
                 raise self._too_large(total)
-            if not begun:
+            if not offset:
                 self._discard()
                 self.validator.write_text(_version(response), encoding="utf-8")
-            self._save(response, begun, total)
-        return begun > 0
+            self._save(response, offset, total)
+        return offset > 0
 
     @contextlib.contextmanager
     def _open(self, request: urllib.request.Request, have: int) -> Iterator[http.client.HTTPResponse | None]:
@@ -220,26 +228,28 @@ class _Download:
                         yield None
                         return
                     self._discard()
-                    raise _Again("the server has another version than the one begun") from error
-                # urllib's own reasons for not following a redirect run over several lines.
+                    raise _TransientError(
+                        "the file on the server has changed since the download began"
+                    ) from error
+                # urllib's reasons for not following a redirect have several lines.
                 answer = f"the server answered {error.code} {' '.join(str(error.reason).split())}"
-                if error.code in _AGAIN:
-                    raise _Again(answer) from error
+                if error.code in _TRANSIENT:
+                    raise _TransientError(answer) from error
                 raise WeightsError(f"download {self.url}: {answer}") from error
-        # ValueError: a host name that cannot be one, here or in a redirect.
+        # ValueError: an invalid host name, here or in a redirect.
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             raise self._network(error) from error
         with response:
             yield response
 
     def _network(self, error: Exception) -> Exception:
-        """What a failed connection means: worth another attempt or not."""
+        """The exception for a failed connection: :class:`_TransientError` where a retry may succeed."""
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         host = urllib.parse.urlsplit(self.url).hostname
         if isinstance(reason, ValueError):
-            return WeightsError(f"download {self.url}: expected a URL, but {reason}")
+            return WeightsError(f"download {self.url}: expected a URL, got an invalid one: {reason}")
         if isinstance(reason, socket.gaierror):
-            return WeightsError(f"download {self.url}: no such host {host!r}, or no network")
+            return WeightsError(f"download {self.url}: no such host {host!r}, or no network connection")
         if isinstance(reason, ssl.SSLCertVerificationError):
             return WeightsError(
                 f"download {self.url}: the certificate of {host} is not trusted: {reason.reason}"
@@ -247,15 +257,17 @@ class _Download:
         if isinstance(reason, ConnectionRefusedError):
             return WeightsError(f"download {self.url}: {host} refuses the connection")
         if isinstance(reason, TimeoutError):
-            return _Again(f"no answer within {self.timeout:g} s")
-        return _Again(f"the connection failed: {reason or type(reason).__name__}")
+            return _TransientError(f"no answer within {self.timeout:g} s")
+        return _TransientError(f"the connection failed: {reason or type(reason).__name__}")
 
-    def _refuse_useless(self, response: http.client.HTTPResponse) -> None:
+    def _check_content(self, response: http.client.HTTPResponse) -> None:
         if response.headers.get_content_type() == "text/html":
             raise WeightsError(f"download {self.url}: expected a file, got a web page")
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
-            raise WeightsError(f"download {self.url}: expected the bare file, got it encoded as {encoding}")
+            raise WeightsError(
+                f"download {self.url}: expected an unencoded file, got one encoded as {encoding}"
+            )
 
     def _too_large(self, size: int) -> WeightsError:
         self._discard()
@@ -263,13 +275,13 @@ class _Download:
             f"download {self.url}: expected at most {LIMIT / 1e9:.1f} GB, got {size / 1e9:.1f} GB"
         )
 
-    def _save(self, response: http.client.HTTPResponse, begun: int, total: int | None) -> None:
-        done = begun
+    def _save(self, response: http.client.HTTPResponse, offset: int, total: int | None) -> None:
+        done = offset
         self.progress(done, total)
         with self.part.open("ab") as file:
             while True:
                 try:
-                    # read1: what has arrived is saved at once, and not lost with a chunk that never fills up.
+                    # read1() returns the bytes received so far, so that a stalled chunk does not lose them.
                     chunk = response.read1(_CHUNK)
                 except (http.client.HTTPException, OSError) as error:
                     raise self._network(error) from error
@@ -280,17 +292,17 @@ class _Download:
                 if done > LIMIT:
                     raise self._too_large(done)
                 self.progress(done, total)
-        # read() does not complain about a connection that ends early.
+        # read1() raises no error if the connection ends early.
         if total is not None and done != total:
             if done > total:
                 self._discard()
-            raise _Again(f"the connection ended after {done} of {total} bytes")
+            raise _TransientError(f"the connection ended after {done} of {total} bytes")
 
 
-def _length(response: http.client.HTTPResponse, begun: int) -> int | None:
-    """Bytes of the whole file."""
+def _length(response: http.client.HTTPResponse, offset: int) -> int | None:
+    """The size of the whole file in bytes; None if the server does not send it."""
     length = response.headers.get("Content-Length", "")
-    return begun + int(length) if length.isdecimal() else None
+    return offset + int(length) if length.isdecimal() else None
 
 
 def _begins_at(response: http.client.HTTPResponse, have: int) -> bool:
@@ -298,7 +310,7 @@ def _begins_at(response: http.client.HTTPResponse, have: int) -> bool:
 
 
 def _version(response: http.client.HTTPResponse) -> str:
-    """A value for If-Range, which takes no weak ETag; "" if the server gives none."""
+    """A value for If-Range, which does not accept weak ETags; "" if the server sends none."""
     etag: str = response.headers.get("ETag", "")
     if etag.startswith('"'):
         return etag

@@ -1,8 +1,8 @@
-"""Files of tensors -> {name: tensor}, with no way for a file to run code.
+"""Reads files of tensors into {name: tensor}; a file cannot run code.
 
-What a file is follows from its first bytes, never from its suffix: a safetensors header, an HDF5 signature,
-a zip with a pickle as ``torch.save`` writes it today, or the pickle stream it wrote until 2020.
-Pickles go through ``torch.load(weights_only=True)``, which knows tensors and plain containers, nothing else.
+The format follows from the first bytes of a file, never from its suffix: a safetensors header, an HDF5 signature, a
+zip archive with a pickle as ``torch.save`` writes it today, or the pickle stream that it wrote until 2020. Pickles
+are loaded with ``torch.load(weights_only=True)``, which accepts only tensors and plain containers.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from impasto.errors import MissingExtraError, WeightsError
 
 Format = Literal["torch", "safetensors", "hdf5"]
 
-# VGG19 with its classifier is 0.57 GB in single precision and 1.15 GB in double; nothing useful is larger.
+# Bytes. VGG19 with its classifier is 0.57 GB in single precision and 1.15 GB in double; no usable file is larger.
 LIMIT = 2 * 1024**3
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
 _LEGACY_TORCH = (
-    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the number torch.save used to begin with
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # pickle of the magic number of torch.save's legacy format
 )
 _FORMATS = "a PyTorch .pth, .safetensors or Keras .h5 file"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The tensors of one file under the names they have there, on the CPU, in the file's own types.
+    """The tensors of one file by the file's names, on the CPU, in the file's dtypes.
 
-    They may be views of the mapped file: copy what is to be kept.
+    The tensors may be views of the memory-mapped file: copy those to be stored.
     """
 
     format: Format
@@ -47,18 +47,20 @@ class Contents:
 
 
 def locate(location: str) -> tuple[Path, bool]:
-    """What the user calls a file -> its path, and whether something is there that can be seen.
+    """The path of a user's file name, with ~ expanded, and whether an accessible file or folder exists there.
 
     Raises:
-        WeightsError: it begins with ~ and a user that is not known here.
+        WeightsError: the name begins with ~ and an unknown user.
     """
     try:
         path = Path(location).expanduser()
     except RuntimeError as error:
-        raise WeightsError(f"weights {location}: expected a file, but there is no such user") from error
+        raise WeightsError(
+            f"weights {location}: expected a file, but there is no such user; write the full path"
+        ) from error
     try:
         return path, path.exists()
-    except OSError:  # a name too long, a folder that may not be entered
+    except OSError:  # for example a name that is too long, or a folder without permission
         return path, False
 
 
@@ -66,14 +68,20 @@ def read(path: Path, *, keep: Callable[[str], bool] = lambda name: True) -> Cont
     """Read the tensors of a file whose names ``keep`` accepts.
 
     Raises:
-        WeightsError: not a regular file, larger than ``LIMIT``, of an unknown kind, damaged, or a pickle that
-            holds anything but tensors.
+        WeightsError: not a regular file, larger than ``LIMIT``, of an unknown format, damaged, or a pickle that
+            contains anything but tensors.
         MissingExtraError: an HDF5 file, and h5py is not installed.
     """
     try:
         if not path.is_file():
-            came = "a folder" if path.is_dir() else "something else" if path.exists() else "nothing there"
-            raise WeightsError(f"weights {path}: expected a file, found {came}")
+            kind = (
+                "a folder"
+                if path.is_dir()
+                else "a special file"
+                if path.exists()
+                else "a path that does not exist"
+            )
+            raise WeightsError(f"weights {path}: expected a file, got {kind}")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(64)
@@ -99,24 +107,24 @@ def _describe(head: bytes) -> str:
     if head.lstrip()[:1] == b"<":
         return "a web page"
     if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer; fetch the file itself"
+        return "a Git LFS pointer; fetch the file with 'git lfs pull'"
     if head[8:9] == b"{":
         return "a truncated safetensors file"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
-        return "a bare pickle, which is not opened because it could run code"
-    return "something else"
+        return "a plain pickle, which is not opened because it could run code"
+    return "an unknown format"
 
 
 @contextlib.contextmanager
 def _one_line_errors(path: Path, kind: str) -> Iterator[None]:
-    """A parser given a damaged file raises whatever it trips over; all of it means the same to the user."""
+    """Turn any exception of a parser into one error: for a damaged file, parsers raise many types of exception."""
     try:
         yield
     except (WeightsError, MissingExtraError):
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0][:160] or type(error).__name__
-        raise WeightsError(f"weights {path}: expected a {kind} file, but it is damaged: {reason}") from error
+        raise WeightsError(f"weights {path}: expected a {kind} file, got a damaged one: {reason}") from error
 
 
 def _torch_zip(path: Path, keep: Callable[[str], bool]) -> Contents:
@@ -128,10 +136,10 @@ def _torch_zip(path: Path, keep: Callable[[str], bool]) -> Contents:
         )
     if not any(record.filename.endswith("data.pkl") for record in records):
         raise WeightsError(f"weights {path}: expected {_FORMATS}, got a zip archive without tensors")
-    # torch.save never compresses: a compressed record is either a bomb or would be mapped as garbage.
+    # torch.save never compresses. A compressed record is either a zip bomb, or would be mapped as garbage.
     if any(record.compress_type != zipfile.ZIP_STORED for record in records):
         raise WeightsError(f"weights {path}: expected an uncompressed PyTorch file, got a compressed archive")
-    # Mapped, so that the fully connected layers, 80 % of a VGG, are never read.
+    # Memory-mapped, so that the fully connected layers, 80 % of a VGG, are never read.
     return Contents("torch", _tensors(path, _torch_load(path, mmap=True), keep))
 
 
@@ -142,16 +150,17 @@ def _torch_load(path: Path, *, mmap: bool) -> object:
         except Exception as error:
             refused = re.search(r"Unsupported (?:global|class)[^\n]*?([\w]+(?:\.\w+)+)", str(error))
             if refused or "weights_only" in str(error) or "Weights only" in str(error):
-                what = refused[1] if refused else "objects"
+                what = refused[1] if refused else "other objects"
                 raise WeightsError(
-                    f"weights {path}: expected tensors only, got a pickle that asks for {what}; "
+                    f"weights {path}: expected tensors only, got a pickle that requests {what}; "
                     "it was not opened because it could run code"
                 ) from error
             raise
 
 
 def _tensors(path: Path, loaded: object, keep: Callable[[str], bool]) -> dict[str, Tensor]:
-    # Training checkpoints put the weights beside the optimiser's state. A dictionary can also hold itself.
+    # Training checkpoints nest the weights beside the optimiser's state. The loop is bounded, since a dictionary can
+    # contain itself.
     for _ in range(4):
         if not isinstance(loaded, dict):
             break
@@ -162,12 +171,12 @@ def _tensors(path: Path, loaded: object, keep: Callable[[str], bool]) -> dict[st
             break
         loaded = inner
     if not isinstance(loaded, dict) or not all(isinstance(name, str) for name in loaded):
-        came = type(loaded).__name__
-        raise WeightsError(f"weights {path}: expected a dictionary of named tensors, got {came}")
+        kind = type(loaded).__name__
+        raise WeightsError(f"weights {path}: expected a dictionary of named tensors, got {kind}")
     return {
         name: tensor.detach()
         for name, tensor in loaded.items()
-        # A sparse or meta tensor has no numbers to use; its name will be reported as missing.
+        # A sparse or meta tensor has no usable values; its name will be reported as missing.
         if isinstance(tensor, Tensor)
         and tensor.layout is torch.strided
         and tensor.device.type == "cpu"
@@ -179,7 +188,7 @@ def _safetensors(path: Path, keep: Callable[[str], bool]) -> Contents:
     from safetensors import safe_open
 
     with _one_line_errors(path, "safetensors"), safe_open(path, framework="pt") as file:
-        # The reader has checked that the header's offsets lie inside the file.
+        # safe_open() checks that the header's offsets lie inside the file.
         tensors = {name: file.get_tensor(name) for name in file.keys() if keep(name)}  # noqa: SIM118
         return Contents("safetensors", tensors, dict(file.metadata() or {}))
 
@@ -197,14 +206,16 @@ def _hdf5(path: Path, keep: Callable[[str], bool]) -> Contents:
         nonlocal room
         if not isinstance(item, h5py.Dataset) or not keep(name) or item.dtype.kind not in "fiu":
             return
-        if item.external or item.is_virtual:  # the numbers would come from another file on this machine
-            raise WeightsError(f"weights {path}: {name} keeps its numbers in another file, which is refused")
+        if item.external or item.is_virtual:  # its data would come from another file on this machine
+            raise WeightsError(
+                f"weights {path}: expected the data of {name} in this file, got a link to data in another file"
+            )
         room -= item.size * item.dtype.itemsize
-        if room < 0:  # compressed, a small file can hold any amount
+        if room < 0:  # a small compressed file can expand to any size
             raise WeightsError(f"weights {path}: expected at most {LIMIT / 1e9:.1f} GB of numbers, got more")
         native = item[()].astype(item.dtype.newbyteorder("="), copy=False)
         tensors[name] = torch.as_tensor(native)
 
     with _one_line_errors(path, "HDF5"), h5py.File(path, "r") as file:
-        file.visititems(collect)  # does not follow links, so it stays inside this file
+        file.visititems(collect)  # does not follow links, so it reads only this file
     return Contents("hdf5", tensors)

@@ -1,4 +1,4 @@
-"""torchvision's MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as an encoder: small, fast, no VGG."""
+"""torchvision's MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381) as an encoder: smaller and faster than VGG."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def mobilenet_v2(
     """MobileNetV2 up to its last convolution; layers ``features.0`` … ``features.18``.
 
     Args:
-        weights: a name out of ``MOBILENET_V2`` or a URL, which is downloaded once, or a file with
-            torchvision's ``state_dict``.
-        progress: called with (bytes done, bytes in all or None) during a download.
+        weights: a name in ``MOBILENET_V2`` or a URL, which is downloaded once, or a file with torchvision's
+            ``state_dict``.
+        progress: called with (bytes done, total bytes or None) during a download.
 
     Raises:
-        WeightsError: no weights given, not to be had, damaged, of another network, or torchvision does not
-            fit the installed torch.
+        WeightsError: the weights are missing, unavailable, damaged or of another network, or torchvision was built
+            for another torch.
         ParameterError: an unknown name.
         MissingExtraError: torchvision is not installed.
     """
@@ -48,11 +48,11 @@ def mobilenet_v2(
     path = _obtain(weights, progress)
     state = read(path).tensors
     expected = network.state_dict()
-    # Batch normalisation counts batches in files written since 2018; the count plays no part here.
+    # Files written since 2018 have a batch counter for batch normalisation; inference does not use it.
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     if missing:
         raise WeightsError(
-            f"weights {weights}: expected mobilenet_v2, got nothing for {missing[0]}"
+            f"weights {weights}: expected mobilenet_v2, got no tensor for {missing[0]}"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
         )
     for key, tensor in expected.items():
@@ -66,7 +66,7 @@ def mobilenet_v2(
         if not bool(torch.isfinite(state[key]).all()):
             raise WeightsError(f"weights {weights}: {key}: expected finite numbers, got NaN or infinity")
     network.load_state_dict({key: state[key] for key in expected if key in state}, strict=False)
-    # The classifier is left behind. The names stay as torchvision has them.
+    # The classifier is dropped. Layers have torchvision's names.
     features = nn.Sequential(OrderedDict(features=network.features))
     encoder = from_module(
         features,
@@ -83,7 +83,7 @@ def _untrained() -> Any:
         models: Any = importlib.import_module("torchvision.models")
     except ImportError as error:
         raise MissingExtraError("mobilenet_v2", extra="torchvision") from error
-    except RuntimeError as error:  # its compiled part belongs to another torch: "operator torchvision::nms …"
+    except RuntimeError as error:  # its binary was built for another torch: "operator torchvision::nms …"
         reason = str(error).partition("\n")[0]
         raise WeightsError(
             f"mobilenet_v2: expected a torchvision built for torch {torch.__version__}, got: {reason}"

@@ -1,4 +1,4 @@
-"""Any PyTorch network as an encoder: feature maps taken from its submodules by name."""
+"""Any PyTorch network as an encoder: feature maps are the outputs of its submodules, by name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from impasto.errors import ParameterError, unknown_name
 
-_DARK = 1e-12  # a std below this would only blow up rounding
+_SMALLEST_STD = 1e-12  # dividing by a smaller std would only amplify rounding errors
 
 
-class _DeepEnough(Exception):
-    """Ends a forward pass once everything asked for has been seen."""
+class _AllCaptured(Exception):
+    """Ends a forward pass once all requested outputs are captured."""
 
 
 def from_module(
@@ -32,18 +32,18 @@ def from_module(
 ) -> ModuleEncoder:
     """Wrap a network that takes one batch of pictures.
 
-    The network is copied, so the caller's own keeps its mode, gradients and in-place layers.
+    The network is copied; the caller's network keeps its mode, gradients and in-place layers.
 
     Args:
         module: called with (N, 3, H, W), (pixel · input_range − mean) / std in the given channel order.
-        layers: submodules as ``module.named_modules()`` names them, or public name -> submodule.
+        layers: names of submodules from ``module.named_modules()``, or public name -> name of a submodule.
         mean: three numbers in ``order``, in units of ``input_range``.
-        std: the same.
-        input_range: what white is to the network, 1 or 255 as a rule.
-        order: of the channels, as the network was trained.
+        std: three numbers above 0, in the same order and units.
+        input_range: the network's value of white, usually 1 or 255.
+        order: the channel order that the network was trained with.
 
     Raises:
-        ParameterError: an unknown submodule, no layers at all, or numbers that make no sense.
+        ParameterError: an unknown submodule, no layers, or numbers out of range.
     """
     return ModuleEncoder(module, layers=layers, mean=mean, std=std, input_range=input_range, order=order)
 
@@ -51,8 +51,8 @@ def from_module(
 class ModuleEncoder:
     """A callable ``(image, layers) -> {layer: features}`` around a frozen copy of a network.
 
-    ``layers`` holds the public names in the order in which the network computes them. A submodule used
-    several times in one pass gives its first output. Threads may share one encoder; they take turns.
+    ``layers`` are the public names in the order in which the network computes them. If a pass calls a submodule
+    several times, its first output is used. Threads may share one encoder; a lock serialises their calls.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ModuleEncoder:
         if order not in ("RGB", "BGR"):
             raise unknown_name("channel order", order, ("RGB", "BGR"))
         finite = all(math.isfinite(value) for value in (*mean, *std, input_range))
-        if len(mean) != 3 or len(std) != 3 or not finite or min(std) < _DARK or input_range <= 0:
+        if len(mean) != 3 or len(std) != 3 or not finite or min(std) < _SMALLEST_STD or input_range <= 0:
             raise ParameterError(
                 "input: expected three numbers for the mean, three above 0 for the std and a range above 0, "
                 f"got {tuple(mean)}, {tuple(std)} and {input_range}"
@@ -89,11 +89,13 @@ class ModuleEncoder:
         self._order = order
         self._range = float(input_range)
         numbers = itertools.chain(module.parameters(), module.buffers())
-        device = next((tensor.device for tensor in numbers), None)  # the network may be on a GPU already
+        device = next((tensor.device for tensor in numbers), None)  # the network may be on a GPU
         self._mean = torch.tensor([float(value) for value in mean], device=device).view(1, 3, 1, 1)
         self._std = torch.tensor([float(value) for value in std], device=device).view(1, 3, 1, 1)
-        self._overwritten: set[str] = set()  # layers whose output the network writes over, as in out += x
-        self._turn = threading.Lock()
+        self._overwritten: set[str] = (
+            set()
+        )  # layers whose output the network changes in place, as in out += x
+        self._lock = threading.Lock()
 
         self._paths = paths
         rank = {path: at for at, path in enumerate(_executed(self._module, set(paths.values())))}
@@ -109,26 +111,26 @@ class ModuleEncoder:
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Move and cast the network, in place."""
         self._module.to(device=device, dtype=dtype)
-        # As in VGG: subtracting the mean in half precision would already cost an 8-bit step.
+        # As in VGG: subtracting the mean in half precision would have an error of an 8-bit level.
         keep = torch.float64 if dtype == torch.float64 else torch.float32
         self._mean = self._mean.to(device=device, dtype=keep if dtype is not None else None)
         self._std = self._std.to(device=device, dtype=keep if dtype is not None else None)
         return self
 
     def __call__(self, image: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        """Feature maps of ``layers``, which gradients can flow through to the image.
+        """Feature maps of ``layers``, differentiable with respect to the image.
 
-        The network runs no further than the last of them.
+        The forward pass ends after the last of them.
 
         Args:
-            image: (N, 3, H, W), RGB in [0, 1]. Values outside are computed as they are.
-            layers: names out of ``self.layers``.
+            image: (N, 3, H, W), RGB in [0, 1]. Values outside are not clamped.
+            layers: names in ``self.layers``.
 
         Returns:
-            layer name -> what the submodule returned, in the order of ``self.layers``.
+            layer name -> the submodule's output, in the order of ``self.layers``.
 
         Raises:
-            ParameterError: an unknown layer, one that this forward pass never reached, or one whose output is
+            ParameterError: an unknown layer, a layer that this forward pass never called, or a layer whose output is
                 not a tensor.
         """
         for name in layers:
@@ -139,10 +141,10 @@ class ModuleEncoder:
         wanted = {name: self._paths[name] for name in self.layers if name in layers}
         x = image.flip(1) if self._order == "BGR" else image
         x = ((x * self._range - self._mean) / self._std).to(self.dtype)
-        with self._turn:
+        with self._lock:
             captured, overwritten = self._run(x, set(wanted.values()))
             if overwritten:
-                # Found out once: from now on these are copied when they are seen, the others never.
+                # From now on these outputs are copied when captured, so this second pass runs only once.
                 self._overwritten |= overwritten
                 captured, _ = self._run(x, set(wanted.values()))
         for name, path in wanted.items():
@@ -151,10 +153,10 @@ class ModuleEncoder:
         return {name: captured[path] for name, path in wanted.items()}
 
     def _run(self, x: Tensor, paths: set[str]) -> tuple[dict[str, Tensor], set[str]]:
-        """One pass -> outputs by submodule, and those of them that were written over later."""
+        """One forward pass -> outputs by submodule, and the submodules whose output was changed in place later."""
         captured: dict[str, Tensor] = {}
         versions: dict[str, int] = {}
-        # Inference tensors keep no count of writes.
+        # Inference tensors have no version counter.
         counted = not torch.is_inference_mode_enabled()
 
         def hook_for(path: str) -> Any:
@@ -162,15 +164,15 @@ class ModuleEncoder:
                 if path in captured:
                     return
                 if not isinstance(output, Tensor):
-                    came = type(output).__name__
+                    kind = type(output).__name__
                     raise ParameterError(
-                        f"layer {path}: expected a submodule that returns a tensor, got {came}"
+                        f"layer {path}: expected a submodule that returns a tensor, got {kind}"
                     )
                 copied = path in self._overwritten or not counted
                 captured[path] = output.clone() if copied else output
                 versions[path] = -1 if copied else output._version
                 if len(captured) == len(paths):
-                    raise _DeepEnough
+                    raise _AllCaptured
 
             return hook
 
@@ -178,22 +180,22 @@ class ModuleEncoder:
         handles = [submodules[path].register_forward_hook(hook_for(path)) for path in paths]
         try:
             self._module(x)
-        except _DeepEnough:
+        except _AllCaptured:
             pass
         finally:
             for handle in handles:
                 handle.remove()
         overwritten = {
-            path for path, seen in versions.items() if seen >= 0 and captured[path]._version != seen
+            path for path, version in versions.items() if version >= 0 and captured[path]._version != version
         }
         return captured, overwritten
 
 
 def _executed(module: nn.Module, paths: set[str]) -> list[str]:
-    """The submodules in the order in which a forward pass finishes them; behind them those it does not use.
+    """The submodules in the order in which a forward pass completes them, followed by those it does not call.
 
-    The pass runs on the meta device, where tensors have shapes and no numbers, so it costs next to nothing. A
-    network that cannot run there, or not at 224 pixels, falls back to the order in which it lists its parts.
+    The pass runs on the meta device, where tensors have shapes but no data, so its cost is negligible. For a network
+    that cannot run there, or not at 224 pixels, the order of ``named_modules()`` is used.
     """
     order: list[str] = []
     submodules = {path: part for path, part in module.named_modules(remove_duplicate=False) if path in paths}
@@ -210,7 +212,7 @@ def _executed(module: nn.Module, paths: set[str]) -> list[str]:
             torch.func.functional_call(
                 module, shapes, (torch.empty(1, 3, 224, 224, device="meta", dtype=kind),)
             )
-    except Exception:  # whatever stopped it, only the order is less certain
+    except Exception:  # any failure only makes the order less reliable
         order.clear()
     finally:
         for handle in handles:

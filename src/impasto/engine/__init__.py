@@ -1,1 +1,1 @@
-"""The optimisation: from a start, through levels coarse to fine, one gradient step after another."""
+"""The optimisation: gradient steps on a picture, through the levels of a pyramid, coarse to fine."""

@@ -1,7 +1,7 @@
-"""What took long to compute and is asked for again: kept, up to so many bytes, until something newer needs the room.
+"""An LRU cache with a limit in bytes, for the targets of losses.
 
-Pictures painted one after another often share a style, or a photograph, at the same sizes. What a picture is compared
-with depends on nothing else, so it need be computed only once.
+Paintings in a row often share a style, or a photograph, at the same sizes. Targets depend on nothing else, so they
+need to be computed only once.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class LRUCache:
-    """Values by key, the most recently used ones, within a limit.
+    """Values by key; the least recently used are evicted beyond a limit.
 
     Args:
-        limit: bytes; what is larger by itself is handed over, and not kept.
+        limit: bytes; a single value larger than that is returned but not cached.
     """
 
     def __init__(self, limit: int) -> None:
@@ -29,12 +29,12 @@ class LRUCache:
         self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """The value of ``key``, made if it is not here. Nobody may change it in place.
+        """The value of ``key``, computed if it is not cached. Callers must not change it in place.
 
         Args:
-            key: all that the value depends on.
-            make: computes it.
-            size: its bytes.
+            key: everything that the value depends on.
+            make: computes the value.
+            size: returns the value's size in bytes.
         """
         if key in self._values:
             self._values.move_to_end(key)
@@ -51,7 +51,7 @@ class LRUCache:
 
 
 def digest(picture: Tensor) -> str:
-    """Of a picture's values, shape and type: what tells it from any other, wherever it came from."""
+    """A hash of a picture's values, shape and type: equal pictures have equal digests, whatever their source."""
     hashed = hashlib.blake2b(f"{tuple(picture.shape)} {picture.dtype}".encode(), digest_size=16)
     hashed.update(picture.detach().cpu().contiguous().numpy().data)
     return hashed.hexdigest()

@@ -30,11 +30,11 @@ Extract = Callable[[Tensor, tuple[str, ...]], Features]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a solver needs to know about a point.
+    """The objective at one point.
 
     Attributes:
         loss: the total.
-        gradient: d total / d x, shaped as x; it is the caller's to work in.
+        gradient: d total / d x, shaped as x. The caller may overwrite it.
         terms: the weighted terms by name; they sum to ``loss``.
     """
 
@@ -44,25 +44,25 @@ class Evaluation:
 
 
 class Evaluate(Protocol):
-    """x -> its evaluation. x is the picture in whatever unit the solver works in."""
+    """x -> the evaluation at x. x is the picture in the solver's units."""
 
     def __call__(self, x: Tensor, *, with_gradient: bool = True) -> Evaluation:
-        """Without ``with_gradient`` the gradient is left empty, for whoever asks for the losses alone."""
+        """Evaluate at ``x``. Without ``with_gradient`` the gradient is an empty tensor."""
         ...
 
 
-class EvaluateAtTurn(Evaluate, Protocol):
-    """An evaluation whose losses may look at a random sample: another one each turn, the same when asked again."""
+class EvaluateSample(Evaluate, Protocol):
+    """An evaluation whose losses may use a random sample, which ``sample_index`` alone determines."""
 
     def __call__(self, x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation: ...
 
 
 def in_floats(terms: Mapping[str, Tensor], total: Tensor | None = None) -> tuple[float, dict[str, float]]:
-    """The total and each term as floats, in one transfer: the processor waits for a GPU once and not once a term.
+    """The total and each term as floats, in one transfer, which synchronises with a GPU only once.
 
     Args:
         terms: numbers, each as a tensor; all of one type.
-        total: theirs; None adds them up.
+        total: their sum; None computes it.
     """
     values = torch.stack(list(terms.values()))
     loss, *each = torch.cat([(values.sum() if total is None else total).view(1), values]).tolist()
@@ -70,13 +70,13 @@ def in_floats(terms: Mapping[str, Tensor], total: Tensor | None = None) -> tuple
 
 
 LazyImage = Callable[[], Tensor]
-"""A picture that is made when it is wanted, since large ones need not all be there at once."""
+"""Makes a picture on demand, so that large ones need not be in memory all at once."""
 
-EvaluatorFactory = Callable[[LazyImage, Sequence[LazyImage]], EvaluateAtTurn]
-"""(content, styles), all at a level's size -> the evaluation of pictures of the content's size."""
+EvaluatorFactory = Callable[[LazyImage, Sequence[LazyImage]], EvaluateSample]
+"""(content, styles), each at its size on a level -> the evaluation of pictures of the content's size."""
 
 
-def whole(
+def autograd_evaluation(
     extract: Extract,
     objective: Objective,
     style_weights: Sequence[float],
@@ -89,26 +89,26 @@ def whole(
         extract: the encoder.
         objective: what to evaluate.
         style_weights: a share for each style; they sum to 1.
-        white_level: what white is.
-        regions: where the style terms of a region look.
+        white_level: the value of white.
+        regions: the masks of the style terms that have a region.
     """
 
-    def prepare(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateAtTurn:
-        shown = [style() for style in styles]
+    def prepare(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateSample:
+        style_pictures = [style() for style in styles]
         picture = content()
-        wanted = level_targets(
-            picture, shown, style_weights, extract=extract, objective=objective, regions=regions
+        made = level_targets(
+            picture, style_pictures, style_weights, extract=extract, objective=objective, regions=regions
         )
         guides = regions.guides(objective, size_of(picture))
-        return evaluator(extract, objective, wanted, white_level, guides)
+        return evaluator(extract, objective, made, white_level, guides)
 
     return prepare
 
 
-def rounded(prepare: EvaluatorFactory, *, tf32: bool) -> EvaluatorFactory:
-    """The same, with CUDA's float32 as such or rounded to TF32, whatever torch has been told."""
+def with_tf32(prepare: EvaluatorFactory, *, tf32: bool) -> EvaluatorFactory:
+    """``prepare`` with CUDA's float32 products in full precision or in TF32, whatever torch's global setting is."""
 
-    def prepare_so(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateAtTurn:
+    def prepare_with_tf32(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateSample:
         with float32_products(tf32=tf32):
             evaluate = prepare(content, styles)
 
@@ -118,7 +118,7 @@ def rounded(prepare: EvaluatorFactory, *, tf32: bool) -> EvaluatorFactory:
 
         return evaluate_at
 
-    return prepare_so
+    return prepare_with_tf32
 
 
 def level_targets(
@@ -130,7 +130,7 @@ def level_targets(
     objective: Objective,
     regions: Regions = NONE,
 ) -> Targets:
-    """What the objective's terms compare with, for pictures that already have the level's size."""
+    """The targets of the objective's terms, for pictures that already have the level's size."""
     c_layers, s_layers = content_layers(objective), style_layers(objective)
     with torch.inference_mode(False), torch.no_grad():
         return targets(
@@ -145,13 +145,13 @@ def level_targets(
 
 def evaluator(
     extract: Extract, objective: Objective, targets: Targets, white_level: float, guides: Guides | None = None
-) -> EvaluateAtTurn:
-    """The evaluation of an objective at pictures stored in [0, unit].
+) -> EvaluateSample:
+    """The evaluation of an objective at pictures stored in [0, white_level].
 
     Args:
         extract: the encoder, (image in [0, 1], layers) -> features.
-        white_level: what white is; the gradient is with respect to the stored values.
-        guides: how much the features of a region's terms count.
+        white_level: the value of white; the gradient is with respect to the stored values.
+        guides: weights of the features, for the terms of regions.
     """
     needed = layers(objective)
 

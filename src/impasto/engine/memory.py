@@ -1,7 +1,8 @@
-"""Free memory, given back while painting: a C library keeps what is freed between blocks in use, and tiles make many.
+"""Release of free memory to the system during a painting, against the heap fragmentation that tiles cause.
 
-At 6000 pixels, in tiles of 1024, glibc held 1.7 GB of 4 GB so (docs/log.md). Where the C library cannot be asked to
-give it back nothing is done.
+A C library's allocator retains freed memory between blocks in use. At 6000 pixels, in tiles of 1024, glibc retained
+1.7 GB of 4 GB this way (docs/log.md). Where the C library cannot release it, only the package's own buffers are
+freed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from impasto.kernels.memory import release
 
 
 def release_free_memory() -> None:
-    """What is free goes back to the system. Some 50 ms where it is a gigabyte, and it has to be fetched again."""
+    """Return free memory to the system. About 50 ms for a gigabyte, which must be allocated again later."""
     release()
     if (trim := _trim()) is not None:
         trim(0)
 
 
-def one_by_one(tiles: Sequence[Tile]) -> Iterator[Tile]:
-    """Tiles to be worked at in turn; what was held for each is given back after it."""
+def iterate_tiles(tiles: Sequence[Tile]) -> Iterator[Tile]:
+    """Yield the tiles; after each one, if there are several, free memory is released to the system."""
     for tile in tiles:
         yield tile
         if len(tiles) > 1:
@@ -31,7 +32,7 @@ def one_by_one(tiles: Sequence[Tile]) -> Iterator[Tile]:
 
 @functools.cache
 def _trim() -> Callable[[int], int] | None:
-    """``malloc_trim`` of glibc, which since 2.8 gives back every free page."""
+    """``malloc_trim`` of glibc, which since 2.8 releases every free page; None with another C library."""
     try:
         found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):

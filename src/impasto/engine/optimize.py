@@ -1,4 +1,4 @@
-"""The generator at the centre: paints a picture step by step, coarse to fine, by minimising an objective."""
+"""The main loop: a generator that optimises a picture step by step, coarse to fine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from impasto.engine.evaluation import Evaluate, EvaluateAtTurn, Evaluation
+from impasto.engine.evaluation import Evaluate, EvaluateSample, Evaluation
 from impasto.engine.memory import release_free_memory
-from impasto.engine.pyramid import Pyramid, carry_up, trimmed, widened
+from impasto.engine.pyramid import Pyramid, crop_margin, pad_mirrored, upsample
 from impasto.engine.solvers.adam import Adam
 from impasto.engine.solvers.solver import Solver, Update
 from impasto.engine.solvers.state import State, clone
@@ -22,7 +22,7 @@ from impasto.errors import DivergedError
 from impasto.geometry import Size
 
 RESAMPLE_EVERY = 10
-"""Iterations between two random samples, for losses that look at one: enough for L-BFGS to learn from each."""
+"""Iterations between two random samples, for losses that use one: enough for L-BFGS to gain curvature pairs."""
 
 
 def iterate(
@@ -39,29 +39,29 @@ def iterate(
     steering: Steering | None = None,
     start_at: Callable[[Size], Tensor] | None = None,
 ) -> Iterator[Step]:
-    """Paint, one step at a time. Closing the generator stops it; nothing is lost but the step under way.
+    """Paint, one step at a time. Closing the generator stops the painting; only the current step is lost.
 
     Args:
         content: (1, 3, H, W), RGB in [0, 1].
         styles: one or more such pictures.
-        pyramid: the sizes to work at, and the iterations at each.
-        course: what to minimise, with the same ``white_level``, and how the picture is finished.
+        pyramid: the levels, with the iterations at each.
+        course: the first course; its evaluation must use the same ``white_level``.
         start: (1, 3, h, w) at the first level's size; may leave [0, 1].
-        solver: fresh; it works on the picture times ``white_level``.
-        white_level: what white is for the solver. L-BFGS without a line search, and Adam, depend on it.
-        min_relative_decrease: share by which the loss must fall over 25 iterations for a level to go on; 0 never
-            stops early.
-        resume: what :meth:`impasto.engine.step.Step.state` gave; ``start`` is only what may be gone back to then.
-        steering: sets another course between two steps, or goes back.
-        start_at: the start at any size. A level begins with it where its loss is below that of what was carried up:
-            where little is to be painted, that has lost more on its way than it has gained.
+        solver: a new solver; it optimises the picture times ``white_level``.
+        white_level: the value of white for the solver. L-BFGS without a line search, and Adam, depend on it.
+        min_relative_decrease: smallest relative fall of the loss over 25 iterations; below it the level ends. 0 never
+            ends a level early.
+        resume: a state from :meth:`impasto.engine.step.Step.state`. With it, ``start`` serves only to go back.
+        steering: changes the course between two steps, or goes back.
+        start_at: makes the start at any size. A level begins with it where its loss is below that of the enlarged
+            result of the level before, which happens where enlarging costs more than the coarse level gained.
 
     Raises:
         DivergedError: the loss is not finite, and neither restarting nor another solver helped.
     """
     steering = steering or Steering()
     painting = _Painting(
-        x=(widened(start, pyramid.margin) * white_level).contiguous(),
+        x=(pad_mirrored(start, pyramid.margin) * white_level).contiguous(),
         solver=solver,
         watchdog=Watchdog(min_relative_decrease=min_relative_decrease),
         white_level=white_level,
@@ -70,7 +70,7 @@ def iterate(
     )
     if resume is not None:
         painting.restore(resume, solver)
-        resume = None  # it may be as large as all that is painted with
+        resume = None  # free it: the state may take as much memory as the rest of the painting
     painting.course = _course_until(painting, steering, course)
     while True:
         if steering.must_rewind(painting.done):
@@ -82,46 +82,53 @@ def iterate(
             painting.go_up(content)
             continue
         if painting.taken:
-            raise RuntimeError("the next step: expected none after the picture has been taken")
+            raise RuntimeError(
+                "the next step: expected no request after the picture has been taken, got one; "
+                "use `painted` instead of `take()` to continue"
+            )
         now = steering.course(painting.done, course)
-        steering.snapshot_if_due(painting.done, painting.state, turning=now != painting.course)
+        steering.snapshot_if_due(painting.done, painting.state, course_changes=now != painting.course)
         painting.steer(now)
         painting.prepare(content, styles, start_at)
         step, position = painting.advance()
-        # Not a moment before it is handed out: whoever is interrupted has the step before until then.
+        # Only right before the yield, so that after an interrupt during the iteration the previous step stays valid.
         painting.position = position
         if not steering.is_replaying(step.done):
             yield step
 
 
 def _course_until(painting: _Painting, steering: Steering, first: Course) -> Course:
-    """What the newest step went by; another course that begins here has not been taken yet."""
+    """The course of the newest step; a change of course at the current iteration is not applied yet."""
     return steering.course(max(painting.done - 1, 0), first)
 
 
 def _unprepared(x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
-    raise RuntimeError("the losses: expected a level that has begun")
+    raise RuntimeError("the losses: expected a prepared level, got none; request a step first")
 
 
 @dataclass
 class _Painting:
-    """The one picture that is painted, in place: a :class:`impasto.engine.step.Canvas`."""
+    """The state of the main loop; changes one picture in place. A :class:`impasto.engine.step.Canvas`."""
 
     x: Tensor
     solver: Solver
     watchdog: Watchdog
-    white_level: float  # 1 while going up a level, so that Ctrl-C then leaves a picture too
+    white_level: (
+        float  # 1 while changing the level, so that an interrupt (Ctrl-C) there leaves a valid picture
+    )
     pyramid: Pyramid
     course: Course
     position: tuple[int, int, int] = (0, 0, 0)  # level, iterations done at it, iterations done
-    evaluate: EvaluateAtTurn = _unprepared
+    evaluate: EvaluateSample = _unprepared
     taken: bool = False
-    returns: int = 0  # how often it has gone back: there may be other steps as far as those of before
+    returns: int = (
+        0  # number of returns to an earlier step, since the same iteration can then be reached again
+    )
 
-    # --- what steps look at ---------------------------------------------------------------------------------
+    # --- read by steps --------------------------------------------------------------------------------------
 
     @property
-    def moment(self) -> tuple[int, int]:
+    def version(self) -> tuple[int, int]:
         return self.done, self.returns
 
     @property
@@ -135,7 +142,7 @@ class _Painting:
 
     def painted(self) -> Tensor:
         self._check_not_taken()
-        best = trimmed(self.solver.best(self.x), self.pyramid.margin)
+        best = crop_margin(self.solver.best(self.x), self.pyramid.margin)
         return (best / self.white_level).clamp_(0.0, 1.0)
 
     def finish(self, picture: Tensor) -> Tensor:
@@ -148,9 +155,9 @@ class _Painting:
         self.watchdog.restart()
         self.taken = True
         if self.pyramid.margin:
-            # What is taken is judged without its margin, by what needs this room for that.
+            # The taken picture has no margin, so this evaluation does not fit it; the caller needs its memory.
             self.evaluate = _unprepared
-        return trimmed(best.div_(self.white_level).clamp_(0.0, 1.0), self.pyramid.margin)
+        return crop_margin(best.div_(self.white_level).clamp_(0.0, 1.0), self.pyramid.margin)
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         scale = self.white_level / white
@@ -166,9 +173,12 @@ class _Painting:
 
     def _check_not_taken(self) -> None:
         if self.taken:
-            raise RuntimeError("a step's picture and state: the picture has been taken")
+            raise RuntimeError(
+                "the picture and the state of a step: expected a call before take(), got one after it; "
+                "use the picture that take() returned"
+            )
 
-    # --- going on, and back ---------------------------------------------------------------------------------
+    # --- changing the position ------------------------------------------------------------------------------
 
     @property
     def level_is_over(self) -> bool:
@@ -176,7 +186,7 @@ class _Painting:
         return done_here >= self.pyramid.levels[number].iterations
 
     def restore(self, state: State, solver: Solver) -> None:
-        """Go on from ``state`` with that solver, or with the one that had taken over."""
+        """Restore ``state`` with that solver, or with the fallback solver if it had taken over."""
         level, done_here, done = clone(state["position"]).tolist()
         self.x = clone(state["x"]).to(self.x.device)
         self.watchdog.restore(_part(state, "watchdog."))
@@ -185,7 +195,7 @@ class _Painting:
         self.position = (level, done_here, done)
 
     def go_back(self, state: State | None, start: Tensor, solver: Solver) -> None:
-        """Be as it was in ``state``, or in the beginning."""
+        """Rewind to ``state``, or to the start without one."""
         self.evaluate, self.taken = _unprepared, False
         self.returns += 1
         if state is not None:
@@ -194,7 +204,7 @@ class _Painting:
         solver.restart()
         self.solver = solver
         self.watchdog = Watchdog(min_relative_decrease=self.watchdog.min_relative_decrease)
-        self.x = (widened(start, self.pyramid.margin) * self.white_level).contiguous()
+        self.x = (pad_mirrored(start, self.pyramid.margin) * self.white_level).contiguous()
         self.position = (0, 0, 0)
 
     def go_up(self, content: Tensor) -> None:
@@ -202,16 +212,16 @@ class _Painting:
         number, _, done = self.position
         pyramid, white_level, margin = self.pyramid, self.white_level, self.pyramid.margin
         coarse, fine = (pyramid.levels[each].size for each in (number, number + 1))
-        # Nothing of this level is needed any more, and the next one's pictures are the largest things there are. A
-        # step that is kept does not keep the level before either.
+        # Free this level's memory before the next level's pictures, the largest tensors, are made. A step that the
+        # caller stores does not keep the previous level in memory either.
         self.evaluate = _unprepared
         self.x, self.white_level = self.solver.best(self.x).div_(white_level).clamp_(0.0, 1.0), 1.0
         self.watchdog.restart()
         self.solver.resize((fine[0] + 2 * margin, fine[1] + 2 * margin))
-        own = trimmed(self.x, margin)
+        inner = crop_margin(self.x, margin)
         release_free_memory()
-        larger = carry_up(
-            own,
+        larger = upsample(
+            inner,
             content,
             (coarse, fine),
             pyramid.detail,
@@ -225,22 +235,22 @@ class _Painting:
     # --- one step -------------------------------------------------------------------------------------------
 
     def steer(self, course: Course) -> None:
-        """Go by ``course`` from here on."""
+        """Use ``course`` from here on."""
         if course.prepare is not self.course.prepare:
-            # The curvature that L-BFGS knows is another objective's. Adam's moments too would count for a hundred
-            # steps, in which a gradient that has become smaller moves next to nothing. And no loss of before can be
-            # compared with one of after.
+            # The curvature pairs of L-BFGS belong to the old objective. Adam's second moment would persist for about
+            # a hundred steps, and make steps along a smaller new gradient negligible. Losses from before and after
+            # the change are not comparable.
             self.evaluate = _unprepared
             self.solver.restart()
             self.watchdog.restart()
         self.course = course
-        if not self.watchdog.switched:  # what takes over has its own
+        if not self.watchdog.switched:  # the fallback solver has its own learning rate
             self.solver.learning_rate = course.learning_rate
 
     def prepare(
         self, content: Tensor, styles: Sequence[Tensor], start_at: Callable[[Size], Tensor] | None
     ) -> None:
-        """Make the evaluation of this level, where there is none yet."""
+        """Make the evaluation of this level unless it exists."""
         if self.evaluate is not _unprepared:
             return
         number, done_here, _ = self.position
@@ -251,19 +261,19 @@ class _Painting:
             self._begin_lower(start_at(self.pyramid.levels[number].size))
 
     def _begin_lower(self, start: Tensor) -> None:
-        """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower."""
-        start = (widened(start, self.pyramid.margin) * self.white_level).contiguous()
-        ours, carried = (self.evaluate(x, with_gradient=False).loss for x in (start, self.x))
-        if ours < carried:
+        """Begin a level with ``start``, in [0, 1] and without a margin, if its loss is lower than that of ``x``."""
+        start = (pad_mirrored(start, self.pyramid.margin) * self.white_level).contiguous()
+        from_start, from_level_before = (self.evaluate(x, with_gradient=False).loss for x in (start, self.x))
+        if from_start < from_level_before:
             self.x = start
 
     def advance(self) -> tuple[Step, tuple[int, int, int]]:
-        """One iteration, and the position after it."""
+        """Do one iteration; returns its step, and the position after it."""
         number, done_here, done = self.position
         level = self.pyramid.levels[number]
         update, notes, over = self._update()
         iteration, done = done_here + 1, done + 1
-        # A level that is over counts as done to its last iteration, so that resuming goes to the next one.
+        # A level that ended early counts as complete, so that a resumed painting continues with the next level.
         position = (number, level.iterations if over else iteration, done)
         step = Step(
             level=number,
@@ -276,12 +286,12 @@ class _Painting:
             losses=update.terms,
             notes=notes,
             _canvas=self,
-            _moment=(done, self.returns),
+            _version=(done, self.returns),
         )
         return step, position
 
     def _update(self) -> tuple[Update, tuple[str, ...], bool]:
-        """The solver's step, and what the watchdog makes of it: notes, and whether the level is over."""
+        """The solver's step, and the watchdog's verdict on it: notes, and whether the level is over."""
         evaluate: Evaluate = self.evaluate
         resample_every = self.course.resample_every
         if resample_every:
@@ -304,12 +314,12 @@ class _Painting:
                 return update, (f"{verdict.reason} again: Adam takes over",), False
             case "give up":
                 raise DivergedError(
-                    f"the optimisation cannot go on: {verdict.reason}, and restarting did not help"
+                    f"the optimisation cannot continue: {verdict.reason}, and restarting did not help"
                 )
 
 
 def _fallback(white_level: float) -> Adam:
-    """The solver for what L-BFGS cannot do: small bounded steps, whatever the loss's scale."""
+    """The solver used where L-BFGS fails: its steps are small and bounded, whatever the scale of the loss."""
     return Adam(learning_rate=0.01 * white_level, betas=(0.9, 0.99), bounds=(0.0, white_level))
 
 

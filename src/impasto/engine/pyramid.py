@@ -1,4 +1,4 @@
-"""Sizes: how large the picture and the styles are, and the levels to work through, coarse to fine."""
+"""The image pyramid: the sizes of the picture and of the styles at each level, coarse to fine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from impasto.geometry import Resample, Size, resize
 
 @dataclass(frozen=True)
 class Level:
-    """One size to work at.
+    """One level of the pyramid.
 
     Attributes:
-        size: of the picture and the content.
-        styles: of each style picture.
-        iterations: steps of the solver here.
+        size: size of the picture and the content.
+        styles: size of each style picture.
+        iterations: the solver's steps at this level.
     """
 
     size: Size
@@ -31,15 +31,15 @@ class Level:
 
 @dataclass(frozen=True)
 class Pyramid:
-    """The sizes to work at, coarse to fine, and how pictures are brought to them.
+    """The levels, coarse to fine, and how pictures are resized to them.
 
     Attributes:
         levels: one or more.
-        resample: how content and styles are brought to a level's size.
-        detail: share of the content's detail that is added where the picture is enlarged (:func:`carry_up`).
-        seamless: the picture goes on at its other side.
-        margin: pixels painted beyond every edge, where the content is mirrored. They are cut off in what is shown:
-            a network that sees zeros beyond an edge leaves its marks there.
+        resample: the filter that resizes content and styles to a level's size.
+        detail: share of the content's detail that is added when the picture is enlarged (:func:`upsample`).
+        seamless: the picture is periodic: it continues at its opposite side.
+        margin: pixels painted beyond every edge, where the content is mirrored. The shown picture is cropped by
+            them, since zero padding leaves artefacts near the edges.
     """
 
     levels: Sequence[Level]
@@ -49,11 +49,11 @@ class Pyramid:
     margin: int = 0
 
     def content(self, picture: Tensor, level: int) -> Callable[[], Tensor]:
-        """Makes the content picture of a level, with its margin."""
-        return partial(resize_wide, picture, self.levels[level].size, self.resample, self.margin)
+        """A function that makes the content picture of a level, with its margin."""
+        return partial(resize_and_pad, picture, self.levels[level].size, self.resample, self.margin)
 
     def styles(self, pictures: Sequence[Tensor], level: int) -> list[Callable[[], Tensor]]:
-        """Make the style pictures of a level."""
+        """For each style picture, a function that makes it at its size on a level."""
         sizes = self.levels[level].styles
         return [
             partial(resize, picture, size, self.resample)
@@ -61,22 +61,25 @@ class Pyramid:
         ]
 
     def planned(self, level: int, iteration: int, done: int) -> int:
-        """Iterations at all levels, where ``done`` are done, of which ``iteration`` at this level."""
+        """Iterations planned at all levels, after ``done`` in all and ``iteration`` at ``level``."""
         return done + sum(each.iterations for each in self.levels[level:]) - iteration
 
 
 def sizes(size: Size, *, smallest: int, ratio: float) -> list[Size]:
-    """From coarse to fine by ``ratio``: the first has a long side of about ``smallest``, the last is ``size``."""
+    """Sizes from coarse to fine, each ``ratio`` times the one before; the last is ``size``.
+
+    The long side of the first is about ``smallest`` pixels.
+    """
     count = max(0, round(math.log(max(size) / smallest, ratio))) if max(size) > smallest else 0
     scales = [ratio**-step for step in range(count, 0, -1)] + [1.0]
     return [(max(1, round(size[0] * scale)), max(1, round(size[1] * scale))) for scale in scales]
 
 
 def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 1.0) -> list[int]:
-    """``iterations`` divided over the levels, at least 1 each.
+    """Divide ``iterations`` over the levels, at least 1 each.
 
     Args:
-        coarser: how many times as many a level gets as the next finer one.
+        coarser: a level's iterations as a multiple of those of the next finer level.
         first: a further factor for the coarsest level.
     """
     shares = [coarser ** (levels - 1 - level) for level in range(levels)]
@@ -86,13 +89,13 @@ def split(iterations: int, levels: int, *, coarser: float = 1.0, first: float = 
     return found
 
 
-def widened(image: Tensor, margin: int) -> Tensor:
-    """(N, C, H, W) with so many pixels more on every side, mirrored."""
+def pad_mirrored(image: Tensor, margin: int) -> Tensor:
+    """(N, C, H, W), padded by ``margin`` mirrored pixels on every side."""
     return F.pad(image, (margin,) * 4, mode="reflect") if margin else image
 
 
-def resize_wide(image: Tensor, size: Size, resample: Resample, margin: int) -> Tensor:
-    """:func:`resize`, :func:`widened`, one colour at a time: beside a large picture there is no room for another."""
+def resize_and_pad(image: Tensor, size: Size, resample: Resample, margin: int) -> Tensor:
+    """:func:`resize`, then :func:`pad_mirrored`, one channel at a time, which saves a second large picture."""
     if not margin:
         return resize(image, size, resample)
     height, width = size
@@ -100,16 +103,16 @@ def resize_wide(image: Tensor, size: Size, resample: Resample, margin: int) -> T
     wide = image.new_empty(*image.shape[:2], height + 2 * margin, width + 2 * margin, dtype=dtype)
     for channel in range(image.shape[1]):
         plane = slice(channel, channel + 1)
-        wide[:, plane] = widened(resize(image[:, plane], size, resample), margin)
+        wide[:, plane] = pad_mirrored(resize(image[:, plane], size, resample), margin)
     return wide
 
 
-def trimmed(image: Tensor, margin: int) -> Tensor:
-    """What :func:`widened` was given, a view."""
+def crop_margin(image: Tensor, margin: int) -> Tensor:
+    """The inverse of :func:`pad_mirrored`, as a view."""
     return image[..., margin:-margin, margin:-margin] if margin else image
 
 
-def carry_up(
+def upsample(
     image: Tensor,
     content: Tensor,
     sizes: tuple[Size, Size],
@@ -119,39 +122,39 @@ def carry_up(
     seamless: bool = False,
     margin: int = 0,
 ) -> Tensor:
-    """The picture of a coarse level as the start of the next finer one.
+    """The picture of a coarse level, enlarged as the start of the next finer level.
 
     Args:
-        image: (1, 3, h, w) in [0, 1], painted at the coarse level.
+        image: (1, 3, h, w) in [0, 1], the result of the coarse level.
         content: the content picture at any size.
-        sizes: of the coarse and of the fine level.
-        detail: share of what the content has at the fine level and not at the coarse one that is added, so that
-            edges need not be found again.
-        resample: how the content is brought to a size.
-        seamless: the picture goes on at its other side.
-        margin: pixels that the result has more on every side, mirrored.
+        sizes: sizes of the coarse and of the fine level.
+        detail: share of the content's detail, fine level minus coarse level, that is added, so that the optimisation
+            need not recover edges.
+        resample: the filter that resizes the content.
+        seamless: the picture is periodic: it continues at its opposite side.
+        margin: mirrored pixels added on every side of the result.
     """
     coarse, fine = sizes
     height, width = fine
     larger = image.new_empty(*image.shape[:2], height + 2 * margin, width + 2 * margin)
-    # One colour at a time: beside a large picture there is no room for another.
+    # One channel at a time saves the memory of a second large picture.
     for channel in range(image.shape[1]):
         plane = slice(channel, channel + 1)
-        own, shown = image[:, plane], content[:, plane]
+        values, content_values = image[:, plane], content[:, plane]
         if detail:
             # Enlarging is linear: up(image) + detail (fine − up(coarse)), with one enlargement.
-            own = own - detail * resize(shown, coarse, resample)
-        own = _enlarged(own, fine, seamless)
+            values = values - detail * resize(content_values, coarse, resample)
+        values = _enlarged(values, fine, seamless)
         if detail:
-            own.add_(resize(shown, fine, resample), alpha=detail)
-        larger[:, plane] = widened(own, margin)
+            values.add_(resize(content_values, fine, resample), alpha=detail)
+        larger[:, plane] = pad_mirrored(values, margin)
     return larger.clamp_(0.0, 1.0)
 
 
 def _enlarged(image: Tensor, size: Size, seamless: bool) -> Tensor:
     if not seamless:
         return F.interpolate(image, size, mode="bicubic", antialias=True, align_corners=False)
-    # Sides are multiples of 16, so a sixteenth of the other side on each is a whole number of pixels at both sizes.
+    # Sides are multiples of 16, so a circular padding of one sixteenth is an integer number of pixels at both sizes.
     rows, columns = image.shape[-2] // 16, image.shape[-1] // 16
     wide = F.pad(image, (columns, columns, rows, rows), mode="circular")
     height, width = size

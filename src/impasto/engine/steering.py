@@ -1,8 +1,8 @@
-"""Steering: between two steps a painting is given another course, or taken back to an earlier step.
+"""Steering: change the course of a painting between two steps, or go back to an earlier step.
 
-The picture follows from the courses and from the iterations that each begins after, and from nothing else. So it can
-go back to any step, whatever has been kept: it is painted again from the newest state before, or from the start, and
-every bit is as it was. What is kept only makes that short.
+The picture depends only on the courses and on the iteration after which each course begins. So a painting can go back
+to any step: it recomputes from the newest snapshot before that step, or from the start, and the result is
+bit-identical. Snapshots only shorten the recomputation.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from impasto.engine.evaluation import EvaluatorFactory
 from impasto.engine.solvers.state import State, clone
 
 Finish = Callable[[Tensor], Tensor]
-"""What becomes of a picture in [0, 1] when it is looked at."""
+"""Post-processing of a picture in [0, 1] before it is shown."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What steps go by.
+    """What determines the steps of a painting.
 
     Attributes:
-        prepare: what to minimise. Another ``prepare`` is another objective: the solver forgets what it knows of
-            the old one.
-        learning_rate: the solver's. What that is, is the solver's to say: of Adam the step, in units of x; of L-BFGS
-            the share of its full step, and with a line search only where the search begins.
-        resample_every: iterations after which losses that look at a random sample look at another; 0 where none do.
-        finish: what becomes of a picture when it is looked at.
+        prepare: makes the objective's evaluation. A different ``prepare`` is a different objective: the solver then
+            discards its state.
+        learning_rate: the solver's learning rate. Adam: the step, in units of x. L-BFGS: the fraction of the full
+            step; with a line search, only the first step length tried.
+        resample_every: iterations between two random samples, for losses that use one; 0 where none does.
+        finish: post-processing of a picture before it is shown.
     """
 
     prepare: EvaluatorFactory
@@ -40,13 +40,13 @@ class Course:
 
 
 class Steering:
-    """The hand on a painting: given to :func:`impasto.engine.optimize.iterate`, and used between two steps.
+    """Controls a painting between two steps; an argument of :func:`impasto.engine.optimize.iterate`.
 
     Args:
-        courses: iterations done -> what is gone by from there; what a painting begins with is its own.
-        limit: bytes for states to go back to, copied where the course changes and every so many iterations. What
-            there is no room for is painted again. 0 keeps none.
-        every: iterations between two states.
+        courses: iterations done -> the course from there on. The first course is an argument of ``iterate``.
+        limit: bytes for snapshots. One is taken at each change of course and every ``every`` iterations; the oldest
+            are dropped beyond the limit. Iterations without a snapshot are recomputed. 0 takes no snapshots.
+        every: iterations between two snapshots.
     """
 
     def __init__(
@@ -55,58 +55,58 @@ class Steering:
         self._courses = dict(courses or {})
         self._limit, self._every = limit, every
         self._states: dict[int, dict[str, Tensor]] = {}  # by iterations done, oldest first
-        self._wanted: int | None = None
+        self._target: int | None = None
 
     @property
     def states(self) -> tuple[int, ...]:
-        """The steps that can be gone back to at once."""
+        """The steps that have a snapshot, as iterations done, oldest first."""
         return tuple(self._states)
 
     def change(self, done: int, course: Course) -> None:
-        """Go by ``course`` after ``done`` iterations, which must not be fewer than have been done."""
+        """Use ``course`` after ``done`` iterations; ``done`` must be at least the iterations done so far."""
         self._courses[done] = course
 
     def back_to(self, done: int) -> None:
-        """Go on from where ``done`` iterations had been done: courses that began there or later are forgotten.
+        """Continue from the state after ``done`` iterations; courses that begin there or later are removed.
 
-        The next step is the one after, however much has to be painted again for it.
+        The next step yielded is number ``done`` + 1, however many iterations have to be recomputed for it.
         """
-        self._wanted = done
+        self._target = done
         self._courses = {at: course for at, course in self._courses.items() if at < done}
         self._states = {at: state for at, state in self._states.items() if at <= done}
 
-    # --- what the painting asks -----------------------------------------------------------------------------
+    # --- called by the painting -----------------------------------------------------------------------------
 
     def course(self, done: int, first: Course) -> Course:
-        """What the step after ``done`` iterations goes by; ``first`` where nothing was changed before."""
-        begun = [at for at in self._courses if at <= done]
-        return self._courses[max(begun)] if begun else first
+        """The course of the step after ``done`` iterations; ``first`` where no change came before it."""
+        starts = [at for at in self._courses if at <= done]
+        return self._courses[max(starts)] if starts else first
 
     def must_rewind(self, done: int) -> bool:
-        """Whether the step to go back to is not ahead of ``done`` iterations, or a snapshot is nearer to it."""
+        """Whether to restore a snapshot: the requested step is before ``done``, or a snapshot is nearer to it."""
         newest = max(self._states, default=0)
-        return self._wanted is not None and not newest <= done <= self._wanted
+        return self._target is not None and not newest <= done <= self._target
 
     def latest_snapshot(self) -> State | None:
-        """The newest snapshot; None for the start."""
+        """The newest snapshot; None without one, which stands for the start."""
         return next(reversed(self._states.values()), None)
 
     def is_replaying(self, done: int) -> bool:
-        """Whether the step after which ``done`` iterations are done is only recomputed, and not shown."""
-        if self._wanted is not None and done > self._wanted:
-            self._wanted = None
-        return self._wanted is not None
+        """Whether the step that completes ``done`` iterations is only recomputed, and not yielded."""
+        if self._target is not None and done > self._target:
+            self._target = None
+        return self._target is not None
 
-    def snapshot_if_due(self, done: int, now: Callable[[], State], *, turning: bool) -> None:
-        """Take a snapshot after ``done`` iterations where one is due; the oldest make room.
+    def snapshot_if_due(self, done: int, get_state: Callable[[], State], *, course_changes: bool) -> None:
+        """Take a snapshot after ``done`` iterations where one is due; the oldest ones are dropped to make room.
 
         Args:
-            now: gives the state.
-            turning: whether the course changes here.
+            get_state: returns the state to copy.
+            course_changes: whether the course changes here.
         """
-        if not (self._limit and done and (turning or done % self._every == 0)):
+        if not (self._limit and done and (course_changes or done % self._every == 0)):
             return
-        state = now()
+        state = get_state()
         size = _bytes(state)
         if size > self._limit:
             return

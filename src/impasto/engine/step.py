@@ -1,4 +1,4 @@
-"""One iteration, done: its numbers, and a view of the picture, which is painted in place."""
+"""A completed iteration: its numbers, and a view of the picture, which the engine changes in place."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from impasto.engine.solvers.state import State, clone
 
 @dataclass(frozen=True)
 class Progress:
-    """One iteration in numbers; it can be pickled, and keeps nothing of the picture.
+    """The numbers of one iteration; it can be pickled and does not refer to the picture.
 
     Attributes:
         level: number of the level, from 0.
-        levels: how many there are.
+        levels: number of levels.
         iteration: iterations done at this level, from 1.
-        iterations: how many are planned at this level.
+        iterations: iterations planned at this level.
         done: iterations done at all levels.
         planned: iterations planned at all levels; fewer are done where the loss stops falling.
-        loss: the total at the picture this iteration started from.
-        losses: its weighted terms by name.
-        notes: what the engine corrected, one line each.
-        seconds_left: to the saved picture; None where nobody knows.
+        loss: the total loss at the picture before this iteration.
+        losses: the weighted terms of ``loss`` by name.
+        notes: the engine's corrections, one line each.
+        seconds_left: estimated seconds to the saved picture; None before the first estimate.
     """
 
     level: int
@@ -42,16 +42,16 @@ class Progress:
 
 
 class Canvas(Protocol):
-    """The picture that an engine paints in place. Every step is a view of it."""
+    """The picture that an engine changes in place. Every step is a view of it."""
 
     @property
-    def moment(self) -> tuple[int, ...]:
-        """Another one after each iteration, and after going back to an earlier one."""
+    def version(self) -> tuple[int, ...]:
+        """Changes with each iteration, and with each return to an earlier iteration."""
         ...
 
     @property
     def level(self) -> int:
-        """The level that is painted at."""
+        """The current level."""
         ...
 
     def painted(self) -> Tensor:
@@ -59,11 +59,11 @@ class Canvas(Protocol):
         ...
 
     def finish(self, picture: Tensor) -> Tensor:
-        """The picture as it is shown: with its colours and masks."""
+        """The picture as it is shown: with colour and masks applied."""
         ...
 
     def take(self) -> Tensor:
-        """:meth:`painted` without a copy; no further step can be taken."""
+        """:meth:`painted` without a copy. Ends the painting: no further step can be taken."""
         ...
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
@@ -71,7 +71,7 @@ class Canvas(Protocol):
         ...
 
     def state(self) -> State:
-        """All that is needed to go on, good until the next step.
+        """The state to resume from, valid until the next step.
 
         Raises:
             RuntimeError: the picture has been taken.
@@ -81,14 +81,14 @@ class Canvas(Protocol):
 
 @dataclass(frozen=True)
 class Step(Progress):
-    """One iteration, done: its numbers, and a view of the picture, which is painted in place."""
+    """A completed iteration: its numbers, and a view of the picture, which the engine changes in place."""
 
     _canvas: Canvas = field(repr=False, kw_only=True)
-    _moment: tuple[int, ...] = field(repr=False, kw_only=True)
+    _version: tuple[int, ...] = field(repr=False, kw_only=True)
 
     @property
     def progress(self) -> Progress:
-        """The numbers alone, to be kept: a step keeps the picture, the solver and the network alive."""
+        """The numbers alone. Store these: a step keeps the picture, the solver and the network in memory."""
         return Progress(**{each.name: getattr(self, each.name) for each in fields(Progress)})
 
     @property
@@ -96,56 +96,62 @@ class Step(Progress):
         """The picture after this iteration, finished: (1, 3, H, W), RGB in [0, 1].
 
         Raises:
-            RuntimeError: the next step has been asked for; the picture is painted in place.
+            RuntimeError: the next step has been requested; the picture is changed in place.
         """
         return self._canvas.finish(self.painted)
 
     @property
     def painted(self) -> Tensor:
-        """The picture after this iteration as the losses see it.
+        """The picture after this iteration as the losses see it, (1, 3, H, W) in [0, 1].
 
         Raises:
-            RuntimeError: the next step has been asked for.
+            RuntimeError: the next step has been requested.
         """
-        return self._now().painted()
+        return self._current_canvas().painted()
 
     def take(self) -> Tensor:
         """Like :attr:`painted`, without a copy. Ends the painting: no further step can be taken.
 
-        A picture with a margin cannot be judged by :meth:`judge` either then.
+        If the picture has a margin, :meth:`judge` cannot be called afterwards either.
 
         Raises:
-            RuntimeError: the next step has been asked for.
+            RuntimeError: the next step has been requested.
         """
-        return self._now().take()
+        return self._current_canvas().take()
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         """The losses of any picture of this level's size, its margin included, (1, 3, H, W) in [0, white].
 
         Raises:
-            RuntimeError: the next level has been begun.
+            RuntimeError: the next level has begun.
         """
         if self._canvas.level != self.level:
-            raise RuntimeError("a step's losses: expected at its own level, came after it")
+            raise RuntimeError(
+                f"the losses of a step: expected a call during level {self.level}, got one during level "
+                f"{self._canvas.level}; call judge() before the next level begins"
+            )
         return self._canvas.judge(picture, white=white)
 
     def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on from here, for ``resume``.
+        """A copy of the state after this iteration, for ``resume``.
 
         Raises:
-            RuntimeError: the next step has been asked for.
+            RuntimeError: the next step has been requested.
         """
         return {name: clone(tensor) for name, tensor in self.live_state().items()}
 
     def live_state(self) -> State:
-        """Like :meth:`state`, without a copy: good until the next step is asked for.
+        """Like :meth:`state`, without a copy: valid until the next step is requested.
 
         Raises:
-            RuntimeError: the next step has been asked for.
+            RuntimeError: the next step has been requested.
         """
-        return self._now().state()
+        return self._current_canvas().state()
 
-    def _now(self) -> Canvas:
-        if self._canvas.moment != self._moment:
-            raise RuntimeError("a step's picture and state: expected before the next step, came after it")
+    def _current_canvas(self) -> Canvas:
+        if self._canvas.version != self._version:
+            raise RuntimeError(
+                "the picture and the state of a step: expected a call before the next step, got one after it; "
+                "copy what you need before you request the next step"
+            )
         return self._canvas

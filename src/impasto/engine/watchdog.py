@@ -1,4 +1,4 @@
-"""Notices when an optimisation has gone wrong or has nothing left to do, since style transfer fails silently."""
+"""Detects an optimisation that diverges, stalls or has converged; without it style transfer fails silently."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Verdict:
 class Watchdog:
     """Judges each update of one level.
 
-    A loss that is no number, or that stays far above the best one seen, sends the solver back to the best point,
-    in place and without its memory. A solver that ends early is restarted where it is. If that happens again
-    without progress, another solver takes over; if that one fails too, the watchdog gives up. A loss that no longer
-    falls ends the level.
+    If the loss is not finite, or stays far above the best loss so far, the picture is reset in place to the best
+    point and the solver restarts without history. A solver that ends early restarts at the current point. If either
+    happens again within ``patience`` iterations, another solver takes over; if that one fails too, the watchdog gives
+    up. A loss that no longer falls ends the level.
 
     Args:
         window: iterations over which the loss must fall.
-        min_relative_decrease: by what share of it, or 0 to go on regardless.
+        min_relative_decrease: the smallest relative fall of the loss over the window; 0 never ends a level early.
     """
 
     far_above = 10.0
@@ -57,7 +57,7 @@ class Watchdog:
         self._since_trouble = self.patience
 
     def watching(self, evaluate: Evaluate) -> Evaluate:
-        """``evaluate``, with the best point remembered."""
+        """``evaluate``, wrapped so that it records the best point."""
 
         def watched(x: Tensor, *, with_gradient: bool = True) -> Evaluation:
             at = evaluate(x, with_gradient=with_gradient)
@@ -69,9 +69,9 @@ class Watchdog:
         return watched
 
     def judge(self, update: Update) -> Verdict:
-        """Judge a step."""
+        """Judge a solver's step."""
         loss = update.loss
-        # What a solver knows need not be asked of a GPU once more.
+        # If the solver reports the change, no further synchronisation with a GPU is needed.
         moved = update.x.sum().item() if update.moved is None else update.moved
         finite = math.isfinite(loss) and math.isfinite(moved)
         self._lows.append(self._best)
@@ -109,7 +109,7 @@ class Watchdog:
         return Verdict("restart", reason)
 
     def state(self) -> dict[str, Tensor]:
-        """All there is to it, good until the next evaluation."""
+        """The state, valid until the next evaluation."""
         state = {
             "best": torch.tensor(self._best, dtype=torch.float64),
             "lows": torch.tensor(list(self._lows), dtype=torch.float64),
@@ -130,11 +130,11 @@ _BAND = 1 << 20  # values
 
 
 class QuantizedImage:
-    """A picture in 8 bits over its own range: enough for a place to start again from, and a quarter of the memory.
+    """A picture quantised to 8 bits over its own range: precise enough to restart from, in a quarter of the memory.
 
     Args:
         x: the picture.
-        into: an older one, whose memory is taken over.
+        into: an older one, whose memory is reused.
     """
 
     _values: Tensor
@@ -145,13 +145,13 @@ class QuantizedImage:
         low, high = torch.stack(x.aminmax()).tolist()  # one transfer
         self._low, self._step = low, (high - low) / 255.0 or 1.0
         self._values = torch.empty_like(x, dtype=torch.uint8) if into is None else into._values
-        for rough, band in self._bands(x):
-            rough.copy_(((band - self._low) / self._step).round_())
+        for quantized, band in self._bands(x):
+            quantized.copy_(((band - self._low) / self._step).round_())
 
     def copy_to(self, x: Tensor) -> None:
-        """Make ``x`` the picture."""
-        for rough, band in self._bands(x):
-            band.copy_(rough.to(x.dtype).mul_(self._step).add_(self._low))
+        """Overwrite ``x`` with the picture."""
+        for quantized, band in self._bands(x):
+            band.copy_(quantized.to(x.dtype).mul_(self._step).add_(self._low))
 
     def _bands(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         return zip(
@@ -159,14 +159,14 @@ class QuantizedImage:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """All there is to it, for :meth:`restored`."""
+        """The state, for :meth:`restored`."""
         scale = torch.tensor([self._low, self._step], dtype=torch.float64)
         return {"best_x": self._values, "best_scale": scale}
 
     @classmethod
     def restored(cls, state: State) -> QuantizedImage:
-        """What :meth:`state` gave."""
-        rough = cls.__new__(cls)
-        rough._values = clone(state["best_x"])
-        rough._low, rough._step = clone(state["best_scale"]).tolist()
-        return rough
+        """The picture that :meth:`state` returned."""
+        picture = cls.__new__(cls)
+        picture._values = clone(state["best_x"])
+        picture._low, picture._step = clone(state["best_scale"]).tolist()
+        return picture

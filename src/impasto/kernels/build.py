@@ -1,8 +1,8 @@
-"""Compiles the C files of this folder, once for each kind of processor.
+"""Compiles the C files of this folder, once for each kind of CPU.
 
-The build hook (``hatch_build.py``) calls this when the package is built or installed; it needs nothing of the
-package's. The compiler is Zig's (``pip install ziglang``), which brings every system's libraries along, or the one
-that the environment variable CC names.
+The build hook (``hatch_build.py``) calls this module when the package is built or installed, so it imports nothing
+from the package. The compiler is Zig's (``pip install ziglang``), which can compile for every system, or the one in
+the environment variable CC.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FLAGS = (
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of machine.
+    """A kind of machine to compile for.
 
     Attributes:
         system: "linux", "darwin" or "windows".
@@ -47,19 +47,19 @@ class Target:
 
     @property
     def file(self) -> str:
-        """The name of its library."""
+        """The file name of the library."""
         suffix = {"linux": "so", "darwin": "dylib", "windows": "dll"}[self.system]
         return f"kernels-{self.system}-{self.machine}-{self.extension}.{suffix}"
 
     @property
     def triple(self) -> str:
-        """What Zig calls it."""
+        """Zig's name of the target."""
         machine = {"arm64": "aarch64"}.get(self.machine, self.machine)
         return f"{machine}-{ {'linux': 'linux-gnu.2.17', 'darwin': 'macos', 'windows': 'windows-gnu'}[self.system] }"
 
     @property
     def processor(self) -> str:
-        """One with its vector instructions, as compilers call it; "" for what every one of that machine has."""
+        """A CPU with the vector instructions, by its compiler name; "" if every CPU of the machine has them."""
         return {"avx2": "haswell", "avx512": "skylake-avx512"}.get(self.extension, "")
 
 
@@ -69,11 +69,11 @@ TARGETS = tuple(
     for machine, extension in (("x86_64", "avx2"), ("x86_64", "avx512"), ("arm64", "neon"))
     if (system, machine) != ("windows", "arm64")
 )
-"""Every kind of machine that there are kernels for."""
+"""All supported kinds of machine."""
 
 
 def here() -> tuple[Target, ...]:
-    """The targets of this system and machine; which of them its processor can run is not asked."""
+    """The targets of this system and machine, whether or not its CPU has the vector instructions."""
     machine = platform.machine().lower()
     machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
     system = platform.system().lower()
@@ -81,11 +81,14 @@ def here() -> tuple[Target, ...]:
 
 
 def compile_for(targets: Sequence[Target], folder: Path = FOLDER) -> Iterator[Path]:
-    """Compiles the library of each target into ``folder``, whole or not at all.
+    """Compile the library of each target into ``folder``; each file is replaced atomically.
+
+    Yields:
+        the path of each library.
 
     Raises:
-        OSError: there is no compiler, or the folder cannot be written.
-        subprocess.CalledProcessError: it fails; what it said is in ``stderr``.
+        OSError: there is no compiler, or the folder is not writable.
+        subprocess.CalledProcessError: the compiler failed; its messages are in ``stderr``.
     """
     with tempfile.TemporaryDirectory() as scratch:
         for target in targets:
@@ -101,8 +104,8 @@ def compile_for(targets: Sequence[Target], folder: Path = FOLDER) -> Iterator[Pa
 
 
 def _compiler(target: Target) -> list[str]:
-    """The command, up to what is the same for every compiler."""
+    """The compiler command, without the flags that are the same for every compiler."""
     if chosen := os.environ.get("CC"):
         return [*shlex.split(chosen), *([f"-march={target.processor}"] if target.processor else [])]
-    own = [f"-mcpu={target.processor.replace('-', '_')}"] if target.processor else []
-    return [sys.executable, "-m", "ziglang", "cc", "-target", target.triple, *own, "-s"]
+    cpu = [f"-mcpu={target.processor.replace('-', '_')}"] if target.processor else []
+    return [sys.executable, "-m", "ziglang", "cc", "-target", target.triple, *cpu, "-s"]

@@ -1,4 +1,4 @@
-"""The compiled kernels of this processor: found, loaded, and run on as many threads as torch uses."""
+"""Finds and loads the compiled kernels for this CPU, and runs them on as many threads as torch uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from impasto.kernels.build import FOLDER, here
 
 _EXTENSIONS = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}
-"""What torch says that the processor can do, and it is told to use -> vector instructions, the widest first."""
+"""torch's CPU capability (which ATEN_CPU_CAPABILITY can lower) -> vector instructions, the widest first."""
 
 
 class Library:
@@ -23,9 +23,9 @@ class Library:
 
     Attributes:
         extension: "avx512", "avx2" or "neon".
-        lanes: floats in a vector; channels of every map are a multiple.
-        panel: outputs that a convolution finds at a time; its filters are a multiple.
-        rows: tiles that it finds at a time; blocks of tiles are a multiple.
+        lanes: floats in a vector; the number of channels of every map must be a multiple.
+        panel: output channels that a matrix product computes at a time; the number of filters must be a multiple.
+        rows: rows that a matrix product computes at a time; the number of tiles in a block must be a multiple.
     """
 
     def __init__(self, extension: str, path: str) -> None:
@@ -38,32 +38,32 @@ class Library:
         self.rows = self.number("impasto_rows")
 
     def number(self, name: str, *arguments: int) -> int:
-        """What a function of integers returns."""
+        """Call a C function of integers that returns an integer."""
         function = self._loaded[name]
         function.argtypes = [ctypes.c_longlong] * len(arguments)
         function.restype = ctypes.c_longlong
         return int(function(*arguments))
 
     def run(self, name: str, job: ctypes.Structure, scratch: int = 0) -> None:
-        """Runs a kernel on every thread; they share the work by the counter ``job.next``.
+        """Run a kernel on every thread; the threads divide the work with the shared counter ``job.next``.
 
         Args:
-            name: of the function, which is given the job and the thread's own memory.
-            job: its fields point to memory that stays until this returns; ``next`` is filled in.
-            scratch: floats that each thread works in.
+            name: name of the C function; its arguments are the job and the thread's scratch memory.
+            job: its pointers must stay valid until this returns; ``next`` is set here.
+            scratch: size of each thread's scratch memory, in floats.
         """
         threads = torch.get_num_threads()
-        own = [kept(scratch, 1 + number) for number in range(threads)]
+        buffers = [scratch_buffer(scratch, 1 + number) for number in range(threads)]
         counter = ctypes.c_longlong(0)
         job.next = ctypes.addressof(counter)
-        where = (ctypes.c_void_p * threads)(*(each.data_ptr() for each in own))
+        addresses = (ctypes.c_void_p * threads)(*(each.data_ptr() for each in buffers))
         kernel = ctypes.cast(self._loaded[name], ctypes.c_void_p)
-        team = Team(kernel, ctypes.addressof(job), ctypes.addressof(where), 0)
-        _together(self._join, ctypes.addressof(team), threads)
+        team = Team(kernel, ctypes.addressof(job), ctypes.addressof(addresses), 0)
+        _run_on_threads(self._join, ctypes.addressof(team), threads)
 
 
 class Team(ctypes.Structure):
-    """What ``team.c`` gives to each thread."""
+    """The threads that run one kernel; the layout is that of ``Team`` in ``team.c``."""
 
     _fields_ = (
         ("kernel", ctypes.c_void_p),
@@ -73,8 +73,8 @@ class Team(ctypes.Structure):
     )
 
 
-def _together(join: Any, team: int, threads: int) -> None:
-    """Calls ``join(team)`` on so many threads at once, this one among them."""
+def _run_on_threads(join: Any, team: int, threads: int) -> None:
+    """Call ``join(team)`` on that many threads at the same time, including the current thread."""
     if threads == 1:
         join(team)
     elif (parallel := _openmp()) is not None:
@@ -89,10 +89,10 @@ def _together(join: Any, team: int, threads: int) -> None:
 
 @functools.cache
 def _openmp() -> Any:
-    """``GOMP_parallel`` of the OpenMP library that torch computes with, or None where it has another.
+    """``GOMP_parallel`` of the OpenMP library that torch uses; None if torch uses another library.
 
-    Its threads wait for more work of torch's for some milliseconds, busily; threads of our own would have to share
-    the cores with them, which took a tenth of an evaluation's time.
+    After each parallel region, OpenMP's threads spin for some milliseconds. Separate threads would compete with the
+    spinning ones for the cores, which took a tenth of an evaluation's time.
     """
     try:
         found = ctypes.CDLL(None).GOMP_parallel
@@ -103,12 +103,12 @@ def _openmp() -> Any:
 
 
 def library() -> Library | None:
-    """The fastest kernels that this processor can run, as far as torch is let use it; None where there are none."""
+    """The fastest kernels that this CPU can run, within torch's CPU capability; None if there are none."""
     return next(iter(libraries()), None)
 
 
 def libraries() -> tuple[Library, ...]:
-    """All that it can run, the widest vectors first."""
+    """All kernels that this CPU can run, the widest vectors first."""
     return _all(torch.backends.cpu.get_cpu_capability())
 
 
@@ -121,27 +121,27 @@ def _all(capability: str) -> tuple[Library, ...]:
         if (target.extension in wanted or target.extension == "neon") and path.exists():
             try:
                 found.append(Library(target.extension, str(path)))
-            except (OSError, AttributeError):  # made for another system, or by another version
+            except (OSError, AttributeError):  # built for another system, or by another version
                 continue
     return tuple(sorted(found, key=lambda each: -each.lanes))
 
 
 @functools.lru_cache(maxsize=1)
 def _helpers(process: int, count: int) -> ThreadPoolExecutor:
-    """Threads that share a kernel's work with the one that asks; a forked process has none of its parent's."""
+    """The helper threads of the calling thread. Cached per process, since a fork does not copy threads."""
     return ThreadPoolExecutor(count, thread_name_prefix="impasto-kernels")
 
 
-_kept = threading.local()
+_thread_local = threading.local()
 
 
-def kept(size: int, number: int = 0) -> Tensor:
-    """So many floats to work in, kept between calls for the thread that asks: fresh memory costs as much as the work.
+def scratch_buffer(size: int, number: int = 0) -> Tensor:
+    """Scratch memory of at least ``size`` floats, reused between calls of a thread to avoid page faults.
 
     Args:
-        number: tells apart what is needed at the same time.
+        number: identifies the buffer; buffers that are in use at the same time need different numbers.
     """
-    buffers: dict[int, Tensor] = _kept.__dict__.setdefault("buffers", {})
+    buffers: dict[int, Tensor] = _thread_local.__dict__.setdefault("buffers", {})
     if number not in buffers or buffers[number].numel() < size:
         buffers.pop(number, None)
         buffers[number] = torch.zeros(size)
@@ -149,12 +149,12 @@ def kept(size: int, number: int = 0) -> Tensor:
 
 
 def address(tensor: Tensor | None) -> int | None:
-    """Where a tensor's values are, for a job."""
+    """The address of a tensor's values, for a job."""
     return None if tensor is None else tensor.data_ptr()
 
 
 def rows_of(x: Tensor) -> Tensor:
-    """``x`` (N, C, H, W) so that pixels of a row stand side by side, channels last: itself, or a copy."""
+    """``x`` (N, C, H, W) as channels last with contiguous rows: itself if it fits, else a copy."""
     strides: Any = x.stride()
     fits = strides[1] == 1 and strides[3] == x.shape[1] and strides[2] >= x.shape[1] * x.shape[3]
     return x if fits else x.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""3 × 3 convolutions for any network of frozen weights: fast on the processor, and autograd goes through them."""
+"""3 × 3 convolutions for any network with frozen weights: fast on the CPU, and differentiable by autograd."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from impasto.kernels.fastest import Fastest
 
 
 class Packed:
-    """A kernel, ready to be convolved with there and back.
+    """A kernel, prepared for the forward and the backward pass.
 
     Args:
-        kernel: (C_out, C_in, 3, 3), frozen: no gradient goes to it.
+        kernel: (C_out, C_in, 3, 3), frozen: it gets no gradient.
 
     Attributes:
-        there: the convolution.
-        back: its gradient: the convolution with the kernel turned round and its channels swapped.
+        forward: the convolution.
+        backward: its gradient: the convolution with the kernel rotated by 180° and its channel axes swapped.
     """
 
     def __init__(self, kernel: Tensor) -> None:
         kernel = kernel.detach().contiguous(memory_format=torch.channels_last)
-        turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        self.there, self.back = Fastest(kernel), Fastest(turned)
+        rotated = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        self.forward, self.backward = Fastest(kernel), Fastest(rotated)
 
 
 def convolve(x: Tensor, packed: Packed, bias: Tensor | None = None, *, relu: bool = False) -> Tensor:
-    """(N, C_out, H, W) of (N, C_in, H, W): the sum over 3 × 3 pixels, zeros beyond the edge, the bias, and the ReLU.
+    """The convolution of (N, C_in, H, W) with zero padding of 1, plus the bias, and optionally ReLU: (N, C_out, H,
+    W).
 
     Args:
-        x: of the kernel's type, any memory format; channels last is what it is computed in, and what comes back.
+        x: in the kernel's dtype and any memory format. Channels last avoids a copy, and is the format of the result.
         packed: the kernel.
         bias: (C_out,), or None.
-        relu: cut off what is negative.
+        relu: apply ReLU to the result.
     """
     found: Tensor = _Convolve.apply(x, bias, packed, relu)  # type: ignore[no-untyped-call]
     return found
@@ -43,7 +44,7 @@ def convolve(x: Tensor, packed: Packed, bias: Tensor | None = None, *, relu: boo
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, bias: Tensor | None, packed: Packed, relu: bool) -> Tensor:
-        y = packed.there(x.contiguous(memory_format=torch.channels_last), bias, (1, 1, 1, 1), relu=relu)
+        y = packed.forward(x.contiguous(memory_format=torch.channels_last), bias, (1, 1, 1, 1), relu=relu)
         ctx.packed = packed
         ctx.save_for_backward(y if relu else None)
         return y
@@ -54,7 +55,7 @@ class _Convolve(torch.autograd.Function):
         g = g.contiguous(memory_format=torch.channels_last)
         by_x = by_bias = None
         if ctx.needs_input_grad[0]:
-            by_x = ctx.packed.back(g, None, (1, 1, 1, 1), mask=mask)
+            by_x = ctx.packed.backward(g, None, (1, 1, 1, 1), mask=mask)
         if ctx.needs_input_grad[1]:
             by_bias = (g if mask is None else torch.ops.aten.threshold_backward(g, mask, 0)).sum((0, 2, 3))
         return by_x, by_bias, None, None

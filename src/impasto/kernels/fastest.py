@@ -1,4 +1,4 @@
-"""Ways to convolve, and the choice between them: by what each takes on this machine, measured once."""
+"""Convolution methods, and the choice between them by their time on this machine, which is measured once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from impasto.measured import measured, race
 from impasto.processor import processor
 
 REVISION = 1
-"""Of the kernels: what was measured with another is measured again."""
+"""Revision of the kernels; measurements of another revision are discarded and repeated."""
 
-# Sides of the pictures that ways are compared for. A map of C channels is as large as in VGG for such a picture.
+# Sides of the pictures for which methods are compared. A map of C channels has its size in VGG for such a picture.
 _SIDES = (96, 192, 384)
 
-# Channels in × out up to which tiles of 6 are tried. Beyond, they are a twentieth faster at the most, and a kernel as
-# they need it takes 67 MB instead of 38.
+# Tiles of side 6 are tried up to this product of input and output channels. Beyond it, they are at most a twentieth
+# faster, and a transformed kernel takes 67 MB in place of 38 MB.
 _LARGEST_SIX = 256 * 256
 
-# Channels from which torch's own matrix products pay for Winograd's way.
+# The fewest channels at which Winograd convolution from torch's matrix products is faster.
 _LEAST_CHANNELS = 128
 
 
@@ -37,16 +37,20 @@ class Convolve(Protocol):
     def __call__(
         self, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bool = False, mask: Tensor | None = None
     ) -> Tensor:
-        """The picture with ``pad`` zeros around it, convolved; its ReLU if asked for.
+        """The convolution of ``x`` with zero padding, plus the bias.
 
         Args:
-            mask: like ``x``, which counts as zero where this is not above zero.
+            x: the input.
+            bias: (C_out,), or None.
+            pad: zero padding: left, right, top, bottom.
+            relu: apply ReLU to the result.
+            mask: shaped as ``x``; ``x`` counts as zero where the mask is not above zero.
         """
         ...
 
 
 class Fastest:
-    """The convolution with one kernel, each size of picture by the fastest way that this machine has.
+    """The convolution with one kernel, by the fastest method of this machine for each size of picture.
 
     Args:
         kernel: (C_out, C_in, 3, 3).
@@ -72,20 +76,20 @@ class Fastest:
 
 
 def ways(kernel: Tensor, device: torch.device | None = None) -> dict[str, Callable[[], Convolve]]:
-    """Name -> how to prepare it, of the ways to convolve with that kernel here; torch's own comes last.
+    """Method name -> a function that prepares it, for the methods available for a kernel; torch's own is the last.
 
     Args:
         kernel: (C_out, C_in, 3, 3).
-        device: where it will be, for one that has no values yet.
+        device: the device of the computation, for a kernel on the meta device.
     """
     found: dict[str, Callable[[], Convolve]] = {}
     device = device or kernel.device
     computed = (torch.float32, torch.bfloat16) if processor().bfloat16 else (torch.float32,)
     known = device.type == "cpu" and kernel.dtype in computed
-    own = library() if known and kernel.dtype == torch.float32 else None
-    if own is not None:
+    compiled = library() if known and kernel.dtype == torch.float32 else None
+    if compiled is not None:
         sides: tuple[Side, ...] = (4, 6) if kernel.shape[0] * kernel.shape[1] <= _LARGEST_SIX else (4,)
-        found |= {f"winograd-{side}": partial(Winograd, kernel, side, own) for side in sides}
+        found |= {f"winograd-{side}": partial(Winograd, kernel, side, compiled) for side in sides}
     elif known and min(kernel.shape[:2]) >= _LEAST_CHANNELS:
         found["products"] = lambda: partial(_masked, Products(kernel))
     if known and _packs():
@@ -96,22 +100,24 @@ def ways(kernel: Tensor, device: torch.device | None = None) -> dict[str, Callab
 
 
 def fastest(channels: tuple[int, ...], dtype: torch.dtype, device: torch.device, side: int) -> str:
-    """The name of the way that takes least for maps of pictures of about that many pixels a side.
+    """The name of the fastest method.
 
     Args:
-        channels: out, in.
+        channels: output channels, input channels.
+        dtype, device: of the kernel and the maps.
+        side: the side of the pictures in pixels, about.
     """
     out, into = channels
     kernel = torch.empty(out, into, 3, 3, dtype=dtype, device="meta" if device.type == "cpu" else device)
     names = list(ways(kernel, device))
     if side > _SIDES[0] and names[0].startswith("winograd"):
-        names.pop()  # torch's: only where there are few tiles to share a kernel
+        names.pop()  # torch's own method wins only with few tiles per kernel
     if len(names) == 1:
         return names[0]
 
     def measure() -> str:
         stride = _stride(channels)
-        generator = torch.Generator().manual_seed(0)  # nobody else's numbers are drawn
+        generator = torch.Generator().manual_seed(0)  # leaves torch's global generator unchanged
         shapes = (1, into, side // stride, side * 4 // 3 // stride), (out, into, 3, 3)
         x, weights = (
             torch.rand(shape, generator=generator).to(dtype, memory_format=torch.channels_last)
@@ -123,30 +129,30 @@ def fastest(channels: tuple[int, ...], dtype: torch.dtype, device: torch.device,
             times = race(runs, seconds=0.01)
         return min(times, key=times.__getitem__)
 
-    own = library()
-    kind = f"{str(dtype).removeprefix('torch.')} {own.extension if own else 'torch'}"
+    compiled = library()
+    kind = f"{str(dtype).removeprefix('torch.')} {compiled.extension if compiled else 'torch'}"
     question = f"convolution {into} {out} at {side} {kind}"
     return measured(question, measure, revision=REVISION, accept=names.__contains__)
 
 
 def kernel_bytes(channels: tuple[int, int], dtype: torch.dtype, device: torch.device, side: float) -> int:
-    """What is kept of a kernel of those channels, out and in, when pictures up to ``side`` pixels are worked at."""
+    """Memory of a prepared kernel in bytes, for pictures up to ``side`` pixels; ``channels`` are output and input."""
     values = {"winograd-4": 36, "winograd-6": 64, "products": 36}
     used = {fastest(channels, dtype, device, each) for each in _SIDES if each <= max(side, _SIDES[0])}
-    own = library()
-    lanes, panel = (own.lanes, own.panel) if own else (1, 1)
+    compiled = library()
+    lanes, panel = (compiled.lanes, compiled.panel) if compiled else (1, 1)
     out, into = (math.ceil(count / step) * step for count, step in zip(channels, (panel, lanes), strict=True))
     return sum(values.get(name, 9) * out * into for name in used) * dtype.itemsize
 
 
 def _picture_side(channels: tuple[int, ...], pixels: int) -> int:
-    """Which of the compared sizes comes next to a map of so many pixels, from below; the first if none does."""
+    """The largest of ``_SIDES`` that is not above the picture side of a map of ``pixels`` pixels; else the first."""
     side = pixels**0.5 * _stride(channels)
     return max((each for each in _SIDES if each <= side), default=_SIDES[0])
 
 
 def _stride(channels: tuple[int, ...]) -> int:
-    """Pixels of the picture from one of the map's to the next, in VGG, for that many channels."""
+    """The stride of a VGG layer with that many channels, in pixels of the picture."""
     return max(1, min(8, max(channels) // 64))
 
 
@@ -171,7 +177,7 @@ def _plain(kernel: Tensor, x: Tensor, bias: Tensor | None, pad: Pad, *, relu: bo
 
 
 def _even(pad: Pad) -> tuple[tuple[int, int], Callable[[Tensor], Tensor]]:
-    """A border as wide on both sides (rows, columns), and how to cut from the result what is too much."""
+    """Symmetric padding (rows, columns) that covers ``pad``, and a function that crops the excess from the result."""
     left, right, top, bottom = pad
     rows, columns = max(top, bottom), max(left, right)
 
@@ -182,9 +188,9 @@ def _even(pad: Pad) -> tuple[tuple[int, int], Callable[[Tensor], Tensor]]:
 
 
 def _packs() -> bool:
-    """Whether oneDNN can hold a kernel in its own order and apply ReLU before it writes the result.
+    """Whether oneDNN can reorder a kernel in advance, and fuse the ReLU.
 
-    These two operators are those that torch.compile uses; they have no public name, so their absence is no error.
+    torch.compile uses these two operators. They have no public names, so their absence is not an error.
     """
     return (
         bool(torch._C._has_mkldnn)
@@ -194,7 +200,7 @@ def _packs() -> bool:
 
 
 def _packed(kernel: Tensor) -> Callable[..., Tensor]:
-    # The picture's size is only a hint: any other works as well.
+    # The picture's size is only a hint: the packed kernel works for any size.
     hint = [1, kernel.shape[1], 64, 64]
     packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(kernel, [1, 1], [1, 1], [1, 1], 1, hint)
 

@@ -1,36 +1,36 @@
-/* Sums over the pixels of a feature map, and their gradient: what style losses compare. Channels last. */
+/* First and second moments of a feature map, the sums that style losses compare, and their gradient. Channels last. */
 
 #include "product.h"
 
-#define DEPTH 128 /* pixels at a time, so that they stay in a near cache while all pairs of channels are added up */
+#define DEPTH 128 /* pixels at a time: few enough to stay in a near cache while all pairs of channels are summed */
 
-/* A sum, as Python describes it; impasto.kernels.moments.Job is its twin. */
+/* The arguments of a sum; impasto.kernels.moments.Job must have the same layout. */
 typedef struct {
     const float *features; /* (pixels, channels) */
-    const float *factors;  /* on the way back: (channels / PANEL, channels, PANEL) */
-    float *gradient;       /* on the way back: (pixels, channels), added to */
+    const float *factors;  /* backward only: (channels / PANEL, channels, PANEL) */
+    float *gradient;       /* backward only: (pixels, channels), accumulated in place */
     float *sums;           /* for each part (channels,), then (groups, channels / PANEL, ROWS, PANEL) */
-    i64 *next;             /* the next part that nobody works at */
+    i64 *next;             /* shared counter: the next part to process */
     i64 pixels, channels;
-    i64 parts; /* of the pixels: whichever thread adds up one, the sums are the same to the last bit */
+    i64 parts; /* parts of the pixels; the sum of a part is bit-identical on every thread */
 } Job;
 
-/* Rows of channels that are added up together; the last overlaps the one before. */
+/* Number of groups of ROWS channels; the last group overlaps the one before. */
 INLINE i64 groups_of(i64 channels) { return (channels + ROWS - 1) / ROWS; }
 
-/* Floats that a part comes to. */
+/* Size of the sums of one part, in floats. */
 PUBLIC i64 impasto_moments_size(i64 channels) {
     return channels + groups_of(channels) * (channels / PANEL) * ROWS * PANEL;
 }
 
-/* Floats that a thread works in. */
+/* Size of a thread's scratch memory, in floats. */
 PUBLIC i64 impasto_moments_scratch(i64 channels) { return DEPTH * (channels + LANES); }
 
-/* First moments, and of the second those on and above the diagonal: one thread's share. */
+/* One thread's share of the first moments, and of the second moments on and above the diagonal. */
 PUBLIC void impasto_moments(const Job *job, float *scratch) {
     const i64 channels = job->channels, panels = channels / PANEL, groups = groups_of(channels);
     const i64 size = impasto_moments_size(channels), blocks = (job->pixels + DEPTH - 1) / DEPTH;
-    /* Pixels that are a power of two apart would share few lines of the first-level cache. */
+    /* Padded, since with a power-of-two stride pixels would compete for few sets of the first-level cache. */
     const i64 apart = channels + LANES;
     for (i64 part; (part = take(job->next)) < job->parts;) {
         float *first = job->sums + part * size, *second = first + channels;
@@ -83,7 +83,7 @@ PUBLIC void impasto_moments_back(const Job *job) {
                     }
                 continue;
             }
-            /* The last rows: those before them are found once more, and not added. */
+            /* The last rows: the product also recomputes rows before them, which are not added again. */
             const i64 back = ROWS - (count - p);
             product(features + (p - back) * channels, channels, 1, factors, PANEL, rest[0], PANEL, channels, 0);
             for (i64 r = back; r < ROWS; r++)

@@ -1,13 +1,13 @@
-/* Maxima of 2 x 2 pixels, channels last, and their gradient. A last odd row or column is left out, as torch does. */
+/* Max pooling of 2 x 2 pixels, channels last, and its gradient. A last odd row or column is ignored, as in torch. */
 
 #include "vector.h"
 
-/* A pooling, as Python describes it; impasto.kernels.pooling.Job is its twin. Strides are in floats. */
+/* The arguments of a pooling; impasto.kernels.pooling.Job must have the same layout. Strides are in floats. */
 typedef struct {
     const float *x; /* (pictures, height, width, channels) */
-    const float *g; /* on the way back: (pictures, height / 2, width / 2, channels) */
-    float *y;       /* the maxima, or on the way back the gradient at x */
-    i64 *next;      /* the next pair of rows that nobody works at */
+    const float *g; /* backward only: (pictures, height / 2, width / 2, channels) */
+    float *y;       /* the maxima; backward: the gradient at x */
+    i64 *next;      /* shared counter: the next pair of rows to process */
     i64 pictures, height, width, channels;
     i64 x_picture, x_row, g_picture, g_row, y_picture, y_row;
 } Job;
@@ -27,7 +27,7 @@ PUBLIC void impasto_max_pool(const Job *job) {
     }
 }
 
-/* Each gradient goes to the first of its four pixels, row by row, that is the maximum. */
+/* Each gradient flows to the first of its four pixels, row by row, that has the maximum. */
 PUBLIC void impasto_max_pool_back(const Job *job) {
     const i64 channels = job->channels, rows = (job->height + 1) / 2, columns = job->width / 2;
     for (i64 at; (at = take(job->next)) < job->pictures * rows;) {
@@ -35,7 +35,7 @@ PUBLIC void impasto_max_pool_back(const Job *job) {
         const float *x = job->x + picture * job->x_picture + 2 * row * job->x_row, *below = x + job->x_row;
         const float *g = job->g + picture * job->g_picture + row * job->g_row;
         float *y = job->y + picture * job->y_picture + 2 * row * job->y_row, *under = y + job->y_row;
-        if (2 * row + 1 == job->height) { /* left out */
+        if (2 * row + 1 == job->height) { /* an odd last row has no gradient */
             for (i64 c = 0; c < job->width * channels; c += LANES)
                 store(y + c, all(0.0f));
             continue;

@@ -1,4 +1,4 @@
-"""Maxima of 2 × 2 pixels and their gradient: the Python side of ``pooling.c``."""
+"""Max pooling of 2 × 2 pixels and its gradient: the Python side of ``pooling.c``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from impasto.kernels.memory import empty_maps
 
 
 class Job(ctypes.Structure):
-    """A pooling as ``pooling.c`` reads it."""
+    """The arguments of a pooling; the layout is that of ``Job`` in ``pooling.c``."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("x", "g", "y", "next")),
@@ -27,28 +27,28 @@ class Job(ctypes.Structure):
 
 
 def kernels_for(x: Tensor) -> Library | None:
-    """The library that pools ``x`` (N, C, H, W), where there is one."""
-    own = library() if x.device.type == "cpu" and x.dtype == torch.float32 else None
-    return own if own is not None and x.shape[1] % own.lanes == 0 else None
+    """The library whose kernels can pool ``x`` (N, C, H, W); None if there is none."""
+    found = library() if x.device.type == "cpu" and x.dtype == torch.float32 else None
+    return found if found is not None and x.shape[1] % found.lanes == 0 else None
 
 
-def max_pool(x: Tensor, own: Library) -> Tensor:
-    """(N, C, ⌊H/2⌋, ⌊W/2⌋) of (N, C, H, W), with what :func:`kernels_for` gave for it."""
+def max_pool(x: Tensor, kernels: Library) -> Tensor:
+    """(N, C, ⌊H/2⌋, ⌊W/2⌋) of (N, C, H, W), with the library that :func:`kernels_for` returned for it."""
     n, c, height, width = x.shape
     y = empty_maps((n, c, height // 2, width // 2))
-    _run("impasto_max_pool", rows_of(x), None, y, own)
+    _run("impasto_max_pool", rows_of(x), None, y, kernels)
     return y
 
 
-def max_pool_backward(g: Tensor, x: Tensor, own: Library) -> Tensor:
-    """The gradient at ``x`` of :func:`max_pool`, given the one at its result."""
+def max_pool_backward(g: Tensor, x: Tensor, kernels: Library) -> Tensor:
+    """The gradient at ``x`` of :func:`max_pool`, given the gradient ``g`` at its result."""
     n, c, height, width = x.shape
     y = empty_maps((n, c, height, width))
-    _run("impasto_max_pool_back", rows_of(x), rows_of(g), y, own)
+    _run("impasto_max_pool_back", rows_of(x), rows_of(g), y, kernels)
     return y
 
 
-def _run(name: str, x: Tensor, g: Tensor | None, y: Tensor, own: Library) -> None:
+def _run(name: str, x: Tensor, g: Tensor | None, y: Tensor, kernels: Library) -> None:
     n, c, height, width = x.shape
     job = Job(
         x=address(x),
@@ -65,4 +65,4 @@ def _run(name: str, x: Tensor, g: Tensor | None, y: Tensor, own: Library) -> Non
         y_picture=y.stride(0),
         y_row=y.stride(2),
     )
-    own.run(name, job)
+    kernels.run(name, job)

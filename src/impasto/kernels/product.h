@@ -1,4 +1,4 @@
-/* The matrix product that all kernels rest on: as many rows and vectors as there are registers to add up in. */
+/* The matrix product of all kernels. Its ROWS x WIDE accumulators fill the vector registers. */
 
 #ifndef IMPASTO_PRODUCT_H
 #define IMPASTO_PRODUCT_H
@@ -17,9 +17,9 @@
 #endif
 #define PANEL (LANES * WIDE)
 
-/* c (ROWS, PANEL) = a (ROWS, depth) b (depth, PANEL), or, to add, c + that.
+/* c (ROWS, PANEL) = a (ROWS, depth) b (depth, PANEL); with add, c += a b.
  *
- * a_row and a_depth are from one row of a and from one step in depth to the next, and so on, in floats. */
+ * a_row and a_depth are the strides of a along rows and along depth, in floats; likewise for b and c. */
 INLINE void product(const float *restrict a, i64 a_row, i64 a_depth, const float *restrict b, i64 b_depth,
                     float *restrict c, i64 c_row, i64 depth, int add) {
     vec sum[ROWS][WIDE];

@@ -1,6 +1,6 @@
-/* Vectors of as many floats as the processor has lanes for, and what every kernel needs of them.
+/* Vectors of LANES floats, and the helpers that all kernels share.
  *
- * Each .c file here is compiled once for each kind of processor. None needs a header or a library of the system's.
+ * Each .c file here is compiled once for each kind of CPU, without system headers or libraries.
  */
 
 #ifndef IMPASTO_VECTOR_H
@@ -33,21 +33,21 @@ typedef int ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
-INLINE vec all(float value) { return value - (vec){}; } /* adding zero would cost an addition: -0 + 0 is 0 */
+INLINE vec all(float value) { return value - (vec){}; } /* value + 0 would be a real addition, since -0 + 0 is 0 */
 INLINE vec choose(ivec which, vec yes, vec no) { return (vec)((which & (ivec)yes) | (~which & (ivec)no)); }
 
-/* v, and zero where the mask is not above zero. What is not a number stays, so that whoever looks for it finds it. */
+/* v, and zero where the mask is not above zero. A NaN in the mask keeps v, so that NaNs propagate and are detected. */
 INLINE vec cut(vec mask, vec v) { return (vec)(~(mask <= all(0.0f)) & (ivec)v); }
 
-/* Numbers 0, 1, 2 …, each once, to the threads that ask. */
+/* A shared counter: each call, from any thread, returns the next of 0, 1, 2 … */
 INLINE i64 take(i64 *next) { return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED); }
 
-/* A step that several threads take together: items that somebody works at, and those that are done. */
+/* A step that several threads share: the number of items taken, and the number of items done. */
 typedef struct {
     i64 taken, done;
 } Step;
 
-/* The next item of the step, or -1 where all below the limit are taken. */
+/* The next item of the step, or -1 if all items below the limit are taken. */
 INLINE i64 take_below(Step *step, i64 limit) {
     i64 item = __atomic_load_n(&step->taken, __ATOMIC_RELAXED);
     while (item < limit)
@@ -66,8 +66,8 @@ int sched_yield(void);
 #define YIELD sched_yield
 #endif
 
-/* Until so many items are done. Whoever took one works at it now, so this does not take long, unless that thread
-   waits for this one's core. */
+/* Spins until count items are done. Every taken item has a thread working on it, so the wait is short, unless that
+   thread waits for the core of the spinning thread; hence the yield. */
 INLINE void wait_for(Step *step, i64 count) {
     for (int turn = 0; __atomic_load_n(&step->done, __ATOMIC_ACQUIRE) < count; turn++) {
         if (turn % 1024 == 1023)

@@ -1,33 +1,33 @@
-/* 3 x 3 convolutions in float32 by Winograd's way, everything fused per block of tiles.
+/* 3 x 3 Winograd convolutions in float32, fused for each block of tiles.
  *
- * A tile of M x M outputs is found from N x N inputs d, N = M + 2, as A' [(G k G') . (B' d B)] A (Winograd 1980;
+ * A tile of M x M outputs is computed from N x N inputs d, N = M + 2, as A' [(G k G') . (B' d B)] A (Winograd 1980;
  * Lavin and Gray 2016, arXiv:1509.09308). A thread takes a few tiles that fit its cache and does all three steps for
- * them: the input transform, one small matrix product for each of the N x N points, the output transform. What
- * stands before and after a convolution is done on the way: the mask of a backward pass while inputs are read, bias
- * and ReLU before outputs are written.
+ * them: the input transform, one small matrix product for each of the N x N points, and the output transform. The
+ * operations before and after a convolution are fused: the mask of a backward pass is applied when inputs are read,
+ * bias and ReLU before outputs are written.
  *
- * Pictures are channels last. Vectors run along the channels, so every channel count is a multiple of LANES, and of
- * outputs of PANEL.
+ * Pictures are channels last. Vectors run along the channels, so the number of input channels is a multiple of LANES,
+ * and the number of filters a multiple of PANEL.
  */
 
 #include "product.h"
 
-/* A convolution, as Python describes it; impasto.kernels.winograd.Job is its twin. Strides are in floats. */
+/* The arguments of a convolution; impasto.kernels.winograd.Job must have the same layout. Strides are in floats. */
 typedef struct {
     const float *x;      /* (pictures, height, width, channels) */
-    const float *mask;   /* like x; where it is not positive, x counts as 0. May be null. */
+    const float *mask;   /* shaped as x, or null; x counts as 0 where the mask is not positive */
     const float *kernel; /* transformed: (N x N, filters / PANEL, channels, PANEL) */
     const float *bias;   /* (filters,) */
     float *y;            /* (pictures, out_height, out_width, filters) */
-    i64 *next;           /* the next block that nobody works at; threads take them in turn */
-    float *shared;       /* memory that all threads work in together, or null where each has its own */
-    Step *steps;         /* the three that they go through together */
-    i64 tiles;           /* of all pictures */
+    i64 *next;           /* shared counter: the next block to process */
+    float *shared;       /* memory that all threads share, or null if each thread works in its own */
+    Step *steps;         /* the three steps that all threads share */
+    i64 tiles;           /* number of tiles in all pictures */
     i64 height, width, channels, out_height, out_width, filters;
     i64 x_picture, x_row, mask_picture, mask_row, y_picture, y_row;
-    i64 top, left; /* rows and columns of zeros before the picture */
-    i64 relu;      /* whether what is negative is cut off */
-    i64 block;     /* tiles at a time, a multiple of ROWS */
+    i64 top, left; /* zero padding above and left of the picture */
+    i64 relu;      /* whether to apply ReLU */
+    i64 block;     /* tiles in a block, a multiple of ROWS */
 } Job;
 
 PUBLIC i64 impasto_lanes(void) { return LANES; }

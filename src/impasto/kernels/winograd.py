@@ -1,4 +1,4 @@
-"""3 × 3 convolutions by Winograd's way, fused: the Python side of ``winograd.c``."""
+"""Fused 3 × 3 Winograd convolutions: the Python side of ``winograd.c``."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.kernels.compiled import Library, address, kept, rows_of
+from impasto.kernels.compiled import Library, address, rows_of, scratch_buffer
 from impasto.kernels.memory import empty_maps
 
 Pad = tuple[int, int, int, int]
 """Left, right, top, bottom."""
 
 Side = Literal[4, 6]
-"""Of a tile of outputs. 4 has a quarter of the products of the plain sum and 6 a fifth, with five times the error."""
+"""The side of a tile of outputs. 4 takes a quarter of direct convolution's multiplications, 6 a fifth.
+
+Side 6 has five times the error of side 4.
+"""
 
 _POINTS: dict[Side, tuple[float, ...]] = {
     4: (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5)),
     6: (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5),
 }
-"""Points that the polynomials are evaluated at, beside infinity (Toom and Cook); those of the C file."""
+"""Interpolation points besides infinity (Toom-Cook); they must be those of the C file."""
 
-# A transformed kernel up to so many bytes stays in a cache: each thread reads it again for every few tiles, which
-# take so many bytes while they are worked at. A larger one comes from main memory, for as many tiles as possible.
+# Bytes. A transformed kernel of up to _CACHED_KERNEL stays in the cache, and each thread rereads it for every block
+# of tiles, which takes _FEW. A larger kernel is read from main memory, for blocks as large as possible: _MANY.
 _CACHED_KERNEL, _FEW, _MANY = 20 << 20, 400 << 10, 16 << 20
 
 
 class Job(ctypes.Structure):
-    """A convolution as ``winograd.c`` reads it."""
+    """The arguments of a convolution; the layout is that of ``Job`` in ``winograd.c``."""
 
     _fields_ = (
         *(
@@ -52,17 +55,17 @@ class Job(ctypes.Structure):
 
 
 class Winograd:
-    """The convolution with one kernel, followed by a bias and ReLU where they are wanted.
+    """The convolution with one kernel, optionally followed by a bias and ReLU.
 
     Args:
-        kernel: (C_out, C_in, 3, 3). Channels are filled up with zeros to what the vectors take.
-        side: of a tile.
-        library: the kernels to use.
+        kernel: (C_out, C_in, 3, 3). Channels are padded with zeros to a multiple of the vector length.
+        side: the side of a tile.
+        library: the compiled kernels to use.
     """
 
     def __init__(self, kernel: Tensor, side: Side, library: Library) -> None:
         self._library, self._side = library, side
-        self._wanted = kernel.shape[0]
+        self._out_channels = kernel.shape[0]
         more_out, more_in = -kernel.shape[0] % library.panel, -kernel.shape[1] % library.lanes
         kernel = F.pad(kernel.float(), (0, 0, 0, 0, 0, more_in, 0, more_out))
         self._filters, self._channels = kernel.shape[:2]
@@ -80,9 +83,10 @@ class Winograd:
         Args:
             x: the input.
             bias: (C_out,), or None.
-            pad: rows and columns of zeros around it, 0 to 2.
-            relu: cut off what is negative.
-            mask: like ``x``, which counts as zero where this is not above zero: the ReLU's, on the way back.
+            pad: zero padding, 0 to 2 on each side.
+            relu: apply ReLU to the result.
+            mask: shaped as ``x``; ``x`` counts as zero where the mask is not above zero. In a backward pass it is the
+                result of the ReLU.
         """
         n, c, height, width = x.shape
         if c != self._channels:
@@ -100,7 +104,7 @@ class Winograd:
         block, together = self._block(tiles)
         room = self._number("room", self._channels, self._filters, block)
         edge = self._number("edge", self._channels, self._filters)
-        shared = kept(room) if together else None
+        shared = scratch_buffer(room) if together else None
         steps = (ctypes.c_longlong * 6)()
         job = Job(
             x=address(x),
@@ -129,26 +133,26 @@ class Winograd:
             block=block,
         )
         self._library.run(f"impasto_winograd{self._side}", job, edge + (0 if together else room))
-        return y[:, : self._wanted]
+        return y[:, : self._out_channels]
 
     def _number(self, name: str, *arguments: int) -> int:
         return self._library.number(f"impasto_{name}{self._side}", *arguments)
 
     def _block(self, tiles: int) -> tuple[int, bool]:
-        """Tiles that are worked at at a time, and whether by all threads together."""
+        """The number of tiles in a block, and whether all threads work on the same block."""
         each = 4 * (self._side + 2) ** 2 * (self._channels + self._filters)
         together = self._kernel.nbytes > _CACHED_KERNEL
         workers = 1 if together else torch.get_num_threads()
         room = _MANY if together else _FEW
-        # Blocks are about even: no thread is left without work.
-        turns = max(1, math.ceil(tiles * each / (room * workers)))
+        # Blocks have about the same size, so that no thread idles.
+        rounds = max(1, math.ceil(tiles * each / (room * workers)))
         rows = self._library.rows
-        return max(1, math.ceil(tiles / (workers * turns) / rows)) * rows, together
+        return max(1, math.ceil(tiles / (workers * rounds) / rows)) * rows, together
 
 
 @lru_cache(maxsize=2)
 def _into(side: Side) -> Tensor:
-    """G ⊗ G, ((side + 2)², 9): how a kernel of 3 × 3 becomes its values at the points."""
+    """G ⊗ G, ((side + 2)², 9): it maps a 3 × 3 kernel to its values at the points."""
     points = _POINTS[side]
     g = np.zeros((side + 2, 3))
     for i, p in enumerate(points):

@@ -1,8 +1,8 @@
-/* The convolution with tiles of M x M; winograd.c includes this once for each M, with its transforms INTO and BACK. */
+/* The convolution with tiles of M x M. winograd.c includes this once for each M, with the transforms INTO and BACK. */
 
 #define N (M + 2)
 
-/* The transform of a tile of x, all channels: point (i, j) goes to v + (i N + j) plane. */
+/* The input transform of a tile of x, for all channels: point (i, j) is stored at v + (i N + j) plane. */
 INLINE void NAMED(transform)(const float *x, i64 row, i64 column, const float *mask, i64 mask_row, i64 channels,
                              float *v, i64 plane) {
     for (i64 c = 0; c < channels; c += LANES) {
@@ -27,7 +27,7 @@ UNROLL for (int j = 0; j < N; j++)
     }
 }
 
-/* The outputs of a tile, all filters, from its N x N products. */
+/* The output transform: the outputs of a tile, for all filters, from its N x N products. */
 INLINE void NAMED(finish)(const float *products, i64 plane, const float *bias, int relu, i64 filters, float *y,
                           i64 row, i64 column) {
     for (i64 k = 0; k < filters; k += LANES) {
@@ -54,7 +54,7 @@ UNROLL for (int j = 0; j < M; j++) {
     }
 }
 
-/* A tile of x that lies partly beyond the picture, with zeros there: (N, N, channels). */
+/* A copy of a tile of x that extends beyond the picture, padded with zeros: (N, N, channels). */
 INLINE void NAMED(gather)(const Job *job, i64 picture, i64 top, i64 left, float *edge) {
     i64 channels = job->channels;
     for (i64 i = 0; i < N; i++)
@@ -78,7 +78,7 @@ INLINE void NAMED(gather)(const Job *job, i64 picture, i64 top, i64 left, float 
         }
 }
 
-/* Tile t of the picture, transformed: (N x N points, channels), points v_plane apart. */
+/* Reads and transforms a tile: (N x N points, channels), with the stride v_plane between points. */
 INLINE void NAMED(read)(const Job *job, i64 tile, int masked, float *v, i64 v_plane, float *edge) {
     const i64 channels = job->channels, across = (job->out_width + M - 1) / M;
     const i64 each = across * ((job->out_height + M - 1) / M), picture = tile / each, own = tile % each;
@@ -96,7 +96,7 @@ INLINE void NAMED(read)(const Job *job, i64 tile, int masked, float *v, i64 v_pl
         NAMED(transform)(x, job->x_row, channels, 0, 0, channels, v, v_plane);
 }
 
-/* The outputs of that tile, from its products. */
+/* Computes and writes the outputs of a tile from its products. */
 INLINE void NAMED(write)(const Job *job, i64 tile, int relu, const float *products, i64 m_plane, float *edge) {
     const i64 filters = job->filters, across = (job->out_width + M - 1) / M;
     const i64 each = across * ((job->out_height + M - 1) / M), picture = tile / each, own = tile % each;
@@ -122,9 +122,9 @@ INLINE void NAMED(multiply)(const Job *job, i64 point, i64 from, i64 to, const f
     }
 }
 
-/* Each thread takes a few tiles through all steps, in memory of its own: while the kernel stays in a cache. */
+/* For a kernel that fits the cache: each thread takes a few tiles through all steps, in its own memory. */
 INLINE void NAMED(apart)(const Job *job, float *scratch, int masked, int relu) {
-    /* Rows that are a power of two apart would share few lines of the first-level cache. */
+    /* Padded, since with a power-of-two stride rows would compete for few sets of the first-level cache. */
     const i64 block = job->block, v_row = job->channels + LANES, m_row = job->filters + LANES;
     const i64 v_plane = block * v_row, m_plane = block * m_row;
     float *v = scratch, *products = v + N * N * v_plane, *edge = products + N * N * m_plane;
@@ -139,7 +139,8 @@ INLINE void NAMED(apart)(const Job *job, float *scratch, int masked, int relu) {
     }
 }
 
-/* All threads take many tiles together through one step after the other: so that a large kernel is read once. */
+/* For a large kernel: all threads take many tiles through one step after the other, so that the kernel is read once
+   for all of them. */
 INLINE void NAMED(together)(const Job *job, float *scratch, int masked, int relu) {
     const i64 block = job->block, v_row = job->channels + LANES, m_row = job->filters + LANES;
     const i64 v_plane = block * v_row, m_plane = block * m_row;
@@ -189,12 +190,12 @@ PUBLIC void NAMED(impasto_winograd)(const Job *job, float *scratch) {
         NAMED(work)(job, scratch, 0, 0);
 }
 
-/* Floats that tiles are worked at in, so many at a time. */
+/* Size of the memory for one block of tiles, in floats. */
 PUBLIC i64 NAMED(impasto_room)(i64 channels, i64 filters, i64 block) {
     return N * N * block * (channels + filters + 2 * LANES);
 }
 
-/* Floats that a tile at the edge takes besides. */
+/* Size of the additional memory for a tile at the edge, in floats. */
 PUBLIC i64 NAMED(impasto_edge)(i64 channels, i64 filters) {
     return N * N * channels > M * M * filters ? N * N * channels : M * M * filters;
 }

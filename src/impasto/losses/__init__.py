@@ -1,1 +1,1 @@
-"""Losses: features in, one number a picture out. Nothing here knows where features come from."""
+"""Losses: they map feature maps to one number per picture, and do not depend on the source of the features."""

@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SquaredError:
-    """Σ (F − P)², divided: a sum over pixels, so that pieces add up to the whole.
+    """Σ (F − P)², divided. It is a sum over pixels, so the sums of tiles add up to that of the picture.
 
     Args:
-        divide: "two" is the paper's equation 1; "elements" makes it the mean; "energy" divides by Σ P², so that 1 is
-            as far off as features of zero.
+        divide: the divisor. "two" gives the paper's equation 1; "elements" gives the mean; "energy" divides by Σ P²,
+            so that features of zero have the loss 1.
     """
 
     divide: Literal["two", "elements", "energy"]
@@ -25,7 +25,7 @@ class SquaredError:
         return self.scale(target[0].numel(), energy(target)) * energy(_wide(features) - _wide(target))
 
     def scale(self, elements: int, energy: Tensor) -> Tensor | float:
-        """What Σ (F − P)² is multiplied by, for a target of so many elements a picture and that energy (N,)."""
+        """The factor of Σ (F − P)², for a target with that many elements per picture and that energy (N,)."""
         match self.divide:
             case "two":
                 return 0.5
@@ -41,7 +41,7 @@ def energy(features: Tensor) -> Tensor:
 
 
 def _wide(x: Tensor) -> Tensor:
-    # At least float32: sums over 10^6 squares do not fit the 8 bits of bfloat16.
+    # At least float32: the 8-bit significand of bfloat16 is too short for sums of 10^6 squares.
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

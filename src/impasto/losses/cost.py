@@ -1,4 +1,4 @@
-"""What a loss takes: memory and arithmetic, from which a picture is planned before anything is computed."""
+"""The cost of a loss in memory and arithmetic, from which a plan is made before anything is computed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """What a loss takes for one evaluation at one layer against one picture.
+    """The cost of one evaluation of a loss at one layer against one other picture.
 
     Attributes:
-        kept: bytes of what is kept of the other picture.
-        work: bytes, beside the maps themselves, while it is evaluated and differentiated.
+        target_bytes: memory of the other picture's target.
+        work_bytes: temporary memory of the evaluation and its gradient, without the feature maps.
         products: multiplications.
-        ordered: numbers that are brought into order.
+        sorted_values: number of values that are sorted.
     """
 
-    kept: float = 0.0
-    work: float = 0.0
+    target_bytes: float = 0.0
+    work_bytes: float = 0.0
     products: float = 0.0
-    ordered: float = 0.0
+    sorted_values: float = 0.0

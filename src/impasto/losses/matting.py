@@ -1,4 +1,4 @@
-"""Photorealism: what of a picture is not, place by place, an affine map of the photograph's colours.
+"""Photorealism: a penalty on whatever in a picture is not a locally affine map of the photograph's colours.
 
 The matting Laplacian M of Levin, Lischinski and Weiss 2008 ("A Closed-Form Solution to Natural Image Matting",
 equations 2 to 5), as Luan, Paris, Shechtman and Bala 2017 use it ("Deep Photo Style Transfer", arXiv:1703.07511,
@@ -6,12 +6,11 @@ equation 2): Σ_c V_cᵀ M V_c over the channels of the picture V is, summed ove
 
     min over a, b of Σ_{i ∈ w} (V_i − a·I_i − b)² + ε |a|².
 
-Any recolouring that is affine within each window is free; bending an edge, or painting one where there was none, is
-not.
+Any recolouring that is affine within each window costs nothing; a bent edge, or a new edge, is penalised.
 
-M has 25 numbers a pixel and is never formed. The least of each window is known, a = (Σ + ε/n)⁻¹ cov(I, V) and
-b = V̄ − a·Ī, so that M V is what V differs from it by, summed over the windows that a pixel is in: sums over windows
-there and back (He, Sun and Tang 2013, "Guided Image Filtering", section 3.3).
+M has 25 entries per pixel and is never formed. The minimum of each window has a closed form, a = (Σ + ε/n)⁻¹ cov(I,
+V) and b = V̄ − a·Ī, so M V is the residual of V, summed over the windows that contain a pixel. It is computed with
+window sums forward and backward (He, Sun and Tang 2013, "Guided Image Filtering", section 3.3).
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ from impasto.exact import exact_type
 from impasto.geometry import Size, size_of
 
 BAND_BYTES = 50e6
-"""Memory of a band's sums over windows, in float64."""
+"""Memory of a band's window sums in float64, in bytes."""
 PIXEL_SECONDS = 0.5e-6
-"""Time of one evaluation, for each pixel of the picture."""
+"""Time of one evaluation per pixel of the picture, in seconds."""
 
 
 @dataclass(frozen=True)
 class Matting:
-    """The mean square, over windows, their pixels and channels, of what is not affine; in grey levels of 255.
+    """The mean square of the non-affine residual, over windows, their pixels and channels; in grey levels of 255.
 
     Args:
-        radius: windows have 2 radius + 1 pixels on each side; those that reach beyond the picture are left out.
-        epsilon: how much strong maps cost, which keeps noise in flat places from being drawn upon; for colours in
-            [0, 1], as in the paper.
+        radius: windows have 2 radius + 1 pixels on each side; windows that extend beyond the picture are left out.
+        epsilon: the penalty on |a|², for colours in [0, 1] as in the paper. It stops the maps from amplifying noise
+            in flat areas.
     """
 
     radius: int = 1
@@ -47,15 +46,15 @@ class Matting:
 
     @property
     def below(self) -> int:
-        """Rows below its own that a band must have: a window is counted where its first row is."""
+        """Extra rows that a band needs below: a window counts towards the band that has its first row."""
         return 2 * self.radius
 
     def __call__(self, image: Tensor, photo: Tensor) -> Tensor:
         """(N,), at least float32, of (N, 3, H, W) and (1, 3, H, W), both in [0, 1]."""
-        return self.piece(image, photo, size_of(image))
+        return self.band_value(image, photo, size_of(image))
 
-    def piece(self, band: Tensor, photo: Tensor, size: Size) -> Tensor:
-        """What a band, with the rows below it, contributes to a picture of that size: (N,)."""
+    def band_value(self, band: Tensor, photo: Tensor, size: Size) -> Tensor:
+        """The contribution of a band, with its extra rows below, to the loss of a picture of that size: (N,)."""
         side = 2 * self.radius + 1
         windows = (size[0] - side + 1) * (size[1] - side + 1)
         if band.shape[-2] < side or windows <= 0:
@@ -65,7 +64,7 @@ class Matting:
 
 
 class _Energy(torch.autograd.Function):
-    """Σ_c V_cᵀ M V_c, whose derivative is 2 M V; a quadratic form, so one product gives both."""
+    """Σ_c V_cᵀ M V_c and its derivative 2 M V; one product M V gives both."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, photo: Tensor, radius: int, epsilon: float) -> Tensor:
@@ -82,19 +81,18 @@ class _Energy(torch.autograd.Function):
 
 def laplacian(image: Tensor, photo: Tensor, *, radius: int, epsilon: float) -> Tensor:
     """M V of each channel, (N, 3, H, W), for pictures of at least 2 radius + 1 pixels on each side."""
-    found, windows = fitted(image, photo, radius=radius, epsilon=epsilon)
-    return windows * image - found
+    sums, windows = sum_affine_fits(image, photo, radius=radius, epsilon=epsilon)
+    return windows * image - sums
 
 
-def fitted(image: Tensor, photo: Tensor, *, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:
-    """What each window's map makes of the photograph, summed over the windows that a pixel is in, and their number.
+def sum_affine_fits(image: Tensor, photo: Tensor, *, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    """The photograph under each window's affine map, summed over the windows that contain a pixel.
 
-    Their quotient is He, Sun and Tang's guided filter of the picture, with the photograph as its guide.
-
-    In float64 where the device has it: covariances are small differences of large sums.
+    Divided by the number of windows, the sum is He, Sun and Tang's guided filter of the picture, with the photograph
+    as the guide. Computed in float64 where the device has it: covariances are small differences of large sums.
 
     Returns:
-        (N, 3, H, W) and (1, 1, H, W).
+        the sums (N, 3, H, W), and the number of windows that contain each pixel (1, 1, H, W).
     """
     wide = exact_type(image.device)
     i = photo.to(wide)
@@ -108,13 +106,13 @@ def fitted(image: Tensor, photo: Tensor, *, radius: int, epsilon: float) -> tupl
 
 
 def affine_maps(v: Tensor, i: Tensor, *, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:
-    """Of each whole window the map of I's colours that is nearest to V.
+    """For each window inside the picture, the affine map of I's colours that fits V best.
 
     Args:
         v, i: (N, 3, H, W) and (1, 3, H, W).
 
     Returns:
-        a, (N, 3, 3, H − 2 radius, W − 2 radius), V's channel first, and b, (N, 3, H − 2 radius, W − 2 radius).
+        a, (N, 3, 3, H − 2 radius, W − 2 radius), with V's channel first, and b, (N, 3, H − 2 radius, W − 2 radius).
     """
     n = (2 * radius + 1) ** 2
 
@@ -133,9 +131,9 @@ def affine_maps(v: Tensor, i: Tensor, *, radius: int, epsilon: float) -> tuple[T
 
 
 def _solved(matrix: dict[tuple[int, int], Tensor], right: list[Tensor]) -> list[Tensor]:
-    """The solution of each pixel's 3 x 3 system, positive definite, given by its lower half: L D Lᵀ x = right.
+    """Solve each pixel's 3 x 3 system, L D Lᵀ x = right; positive definite, given by its lower half.
 
-    Written out, since a library's solver takes a microsecond for each of a million systems.
+    Written out, since library solvers take a microsecond for each of a million systems.
     """
     d0 = matrix[0, 0]
     l10, l20 = matrix[1, 0] / d0, matrix[2, 0] / d0
@@ -152,11 +150,11 @@ def _solved(matrix: dict[tuple[int, int], Tensor], right: list[Tensor]) -> list[
 
 
 def window_sums(x: Tensor, radius: int) -> Tensor:
-    """(…, H, W) -> (…, H − 2 radius, W − 2 radius): the sum over each whole window."""
+    """(…, H, W) -> (…, H − 2 radius, W − 2 radius): the sum over each window inside the picture."""
     for dim in (-2, -1):
         length = x.shape[dim] - 2 * radius
-        found = x.narrow(dim, 0, length).clone()
+        total = x.narrow(dim, 0, length).clone()
         for shift in range(1, 2 * radius + 1):
-            found += x.narrow(dim, shift, length)
-        x = found
+            total += x.narrow(dim, shift, length)
+        x = total
     return x

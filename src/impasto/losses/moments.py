@@ -1,4 +1,4 @@
-"""The summary that most style losses share: the first and the second moments of feature maps."""
+"""The summary of most style losses: the first and the second moments of feature maps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from impasto.kernels.moments import add_products, moments
 class _Sums(torch.autograd.Function):
     """Σ f and Σ f fᵀ over the pixels of (N, P, C), at least in float32.
 
-    Autograd would multiply twice on the way back, since f stands on both sides of the product, and in float32.
+    Autograd's backward pass would multiply twice, since f is on both sides of the product, and would do so in
+    float32.
     """
 
     @staticmethod
@@ -25,7 +26,7 @@ class _Sums(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         if (found := moments(f)) is not None:
             return found
-        # The first moment as a product too: a sum in another type would first copy all features to it.
+        # The first moment is computed as a product too: a sum with another dtype would first copy all features.
         ones = torch.ones(1, dtype=f.dtype, device=f.device).expand(f.shape[0], f.shape[1], 1)
         return _products(ones, f).squeeze(1), _products(f, f)
 
@@ -46,21 +47,21 @@ def _products(a: Tensor, b: Tensor) -> Tensor:
     n, pixels, c = b.shape
     if b.dtype.itemsize >= 4:
         return a.mT @ b
-    # A product of bfloat16 matrices is summed in float32 but returned in bfloat16, an error of 0.13 %. Summing over
-    # pieces, and the pieces in float32, leaves 0.04 % and keeps the speed. More pieces than this would cost more
-    # to add up than to multiply.
-    pieces = max(1, min(64, pixels // (8 * c)))
-    length = pixels // pieces
+    # A product of bfloat16 matrices is summed in float32 but returned in bfloat16, an error of 0.13 %. Products of
+    # chunks of the pixels, summed in float32, reduce it to 0.04 % at the same speed. With more chunks than this, the
+    # sum would cost more than the products.
+    chunks = max(1, min(64, pixels // (8 * c)))
+    length = pixels // chunks
 
     def split(f: Tensor) -> Tensor:
-        return f[:, : pieces * length].reshape(n * pieces, length, f.shape[2])
+        return f[:, : chunks * length].reshape(n * chunks, length, f.shape[2])
 
-    total = (split(a).mT @ split(b)).view(n, pieces, a.shape[2], c).sum(1, dtype=torch.float32)
-    rest = slice(pieces * length, pixels)
+    total = (split(a).mT @ split(b)).view(n, chunks, a.shape[2], c).sum(1, dtype=torch.float32)
+    rest = slice(chunks * length, pixels)
     return total + a[:, rest].float().mT @ b[:, rest].float()
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class Moments:
     """Sums over the pixels of feature maps.
 
@@ -79,9 +80,9 @@ class Moments:
         """Moments of (N, C, H, W) feature maps, at least in float32.
 
         Args:
-            weight: (1, 1, H, W), how much each pixel counts; None counts each once.
-            exact: multiply in float32 as well. Products of bfloat16 are 0.04 % off, and a covariance that is a small
-                difference of such sums need not be positive definite.
+            weight: (1, 1, H, W), the weight of each pixel; None weights each with 1.
+            exact: compute the products in at least float32. Products of bfloat16 have an error of 0.04 %, and a
+                covariance, a small difference of such sums, may then not be positive definite.
         """
         if exact:
             features = features.to(torch.promote_types(features.dtype, torch.float32))
@@ -107,7 +108,7 @@ class Moments:
         return self.first, self.second
 
     def with_sums(self, sums: tuple[Tensor, ...], count: float) -> Moments:
-        """Moments with those sums."""
+        """Moments with other sums and another count."""
         first, second = sums
         return Moments(count, first, second)
 
@@ -142,7 +143,7 @@ class Moments:
             factors = (by_second + by_second.mT).to(features.dtype)
             if add_products(result, points, factors):
                 if by_first is None and gradient is not None and result.data_ptr() == gradient.data_ptr():
-                    return gradient  # it was added in place
+                    return gradient  # the addition was in place
             else:
                 result = torch.baddbmm(result, points, factors)
         if by_first is not None:

@@ -1,4 +1,4 @@
-"""Nearest neighbours by the angle between feature vectors, in bands, so that no matrix of all pairs is kept."""
+"""Nearest neighbours by the cosine similarity of feature vectors, in bands, without a matrix of all pairs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_AT_ONCE = 1 << 22  # similarities that are held at a time
+_AT_ONCE = 1 << 22  # similarities in memory at a time
 SEARCHING = 30e6 + 4.0 * 4 * _AT_ONCE
-"""Bytes that the search takes beside the vectors."""
+"""Memory of the search in bytes, without the vectors."""
 
 
 @torch.no_grad()
 def nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Which row of ``b`` is the most similar to each of ``a``, and which of ``a`` to each of ``b``: (P,), (Q,).
+    """For each row of ``a`` the index of the most similar row of ``b``, and the reverse: (P,), (Q,).
 
     Args:
-        a, b: (P, C) and (Q, C) vectors, compared by the cosine of their angle; of equally near ones the first.
+        a, b: (P, C) and (Q, C) vectors, compared by cosine similarity; the first of equally similar rows is taken.
     """
     a, b = _directions(a), _directions(b)
     of_a = torch.empty(len(a), dtype=torch.long, device=a.device)
@@ -41,10 +41,11 @@ def _similarities(a: Tensor, b: Tensor) -> Tensor:
     """a bᵀ, at least in float32."""
     if a.dtype.itemsize >= 4:
         return a @ b.mT
-    # Products of bfloat16 take a quarter of the time but are returned in its 8 bits, where many neighbours would seem
-    # equally near. Those of an eighth of the channels each, added up in float32, are 0.04 % off.
-    pieces = zip(a.tensor_split(8, 1), b.tensor_split(8, 1), strict=True)
-    first, *others = [(own @ other.mT).float() for own, other in pieces]
+    # Products of bfloat16 take a quarter of the time, but their results have 8 significant bits, so many neighbours
+    # would be equally similar. Products of an eighth of the channels each, summed in float32, have an error of 0.04
+    # %.
+    parts = zip(a.tensor_split(8, 1), b.tensor_split(8, 1), strict=True)
+    first, *others = [(part_a @ part_b.mT).float() for part_a, part_b in parts]
     for other in others:
         first += other
     return first

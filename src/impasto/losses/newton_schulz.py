@@ -1,8 +1,8 @@
-"""The squared 2-Wasserstein distance between Gaussians fitted to feature maps, as style-transfer-pytorch has it.
+"""The squared 2-Wasserstein distance between Gaussians of feature maps, as style-transfer-pytorch computes it.
 
-W₂² = |m₁ − m₂|² + tr(K₁ + K₂ − 2 (K₂^½ K₁ K₂^½)^½), divided by the number of channels. The matrix square roots
-are exactly twelve Newton-Schulz steps, which do not converge for covariances of VGG features: what is minimised
-is this expression, not W₂ itself (0.2 to 11 % larger on photographs).
+W₂² = |m₁ − m₂|² + tr(K₁ + K₂ − 2 (K₂^½ K₁ K₂^½)^½), divided by the number of channels. The matrix square roots are
+computed with exactly twelve Newton-Schulz steps, which do not converge for covariances of VGG features. So the loss
+is this expression, on photographs 0.2 to 11 % larger than the exact W₂².
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STEPS = 12
 class _NewtonSchulzRoot(torch.autograd.Function):
     """Coupled Newton-Schulz iteration Y → A^½ (Higham 2008, Functions of Matrices, equation 6.35).
 
-    Its backward pass is not the derivative of the loop but its own twelve steps towards the solution of the
+    The backward pass does not differentiate the loop. It takes twelve steps of its own towards the solution of the
     Lyapunov equation S X + X S = dS (Lin and Maji 2017, arXiv:1707.06772, section 3).
     """
 
@@ -69,7 +69,7 @@ def _ridged(moments: Moments, eps: float) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _root_of(target: Moments, eps: float) -> Tensor:
-    """K₂^½; a target is compared with hundreds of times."""
+    """K₂^½, cached: each target is used hundreds of times."""
     with torch.no_grad():
         return newton_schulz_root(_ridged(target, eps))
 
@@ -86,7 +86,7 @@ class NewtonSchulzWasserstein:
         return Moments.of(features, weight, exact=True)
 
     def cost(self, channels: int) -> Cost:
-        """Three products of C × C matrices a step, and twice as many on the way back."""
+        """Three products of C × C matrices per step, and twice as many in the backward pass."""
         return Cost(products=_STEPS * 3 * 3 * channels**3)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:

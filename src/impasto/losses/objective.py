@@ -1,6 +1,6 @@
-"""What is minimised: a weighted sum of terms, each a loss at a layer.
+"""The objective: a weighted sum of terms, each a loss at a layer.
 
-total = Σ content terms + Σ style terms + smoothness + photorealism, with every weight already in its term.
+total = Σ content terms + Σ style terms + smoothness + photorealism; each term includes its weight.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ Features = Mapping[str, Tensor]
 
 @runtime_checkable
 class StyleLoss(Protocol):
-    """A loss between summaries of feature maps, of a kind that the loss chooses."""
+    """A loss between summaries of feature maps; the loss chooses the summary type."""
 
     def summarise(self, features: Tensor, weight: Tensor | None = None) -> Summary:
         """The summary of (N, C, H, W), each pixel weighted by (1, 1, H, W)."""
         ...
 
     def distance(self, summary: Any, target: Any) -> Tensor:
-        """(N,), at least float32, between two of its own summaries."""
+        """(N,), at least float32: the distance between two summaries from :meth:`summarise`."""
         ...
 
     def cost(self, channels: int) -> Cost:
-        """What :meth:`distance` and its derivative take, for feature maps of that many channels."""
+        """The cost of :meth:`distance` and its derivative, for feature maps with that many channels."""
         ...
 
 
 class FeatureMapLoss(Protocol):
-    """A loss between feature maps that needs all pixels at once, since it has no summary that pieces add up to.
+    """A loss between complete feature maps. It needs all pixels at once, since it has no additive summary.
 
     Attributes:
         smallest: pixels that a map needs on each side.
-        draws: whether it looks at a random sample, another one for each index; then it is a dataclass with a
-            field ``seed``.
+        draws: whether the loss draws a random sample for each sample index. Such a loss is a dataclass with a field
+            ``seed``.
     """
 
     @property
@@ -55,27 +55,28 @@ class FeatureMapLoss(Protocol):
     @property
     def draws(self) -> bool: ...
 
-    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """What is kept of the features (1, C, H, W) that others are compared with.
+    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The target: what the loss stores of the features (1, C, H, W) to compare others with.
 
         Args:
-            guide: (1, 1, H, W), where to look (:mod:`impasto.losses.masking`); everywhere without one.
+            guide: (1, 1, H, W), a mask of the features (:mod:`impasto.losses.masking`); None uses all.
         """
         ...
 
     def __call__(
-        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+        self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None
     ) -> Tensor:
-        """(N,), at least float32, of (N, C, H, W).
+        """(N,), at least float32: the loss of (N, C, H, W) features.
 
         Args:
-            sample_index: which sample is drawn.
-            guide: as above.
+            target: from :meth:`make_target`.
+            sample_index: number of the random sample.
+            guide: (1, 1, H, W), a mask of the features; None uses all.
         """
         ...
 
     def cost(self, channels: int, pixels: int, others: int) -> Cost:
-        """What it takes for a map of so many pixels, against one of so many others."""
+        """The cost for a map of ``pixels`` pixels against one of ``others``."""
         ...
 
 
@@ -94,24 +95,24 @@ class ContentTerm:
 
 @dataclass(frozen=True)
 class StyleTerm:
-    """``loss`` between the statistics at ``layer`` and the styles' at ``target_layer``.
+    """``loss`` between the picture's summary at ``layer`` and the styles' summary at ``target_layer``.
 
-    The two layers differ only in a preset that reproduces a tool's mistake.
+    The two layers differ only in a preset that reproduces a tool's bug.
     """
 
     layer: str
     loss: StyleLoss
     weight: float
     target_layer: str
-    label: str = ""  # tells terms at one layer apart
-    region: str = ""  # where it looks; everywhere without one
+    label: str = ""  # distinguishes several terms at one layer
+    region: str = ""  # restricts the term to a region; empty for the whole picture
 
     @property
     def name(self) -> str:
         return " ".join(part for part in ("style", self.layer, self.label, self.region) if part)
 
     def value(self, summary: Summary, target: Summary, pixels: int) -> Tensor:
-        """(N,), weighted. A region counts by the share of the layer's ``pixels`` that it covers.
+        """(N,), weighted. A region's weight is scaled by the share of the layer's ``pixels`` that it covers.
 
         Raises:
             ParameterError: the target layer has another number of channels.
@@ -121,12 +122,12 @@ class StyleTerm:
         return weight * self.loss.distance(summary, target)
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity: tensors have no one truth
+@dataclass(frozen=True, eq=False)  # compared by identity: == of tensors is elementwise
 class FeatureMapTarget:
-    """What a loss of whole maps compares with: what is kept of each picture, and each picture's share.
+    """The target of a loss on complete feature maps: one tensor and one share for each picture.
 
-    Such a loss has no statistics to blend, so the loss towards several styles is the sum of those towards each, by
-    their shares.
+    Such a loss has no summaries to blend. So the loss against several styles is the weighted sum of the losses
+    against each, with the shares as weights.
     """
 
     pictures: tuple[Tensor, ...]
@@ -134,33 +135,33 @@ class FeatureMapTarget:
     channels: int
 
     @classmethod
-    def together(cls, each: Sequence[FeatureMapTarget], shares: Sequence[float]) -> FeatureMapTarget:
-        """Several, each of one picture, with a share for each."""
+    def combine(cls, each: Sequence[FeatureMapTarget], shares: Sequence[float]) -> FeatureMapTarget:
+        """Several targets of one picture each, with a share for each."""
         pictures = tuple(picture for one in each for picture in one.pictures)
         return cls(pictures, tuple(shares), each[0].channels)
 
 
 @dataclass(frozen=True)
 class FeatureMapTerm:
-    """``loss`` between the whole map at ``layer`` and those of the styles, or the content, at ``target_layer``."""
+    """``loss`` between the picture's map at ``layer`` and those of the styles or the content at ``target_layer``."""
 
     layer: str
     loss: FeatureMapLoss
     weight: float
     target_layer: str
     of: Literal["style", "content"] = "style"
-    label: str = ""
-    region: str = ""  # where it looks; everywhere without one
+    label: str = ""  # distinguishes several terms at one layer
+    region: str = ""  # restricts the term to a region; empty for the whole picture
 
     @property
     def name(self) -> str:
         return " ".join(part for part in (self.of, self.layer, self.label, self.region) if part)
 
-    def keep(self, features: Tensor, guide: Tensor | None = None) -> FeatureMapTarget:
-        """What is compared with, of a picture's map at ``target_layer``, alone.
+    def make_target(self, features: Tensor, guide: Tensor | None = None) -> FeatureMapTarget:
+        """The target from one picture's map at ``target_layer``.
 
         Args:
-            guide: how much each feature counts, for a region.
+            guide: (1, 1, H, W), the weight of each feature, for a region.
 
         Raises:
             ParameterError: the map is too small for the loss.
@@ -169,20 +170,20 @@ class FeatureMapTerm:
         if min(height, width) < self.loss.smallest:
             raise ParameterError(
                 f"{self.name}: expected feature maps of at least {self.loss.smallest} pixels on each side, "
-                f"got {width}x{height}; take a larger picture or a layer less deep"
+                f"got {width}x{height}; use a larger picture or a shallower layer"
             )
-        return FeatureMapTarget((self.loss.keep(features, guide),), (1.0,), features.shape[1])
+        return FeatureMapTarget((self.loss.make_target(features, guide),), (1.0,), features.shape[1])
 
     def value(
-        self, features: Tensor, compared: FeatureMapTarget, sample_index: int = 0, guide: Tensor | None = None
+        self, features: Tensor, target: FeatureMapTarget, sample_index: int = 0, guide: Tensor | None = None
     ) -> Tensor:
-        """(N,), weighted, of (N, C, H, W). A region counts by the share of the pixels that it covers.
+        """(N,), weighted, of (N, C, H, W). A region's weight is scaled by the share of the pixels that it covers.
 
         Raises:
-            ParameterError: what is compared with has another number of channels.
+            ParameterError: the target has another number of channels.
         """
-        check_channels(self, features.shape[1], compared.channels)
-        pairs = zip(compared.shares, compared.pictures, strict=True)
+        check_channels(self, features.shape[1], target.channels)
+        pairs = zip(target.shares, target.pictures, strict=True)
         each = [
             share * self.loss(features, picture, sample_index, guide) for share, picture in pairs if share
         ]
@@ -198,11 +199,11 @@ class SmoothnessTerm:
     weight: float
     name: str = "tv"
     below = 1
-    """Rows below its own that a band must have."""
+    """Extra rows that a band needs below."""
 
-    def piece(self, band: Tensor, photo: Tensor, edges: Edges, size: Size) -> Tensor:
-        """What a band contributes to a picture of that size, weighted: (N,). The photograph does not matter."""
-        return self.weight * self.loss.piece(band, edges, size)
+    def band_value(self, band: Tensor, photo: Tensor, edges: Edges, size: Size) -> Tensor:
+        """The weighted contribution of a band to the loss of a picture of that size: (N,). Ignores ``photo``."""
+        return self.weight * self.loss.band_value(band, edges, size)
 
 
 @dataclass(frozen=True)
@@ -215,26 +216,26 @@ class PhotoTerm:
 
     @property
     def below(self) -> int:
-        """Rows below its own that a band must have."""
+        """Extra rows that a band needs below."""
         return self.loss.below
 
-    def piece(self, band: Tensor, photo: Tensor, edges: Edges, size: Size) -> Tensor:
-        """What a band, and the content picture's, contribute to a picture of that size, weighted: (N,)."""
-        return self.weight * self.loss.piece(band, photo, size)
+    def band_value(self, band: Tensor, photo: Tensor, edges: Edges, size: Size) -> Tensor:
+        """The weighted contribution of a band, with the same band of ``photo``, to the loss of the picture: (N,)."""
+        return self.weight * self.loss.band_value(band, photo, size)
 
 
 PictureTerm = SmoothnessTerm | PhotoTerm
-"""Terms on the picture itself, of which a band of rows knows its part."""
+"""Terms on the picture itself, computed in bands of rows."""
 Term = ContentTerm | StyleTerm | FeatureMapTerm | PictureTerm
 Objective = tuple[Term, ...]
 Targets = tuple[Tensor | Summary | FeatureMapTarget | None, ...]
-"""What each term of an objective is compared with, in the same order."""
+"""The target of each term of an objective, in the same order."""
 Guides = Mapping[str, Tensor]
-"""By term name, (1, 1, H, W): how much each feature counts. Terms that are not there count all alike."""
+"""Term name -> (1, 1, H, W), the weight of each feature. A term without a guide weights all features equally."""
 
 
 def content_layers(objective: Objective) -> tuple[str, ...]:
-    """Layers whose features of the content picture are needed."""
+    """The layers at which the features of the content picture are needed."""
     return tuple(
         dict.fromkeys(
             t.layer
@@ -245,7 +246,7 @@ def content_layers(objective: Objective) -> tuple[str, ...]:
 
 
 def style_layers(objective: Objective) -> tuple[str, ...]:
-    """Layers whose features of the style pictures are needed."""
+    """The layers at which the features of the style pictures are needed."""
     return tuple(
         dict.fromkeys(
             t.target_layer
@@ -256,12 +257,12 @@ def style_layers(objective: Objective) -> tuple[str, ...]:
 
 
 def layers(objective: Objective) -> tuple[str, ...]:
-    """Layers whose features of the picture itself are needed."""
+    """The layers at which the features of the painted picture are needed."""
     return tuple(dict.fromkeys(t.layer for t in objective if not isinstance(t, PictureTerm)))
 
 
 def draws(objective: Objective) -> bool:
-    """Whether any loss looks at a random sample."""
+    """Whether any loss draws a random sample."""
     return any(isinstance(t, FeatureMapTerm) and t.loss.draws for t in objective)
 
 
@@ -273,14 +274,14 @@ def targets(
     shares: Callable[[StyleTerm | FeatureMapTerm], Sequence[float]],
     guides: Sequence[Guides],
 ) -> Targets:
-    """What the terms compare with, from the content and the features of it and of each style picture.
+    """The targets of the terms, from the features of the content and of each style picture.
 
     Args:
         photo: the content picture.
-        content: features at ``content_layers(objective)``.
+        content: the content's features at ``content_layers(objective)``.
         styles: for each style picture, features at ``style_layers(objective)``.
-        shares: of each style picture for a term; they sum to 1.
-        guides: for each style picture, how much its features count.
+        shares: term -> the share of each style picture; they sum to 1.
+        guides: for each style picture, the weights of its features.
     """
 
     def target(term: Term) -> Tensor | Summary | FeatureMapTarget | None:
@@ -294,13 +295,13 @@ def targets(
                 ]
                 return blend(summaries, shares(term))
             case FeatureMapTerm(of="content"):
-                return term.keep(content[term.layer])
+                return term.make_target(content[term.layer])
             case FeatureMapTerm():
                 each = [
-                    term.keep(style[term.target_layer], guide.get(term.name))
+                    term.make_target(style[term.target_layer], guide.get(term.name))
                     for style, guide in zip(styles, guides, strict=True)
                 ]
-                return FeatureMapTarget.together(each, shares(term))
+                return FeatureMapTarget.combine(each, shares(term))
             case SmoothnessTerm():
                 return None
             case PhotoTerm():
@@ -322,8 +323,8 @@ def evaluate(
     Args:
         image: (N, 3, H, W), RGB in [0, 1].
         features: features of ``image`` at ``layers(objective)``.
-        guides: how much they count.
-        sample_index: which sample is drawn by losses that draw one.
+        guides: the weights of the features.
+        sample_index: number of the random sample, for losses that draw one.
 
     Returns:
         term name -> (N,).
@@ -337,9 +338,9 @@ def evaluate(
             case ContentTerm(), Tensor():
                 value = term.weight * term.loss(features[term.layer], target)
             case StyleTerm(), Summary():
-                seen = features[term.layer]
-                summary = term.loss.summarise(seen, guides.get(term.name))
-                value = term.value(summary, target, seen.shape[2] * seen.shape[3])
+                at_layer = features[term.layer]
+                summary = term.loss.summarise(at_layer, guides.get(term.name))
+                value = term.value(summary, target, at_layer.shape[2] * at_layer.shape[3])
             case FeatureMapTerm(), FeatureMapTarget():
                 value = term.value(features[term.layer], target, sample_index, guides.get(term.name))
             case SmoothnessTerm(), None:
@@ -347,18 +348,19 @@ def evaluate(
             case PhotoTerm(), Tensor():
                 value = term.weight * term.loss(image, target)
             case _:
-                raise TypeError(f"{term.name}: no such target {type(target).__name__}")
+                raise TypeError(f"{term.name}: expected a target of this term, got {type(target).__name__}")
         values[term.name] = value
     return values
 
 
-def check_channels(term: StyleTerm | FeatureMapTerm, own: int, target: int) -> None:
-    """Refuse a target layer with another number of channels.
+def check_channels(term: StyleTerm | FeatureMapTerm, channels: int, target: int) -> None:
+    """Check that the target layer has the same number of channels.
 
     Raises:
-        ParameterError: it has.
+        ParameterError: the numbers differ.
     """
-    if own != target:
+    if channels != target:
         raise ParameterError(
-            f"{term.name}: expected a target layer with {own} channels, got {term.target_layer} with {target}"
+            f"{term.name}: expected a target layer with {channels} channels, "
+            f"got {term.target_layer} with {target}"
         )

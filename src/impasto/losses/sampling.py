@@ -1,4 +1,4 @@
-"""What losses draw: the same for the same index, and nobody else's random numbers."""
+"""Random samples of losses: the same for the same seed and index, independent of torch's global generator."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def sample(seed: int, index: int) -> torch.Generator:
-    """The random numbers of one sample, at its beginning."""
+    """A new generator for the sample with that index."""
     return torch.Generator().manual_seed((seed * 1_000_003 + index) % 2**63)
 
 
-def grid(features: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """(N, C, H, W) as (N, P, C) at no more than ``most`` pixels: every so many, from a random one on."""
+def grid(features: Tensor, max_pixels: int, generator: torch.Generator) -> Tensor:
+    """(N, C, H, W) as (N, P, C), at most ``max_pixels`` pixels: a regular grid with a random offset."""
     height, width = features.shape[-2:]
     stride = 1
-    while -(-height // stride) * -(-width // stride) > most:
+    while -(-height // stride) * -(-width // stride) > max_pixels:
         stride += 1
     top, left = (int(start) for start in torch.randint(stride, (2,), generator=generator))
     return features[..., min(top, height - 1) :: stride, min(left, width - 1) :: stride].flatten(2).mT

@@ -1,8 +1,9 @@
-"""Content as the pattern of similarities within a picture (Kolkin, Salavon and Shakhnarovich 2019, Style transfer by
-relaxed optimal transport and self-similarity, arXiv:1904.12785, section 2.3; after Shechtman and Irani 2007).
+"""Self-similarity, a content loss on the similarities within a picture (Kolkin, Salavon and Shakhnarovich 2019, Style
+transfer by relaxed optimal transport and self-similarity, arXiv:1904.12785, section 2.3; after Shechtman and Irani
+2007).
 
-What counts is not what the features are but which places are alike, so that the picture is free to change its colours
-and textures everywhere.
+The loss compares which pixels have similar features, and not the features themselves. So colours and textures may
+change everywhere.
 """
 
 from __future__ import annotations
@@ -22,48 +23,51 @@ from impasto.losses.sampling import grid, sample
 class SelfSimilarity:
     """1/n Σ |D_ij / Σ_i D_ij − the content's|, with D the cosine distances between n pixels.
 
-    The paper divides by n², which makes it smaller the more pixels are looked at. And where it has |d| there is
-    √(d² + ε²) − ε here: L-BFGS, which knows smooth functions, makes noise of a kink. The shares are about 1/n.
+    The paper divides by n², which makes the loss smaller with more pixels. In place of the paper's |d|, this loss has
+    √(d² + ε²) − ε: L-BFGS assumes a smooth function, and the kink of |d| makes it add noise. The shares are about
+    1/n.
 
     Args:
         smooth: ε, times n.
-        seed: of which pixels are looked at.
-        most: pixels that are looked at: a grid of them, another one each turn; the paper's number.
+        seed: random seed of the pixel samples.
+        max_pixels: largest number of pixels compared: a grid, another one for each sample. 1024 as in the paper.
     """
 
     smooth: float = 0.1
     seed: int = 0
-    most: int = 1024
+    max_pixels: int = 1024
 
     smallest = 2
     draws = True
 
-    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The features themselves: every turn looks at other pixels."""
+    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The features themselves, since each sample uses other pixels."""
         return within(features, guide)
 
     def __call__(
-        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+        self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None
     ) -> Tensor:
         """(N,)."""
         features = within(features, guide)
         # The same pixels of both.
-        own, wanted = (grid(each, self.most, sample(self.seed, sample_index)) for each in (features, kept))
-        off = _distances(own) - _distances(wanted)
-        points = off.shape[-1]
-        least = self.smooth / points
-        return ((off.square() + least**2).sqrt() - least).sum((1, 2)) / points
+        ours, content = (
+            grid(each, self.max_pixels, sample(self.seed, sample_index)) for each in (features, target)
+        )
+        difference = _distances(ours) - _distances(content)
+        points = difference.shape[-1]
+        epsilon = self.smooth / points
+        return ((difference.square() + epsilon**2).sqrt() - epsilon).sum((1, 2)) / points
 
     def cost(self, channels: int, pixels: int, others: int) -> Cost:
-        """What it takes for a map of so many pixels, against one of so many others."""
-        points = min(pixels, self.most)
+        """The cost for a map of ``pixels`` pixels against one of ``others``."""
+        points = min(pixels, self.max_pixels)
         work = 4.0 * (10 * points**2 + 8 * channels * points + 2 * channels * pixels) + 20e6
         return Cost(4.0 * channels * others, work, products=4.0 * channels * points**2)
 
 
 def _distances(points: Tensor) -> Tensor:
-    """(N, P, C) as (N, P, P): each column's shares of its sum."""
+    """(N, P, C) -> (N, P, P): the cosine distances, each column divided by its sum."""
     wide = points.to(torch.promote_types(points.dtype, torch.float32))
     directions = F.normalize(wide, dim=-1)
-    apart = 1.0 - directions @ directions.mT
-    return apart / apart.sum(-2, keepdim=True).clamp(min=torch.finfo(apart.dtype).tiny)
+    distances = 1.0 - directions @ directions.mT
+    return distances / distances.sum(-2, keepdim=True).clamp(min=torch.finfo(distances.dtype).tiny)

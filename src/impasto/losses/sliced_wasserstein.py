@@ -1,9 +1,9 @@
-"""The sliced Wasserstein distance between features as points (Heitz, Vanhoey, Chambon and Belcour 2021, A sliced
-Wasserstein loss for neural texture synthesis, arXiv:2006.07229).
+"""The sliced Wasserstein distance between the distributions of features (Heitz, Vanhoey, Chambon and Belcour 2021, A
+sliced Wasserstein loss for neural texture synthesis, arXiv:2006.07229).
 
-Along a direction θ the features are numbers, and the distance between two sets of numbers is had by sorting them
-(:mod:`impasto.losses.transport_1d`). Over all directions this tells any two distributions apart, where a Gram matrix
-sees second moments alone.
+Projected onto a direction θ, features are numbers, and sorting gives the distance between two sets of numbers
+(:mod:`impasto.losses.transport_1d`). Over all directions, the distance separates any two distributions, whereas a
+Gram matrix compares only second moments.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from impasto.losses.transport_1d import SORTING, squared_distance
 
 @dataclass(frozen=True)
 class SlicedWasserstein:
-    """The mean over random directions of W₂² along them, divided by the style's Σ f² / C: 1 is as far off as zeros.
+    """The mean over random directions of W₂², divided by the style's Σ f² / C: features of zero have the loss 1.
 
-    As many directions as channels, as in the paper, but fewer where that would be more numbers to sort than ``most``.
+    There are as many directions as channels, as in the paper, unless ``max_values`` allows only fewer.
 
     Args:
-        seed: of the directions.
-        most: numbers to sort.
-        fewest: directions, whatever the number of pixels.
+        seed: random seed of the directions.
+        max_values: largest number of values to sort.
+        min_directions: smallest number of directions; it takes precedence over ``max_values``.
     """
 
     seed: int = 0
-    most: int = 1 << 22
-    fewest: int = 4
+    max_values: int = 1 << 22
+    min_directions: int = 4
 
     smallest = 1
     draws = True
 
-    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The features themselves: every turn has other directions."""
+    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The features themselves, since each sample has other directions."""
         return within(features, guide)
 
     def __call__(
-        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+        self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None
     ) -> Tensor:
         """(N,)."""
-        points, targets = _points(within(features, guide)), _points(kept)
+        points, targets = _points(within(features, guide)), _points(target)
         directions = self._directions(points.shape[-1], max(points.shape[1], targets.shape[1]), sample_index)
         directions = directions.to(points.dtype).to(points.device)  # the type first: Metal has no float64
         ordered = (targets[0] @ directions).mT.contiguous().sort(-1).values
@@ -54,22 +54,22 @@ class SlicedWasserstein:
         return torch.stack([squared_distance((f @ directions).mT, ordered).mean() for f in points]) / energy
 
     def _directions(self, channels: int, pixels: int, sample_index: int) -> Tensor:
-        """(C, K), each of length 1, evenly distributed over the sphere."""
+        """(C, K): unit vectors, uniformly distributed over the sphere."""
         count = self._count(channels, pixels)
         generator = sample(self.seed, sample_index)
         found = torch.randn(channels, count, dtype=torch.float64, generator=generator)
         return found / found.square().sum(0).sqrt()
 
     def _count(self, channels: int, pixels: int) -> int:
-        return min(channels, max(self.fewest, self.most // pixels))
+        return min(channels, max(self.min_directions, self.max_values // pixels))
 
     def cost(self, channels: int, pixels: int, others: int) -> Cost:
-        """What it takes for a map of so many pixels, against one of so many others."""
+        """The cost for a map of ``pixels`` pixels against one of ``others``."""
         directions = self._count(channels, max(pixels, others))
-        numbers = directions * (pixels + others)
-        # Both maps in float32, the gradient; along the directions what was sorted and how far off it was.
-        work = 4.0 * channels * (3 * pixels + 2 * others) + 4.0 * 4 * numbers + SORTING
-        return Cost(4.0 * channels * others, work, 3.0 * channels * numbers, numbers)
+        values = directions * (pixels + others)
+        # Both maps in float32, the gradient; along the directions the sorted values and the differences.
+        work = 4.0 * channels * (3 * pixels + 2 * others) + 4.0 * 4 * values + SORTING
+        return Cost(4.0 * channels * others, work, 3.0 * channels * values, values)
 
 
 def _points(features: Tensor) -> Tensor:

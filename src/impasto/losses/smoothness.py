@@ -1,6 +1,6 @@
-"""Total variation: how rough the picture itself is.
+"""Total variation: the roughness of the picture itself.
 
-A sum over neighbouring pixels, so that it can be formed band by band: each band of rows counts its own pixels, and
+It is a sum over neighbouring pixels, so it can be computed in bands of rows: each band counts its own pixels and
 their differences to the row below.
 """
 
@@ -17,16 +17,16 @@ from torch import Tensor
 from impasto.geometry import Size, size_of
 
 Edges = tuple[bool, bool]
-"""Whether a band holds the picture's first row, and its last."""
+"""Whether a band includes the picture's first row, and its last row."""
 
 
 @dataclass(frozen=True)
 class TotalVariation:
-    """A weighted sum over kinds of neighbours.
+    """A weighted sum over K kinds of neighbours.
 
     Attributes:
-        sums: (band (N, 3, h, W), edges) -> (N, K): a sum over the differences of each kind. The band's last row is
-            the next one's first, unless it is the picture's last.
+        sums: (band (N, 3, h, W), edges) -> (N, K): the sum over the differences of each kind. The last row of a band
+            is the first row of the next band, except at the picture's last row.
         weights: (height, width) of the whole picture -> K factors.
     """
 
@@ -35,38 +35,39 @@ class TotalVariation:
 
     def __call__(self, image: Tensor) -> Tensor:
         """(N,) of (N, 3, H, W) in [0, 1]."""
-        return self.piece(image, (True, True), size_of(image))
+        return self.band_value(image, (True, True), size_of(image))
 
-    def piece(self, band: Tensor, edges: Edges, size: Size) -> Tensor:
-        """What a band contributes to a picture of that size: (N,)."""
+    def band_value(self, band: Tensor, edges: Edges, size: Size) -> Tensor:
+        """The contribution of a band to the loss of a picture of that size: (N,)."""
         sums = self.sums(band, edges)
         return sums @ _tensor(self.weights(size), sums.dtype, sums.device)
 
 
 @lru_cache(maxsize=8)
 def _tensor(weights: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    # Kept, since a GPU would be waited for at every evaluation.
+    # Cached: a new tensor would mean a synchronisation with a GPU at every evaluation.
     with torch.inference_mode(False):
         return torch.tensor(weights, dtype=dtype, device=device)
 
 
 def _absolute(band: Tensor, edges: Edges) -> Tensor:
     """Σ |dx| and Σ |dy|, forward differences."""
-    own = band if edges[1] else band[..., :-1, :]
-    dx, dy = own[..., 1:] - own[..., :-1], band[..., 1:, :] - band[..., :-1, :]
+    rows = band if edges[1] else band[..., :-1, :]
+    dx, dy = rows[..., 1:] - rows[..., :-1], band[..., 1:, :] - band[..., :-1, :]
     return torch.stack([d.abs().sum((1, 2, 3)) for d in (dx, dy)], 1)
 
 
 def _squares(band: Tensor, edges: Edges) -> Tensor:
-    """Σ d² to the right, below and to the two diagonals below; the edge is repeated by one pixel.
+    """Σ d² to the right neighbour, to the one below and to the two diagonal ones, with replicate padding of one
+    pixel.
 
-    At the last row and column the straight ones are therefore 0, but counted.
+    With this padding, the straight differences at the last row and column are 0, but they count in the mean.
     """
     x = F.pad(band, (1, 1, int(edges[0]), int(edges[1])), mode="replicate")
-    own, following = x[..., int(edges[0]) : -1, 1:-1], x[..., int(edges[0]) + 1 :, 1:-1]
-    right = x[..., int(edges[0]) : -1, 2:] - own
+    pixels, below = x[..., int(edges[0]) : -1, 1:-1], x[..., int(edges[0]) + 1 :, 1:-1]
+    right = x[..., int(edges[0]) : -1, 2:] - pixels
     diagonals = x[..., 1:, 1:] - x[..., :-1, :-1], x[..., 1:, :-1] - x[..., :-1, 1:]
-    return torch.stack([d.square().sum((1, 2, 3)) for d in (right, following - own, *diagonals)], 1)
+    return torch.stack([d.square().sum((1, 2, 3)) for d in (right, below - pixels, *diagonals)], 1)
 
 
 def _mean_of_both(size: Size) -> tuple[float, ...]:
@@ -89,7 +90,7 @@ absolute_mean = TotalVariation(_absolute, _mean_of_both)
 nine_point = TotalVariation(_squares, _nearly_isotropic)
 """Mean squared differences to the eight neighbours, in [0, 1] units (style-transfer-pytorch's TVLoss).
 
-Straight neighbours count 1/3 and diagonal ones 1/12, which makes the sum nearly isotropic.
+Straight neighbours have the weight 1/3 and diagonal ones 1/12, which makes the sum nearly isotropic.
 """
 
 SMOOTHNESS_LOSSES = {"absolute-sum": absolute_sum, "absolute-mean": absolute_mean, "nine-point": nine_point}

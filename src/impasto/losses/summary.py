@@ -1,4 +1,4 @@
-"""Summaries: what style losses see of feature maps, sums over pixels, so that the pieces of a picture add up."""
+"""Summaries: the sums over pixels of feature maps that style losses depend on; the summaries of tiles add up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 class Summary(Protocol):
     """Sums over the pixels of feature maps.
 
-    A style loss brings its own kind. :class:`impasto.losses.moments.Moments` is the one that most losses share.
+    Each style loss chooses its summary type; most use :class:`impasto.losses.moments.Moments`.
     """
 
     @property
@@ -32,20 +32,20 @@ class Summary(Protocol):
         ...
 
     def with_sums(self, sums: tuple[Tensor, ...], count: float) -> Self:
-        """The same kind of summary with other sums, in the order of :attr:`sums`."""
+        """A summary of the same type with other sums, in the order of :attr:`sums`."""
         ...
 
     @staticmethod
     def add_gradient(
         features: Tensor, by_sums: Sequence[Tensor | None], gradient: Tensor | None, weight: Tensor | None
     ) -> Tensor:
-        """The derivative by the features, where the derivatives by their sums are given.
+        """The derivative by the features, computed from the derivatives by the sums, plus ``gradient``.
 
         Args:
             features: (N, C, H, W), channels last.
-            by_sums: in the order of :attr:`sums`; None where the loss does not depend on one.
-            gradient: shaped as the features; the derivative is added to it, perhaps in place. None: to zeros.
-            weight: (1, 1, H, W), how much each pixel counts; None counts each once.
+            by_sums: derivatives in the order of :attr:`sums`; None for a sum that the loss does not depend on.
+            gradient: shaped as the features; may be overwritten with the result. None stands for zeros.
+            weight: (1, 1, H, W), the weight of each pixel; None weights each with 1.
         """
         ...
 
@@ -53,14 +53,14 @@ class Summary(Protocol):
 S = TypeVar("S", bound=Summary)
 
 
-def added(one: S, other: S) -> S:
-    """The summary of both pieces together."""
+def add(one: S, other: S) -> S:
+    """The summary of two parts of a picture together."""
     pairs = zip(one.sums, other.sums, strict=True)
     return one.with_sums(tuple(a + b for a, b in pairs), one.count + other.count)
 
 
 def blend(summaries: Sequence[S], weights: Sequence[float]) -> S:
-    """The summary of a picture that is a share ``weights[i]`` of each style, whatever the styles' sizes.
+    """The summary of a picture that consists of a share ``weights[i]`` of each style, whatever the styles' sizes.
 
     For a quadratic loss and weights that sum to 1, the gradient towards the blend equals the weighted sum of the
     gradients towards each style; only a constant differs.

@@ -1,11 +1,11 @@
-"""The squared 2-Wasserstein distance between the Gaussians that have the features' means and covariances.
+"""The squared 2-Wasserstein distance between Gaussians with the means and covariances of the features.
 
 W₂² = |m − mₛ|² + tr(K + Kₛ − 2 (R K R)^½), R = Kₛ^½ (Olkin and Pukelsheim 1982, The distance between two random
 vectors with given dispersion matrices, theorem 4; as a style loss: Mroueh 2019, arXiv:1905.12828).
 
-Only the trace of the root is needed, Σ √λ over the eigenvalues of R K R, and its derivative by K is ½ R (R K R)^−½ R:
-no eigenvectors are differentiated, so equal eigenvalues do no harm. :mod:`impasto.losses.newton_schulz` is another
-tool's approximation of the same distance.
+Only the trace of the root is needed: Σ √λ over the eigenvalues of R K R. Its derivative by K is ½ R (R K R)^−½ R,
+which differentiates no eigenvectors, so equal eigenvalues cause no problem. :mod:`impasto.losses.newton_schulz` is
+another tool's approximation of the same distance.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from impasto.losses.cost import Cost
 from impasto.losses.moments import Moments
 
 _EIGENVALUES = 60
-"""Products of matrices that take as long as the eigenvalues in float64."""
+"""Time of the eigenvalues in float64, as a number of matrix products."""
 
 
 class _TraceOfRoot(torch.autograd.Function):
@@ -31,7 +31,7 @@ class _TraceOfRoot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, least: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(a)
-        # Rounding leaves some below the least that they can be.
+        # Rounding leaves some eigenvalues below their lower bound.
         roots: Tensor = values.clamp(min=least.unsqueeze(-1)).sqrt()
         ctx.save_for_backward(roots, vectors)
         return roots.sum(-1)
@@ -45,7 +45,7 @@ class _TraceOfRoot(torch.autograd.Function):
 
 @lru_cache(maxsize=16)
 def _root_of(target: Moments, ridge: float) -> tuple[Tensor, Tensor]:
-    """Kₛ + ε, and its root; a target is compared with hundreds of times."""
+    """ε and (Kₛ + ε)^½, cached: each target is used hundreds of times."""
     with torch.no_grad():
         covariance = _wide(target).covariance
         eps = ridge * covariance.diagonal(dim1=-2, dim2=-1).mean(-1) + torch.finfo(covariance.dtype).tiny
@@ -56,11 +56,11 @@ def _root_of(target: Moments, ridge: float) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """W₂² / (|mₛ|² + tr Kₛ): 1 is as far off as features of zero.
+    """W₂² / (|mₛ|² + tr Kₛ): features of zero have the loss 1.
 
     Args:
-        ridge: share of the style's mean variance that is added to both diagonals. Features that lie in a subspace
-            have a covariance without full rank, where the root's slope is infinite.
+        ridge: share of the style's mean variance that is added to both diagonals. Features in a subspace have a
+            rank-deficient covariance, where the derivative of the root is infinite.
     """
 
     ridge: float = 1e-5
@@ -70,18 +70,18 @@ class Gaussian:
         return Moments.of(features, weight, exact=True)
 
     def cost(self, channels: int) -> Cost:
-        """The eigenvalues."""
+        """The cost of the eigenvalues."""
         return Cost(products=_EIGENVALUES * channels**3)
 
     def distance(self, summary: Moments, target: Moments) -> Tensor:
         """(N,)."""
-        at, wanted = _wide(summary), _wide(target)
+        ours, style = _wide(summary), _wide(target)
         eps, root = _root_of(target, self.ridge)
         ridge = eps.view(-1, 1, 1) * torch.eye(root.shape[-1], dtype=root.dtype, device=root.device)
-        cross = _trace_of_root(root @ (at.covariance + ridge) @ root, eps.square())
-        spread = _trace(at.covariance + ridge) + _trace(wanted.covariance + ridge) - 2.0 * cross
-        means = (at.mean - wanted.mean).square().sum(-1)
-        energy = wanted.mean.square().sum(-1) + _trace(wanted.covariance)
+        cross = _trace_of_root(root @ (ours.covariance + ridge) @ root, eps.square())
+        spread = _trace(ours.covariance + ridge) + _trace(style.covariance + ridge) - 2.0 * cross
+        means = (ours.mean - style.mean).square().sum(-1)
+        energy = style.mean.square().sum(-1) + _trace(style.covariance)
         return ((means + spread) / energy).to(summary.first)
 
 
@@ -95,5 +95,5 @@ def _trace(a: Tensor) -> Tensor:
 
 
 def _wide(moments: Moments) -> Moments:
-    """In float64: the distance is a small difference of traces. On the processor where the device has none."""
+    """The moments in float64, since W₂² is a small difference of traces; on the CPU if the device has no float64."""
     return Moments(moments.count, exact(moments.first), exact(moments.second))

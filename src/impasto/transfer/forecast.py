@@ -97,7 +97,7 @@ def _seconds_beside_network(recipe: Recipe, network: NetworkCost, level: Level, 
     height, width = level.size
     seconds = PIXEL_SECONDS * height * width * bool(recipe.photo_weight)
     for _, _, cost in feature_map_costs(recipe, network, level):
-        seconds += _PRODUCTS * cost.products / rate + _ORDERING * cost.ordered
+        seconds += _PRODUCTS * cost.products / rate + _ORDERING * cost.sorted_values
     return seconds
 
 

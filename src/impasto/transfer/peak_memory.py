@@ -109,8 +109,8 @@ def _feature_map_bytes(
         channels, stride = network.channels(term.layer), network.stride(term.layer)
         for at in (size, level.size):
             maps[term.layer, at] = channels * _pixels(at) / stride**2 * itemsize
-        targets += cost.kept
-        work = max(work, cost.work)
+        targets += cost.target_bytes
+        work = max(work, cost.work_bytes)
     sizes = {at for _, at in maps}
     return max(
         (sum(b for (_, at), b in maps.items() if at == each) for each in sizes), default=0.0

@@ -386,7 +386,7 @@ PAIR = 2 * 60 * 8
 def test_history_within_its_memory(limit: int, kept: tuple[int, str]) -> None:
     """At half the precision, with fewer pairs, or in a file, and nearly the same steps as with that history."""
     limited = LBFGS(history=10, history_bytes=limit, initial_step_rms=0.1)
-    assert limited.keeps(60 * 8) == kept
+    assert limited.plan_history(60 * 8) == kept
     plain = _run(LBFGS(history=kept[0], initial_step_rms=0.1))
     x = _run(limited)
     assert len(limited.state()["sy"]) == min(kept[0], 10)

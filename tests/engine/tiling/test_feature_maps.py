@@ -7,7 +7,7 @@ import torch
 
 from impasto.encoders.vgg import VGG
 from impasto.encoders.weights import Convolutions
-from impasto.engine.tiling.feature_maps import gathered
+from impasto.engine.tiling.feature_maps import compute_maps
 from impasto.engine.tiling.tiles import cut
 
 
@@ -21,7 +21,7 @@ def test_they_are_the_networks(
     layers = ("relu1_2", "relu2_1", "pool2")
     stream = network.stream(layers, strip=strip)
     tiles = cut(size, side, reach=stream.reach, stride=stream.deepest_stride)
-    found, wanted = gathered(stream, layers[1:], image, tiles), network(image, layers)
+    found, wanted = compute_maps(stream, layers[1:], image, tiles), network(image, layers)
     assert set(found) == set(layers[1:])
     for layer, features in found.items():
         torch.testing.assert_close(features, wanted[layer], rtol=1e-10, atol=1e-10)

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from impasto.encoders.vgg import PADDINGS, POOLINGS, VGG, Padding, Pooling, layer_names
 from impasto.encoders.weights import ARCHITECTURES, Convolutions
-from impasto.engine.evaluation import whole
+from impasto.engine.evaluation import autograd_evaluation
 from impasto.engine.tiling import gradient as tiles
 from impasto.engine.tiling.gradient import tiled
-from impasto.engine.tiling.streamed import Streaming
+from impasto.engine.tiling.streamed import StreamableEncoder
 from impasto.errors import ParameterError
 from impasto.losses.content import half_sum, mean, share
 from impasto.losses.gram import Gram
@@ -80,7 +80,7 @@ def _objective(style_loss: Gram | NewtonSchulzWasserstein | None = None) -> Obje
 
 def _same(
     network: VGG,
-    encoder: Streaming,
+    encoder: StreamableEncoder,
     objective: Objective,
     size: tuple[int, int],
     *,
@@ -91,7 +91,9 @@ def _same(
     content = _picture(*size, 1)
     styles = [_picture(50, 40, 2), _picture(33, 47, 3)]
     x = _picture(*size, 4, count) * 255
-    plain = whole(network, objective, [0.7, 0.3], 255.0)(lambda: content, [lambda s=s: s for s in styles])(x)
+    plain = autograd_evaluation(network, objective, [0.7, 0.3], 255.0)(
+        lambda: content, [lambda s=s: s for s in styles]
+    )(x)
     prepare = tiled(encoder, objective, [0.7, 0.3], 255.0, tile=tile, content_bytes=content_bytes)
     evaluate = prepare(lambda: content, [lambda s=s: s for s in styles])
     ours = evaluate(x)
@@ -188,9 +190,9 @@ def test_every_kind_of_term(thin: Convolutions, objective: Objective) -> None:
         SlicedWasserstein(),
         Histogram(),
         Patches(),
-        Patches(most=40),
+        Patches(max_patches=40),
         RelaxedTransport(),
-        RelaxedTransport(most=30),
+        RelaxedTransport(max_pixels=30),
     ],
     ids=["sliced", "histogram", "patches", "few-patches", "relaxed", "relaxed-grid"],
 )
@@ -199,7 +201,7 @@ def test_losses_of_whole_maps(thin: Convolutions, loss: FeatureMapLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     objective = (
         ContentTerm("relu3_1", share, 1.0),
-        FeatureMapTerm("relu3_2", SelfSimilarity(most=50), 0.5, "relu3_2", of="content"),
+        FeatureMapTerm("relu3_2", SelfSimilarity(max_pixels=50), 0.5, "relu3_2", of="content"),
         StyleTerm("relu2_1", Gram(reduce="share"), 0.3, "relu2_1", "gram"),
         FeatureMapTerm("relu2_1", loss, 0.3, "relu2_1"),
         FeatureMapTerm("relu3_1", loss, 0.3, "relu3_1"),
@@ -211,13 +213,15 @@ def test_losses_of_whole_maps(thin: Convolutions, loss: FeatureMapLoss) -> None:
         _same(network, Stripped(network, strip), objective, size, tile=tile, count=count)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("loss", [SlicedWasserstein(), RelaxedTransport(most=30), SelfSimilarity(most=30)])
+@pytest.mark.parametrize(
+    "loss", [SlicedWasserstein(), RelaxedTransport(max_pixels=30), SelfSimilarity(max_pixels=30)]
+)
 def test_samples_are_the_same_however_it_is_cut(thin: Convolutions, loss: FeatureMapLoss) -> None:
     network = VGG(thin).to(dtype=torch.float64)
     x, content, style = _picture(70, 90, 1), _picture(70, 90, 3), _picture(60, 80, 2)
     of = "content" if isinstance(loss, SelfSimilarity) else "style"
     objective = (FeatureMapTerm("relu2_1", loss, 1.0, "relu2_1", of=of),)  # type: ignore[arg-type]
-    plain = whole(network, objective, [1.0])(lambda: content, [lambda: style])
+    plain = autograd_evaluation(network, objective, [1.0])(lambda: content, [lambda: style])
     ours = tiled(network, objective, [1.0], tile=32)(lambda: content, [lambda: style])
     losses = [plain(x, sample_index=sample_index).loss for sample_index in range(4)]
     assert len(set(losses)) == 4
@@ -242,7 +246,7 @@ def test_smoothness_by_bands(kind: TotalVariation, rows: int, monkeypatch: pytes
     monkeypatch.setitem(tiles._BAND, "cpu", rows * 13)
     x = _picture(20, 13, 1, 2)
     objective = (SmoothnessTerm(kind, 2.0),)
-    plain = whole(lambda image, layers: {}, objective, [1.0])(lambda: x, [lambda: x])(x)
+    plain = autograd_evaluation(lambda image, layers: {}, objective, [1.0])(lambda: x, [lambda: x])(x)
     ours = tiled(None, objective, [1.0])(lambda: x, [lambda: x])(x)  # type: ignore[arg-type]  # no term needs a network
     assert ours.loss == pytest.approx(plain.loss, rel=1e-12)
     torch.testing.assert_close(ours.gradient, plain.gradient)
@@ -253,7 +257,9 @@ def test_photorealism_by_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(tiles._BAND, "cpu", rows * 13)
     x, content = 255 * _picture(20, 13, 1, 2), _picture(20, 13, 2)
     objective = (PhotoTerm(Matting(2), 2.0),)
-    plain = whole(lambda image, layers: {}, objective, [1.0], 255.0)(lambda: content, [lambda: content])(x)
+    plain = autograd_evaluation(lambda image, layers: {}, objective, [1.0], 255.0)(
+        lambda: content, [lambda: content]
+    )(x)
     ours = tiled(None, objective, [1.0], 255.0)(lambda: content, [lambda: content])(x)  # type: ignore[arg-type]  # as above
     assert ours.loss == pytest.approx(plain.loss, rel=1e-12)
     torch.testing.assert_close(ours.gradient, plain.gradient)
@@ -308,11 +314,13 @@ def test_the_real_network_in_the_types_it_runs_in(convolutions: Convolutions, dt
     """
     content, style, x = (_picture(96, 120, seed).float() for seed in (1, 2, 3))
     network = VGG(convolutions).to(dtype=torch.float64)
-    true = whole(network, _objective(), [1.0])(lambda: content.double(), [lambda: style.double()])(x.double())
+    true = autograd_evaluation(network, _objective(), [1.0])(
+        lambda: content.double(), [lambda: style.double()]
+    )(x.double())
     wanted = true.gradient.float()
     loss, few = {torch.float32: (1e-5, 1e-3), torch.bfloat16: (0.01, 0.0)}[dtype]
     network.to(dtype=dtype)
-    plain = whole(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
+    plain = autograd_evaluation(network, _objective(), [1.0])(lambda: content, [lambda: style])(x)
     for tile in (0, 48):
         ours = tiled(network, _objective(), [1.0], tile=tile)(lambda: content, [lambda: style])(x)
         assert ours.loss == pytest.approx(true.loss, rel=loss)

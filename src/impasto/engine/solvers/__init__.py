@@ -1,1 +1,1 @@
-"""Solvers over a picture: state in, state out, for any objective that gives a gradient."""
+"""Solvers that optimise a picture, for any objective with a gradient; their state can be saved and restored."""

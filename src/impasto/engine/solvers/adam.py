@@ -1,4 +1,4 @@
-"""Adam over a picture, with an average of the iterates."""
+"""Adam on a picture, with an average of the iterates."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Adam:
 
     Args:
         learning_rate: the step, in units of x.
-        betas: decay of the two moments.
+        betas: decay rates of the two moments.
         eps: added to the root of the second moment.
-        averaging: decay of the exponential moving average of the iterates that :meth:`best` gives (it includes the
-            start), or 0 for none. It removes the noise that a constant step leaves in the picture.
-        bounds: clamp to (low, high) after each step.
+        averaging: decay of the exponential moving average of the iterates, which includes the start; :meth:`best`
+            returns the average. It removes the noise that a constant step leaves in the picture. 0 for no average.
+        bounds: clamp every value to (low, high) after each step.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Adam:
     def restart(self) -> None:
         self._steps = 0
         self._moments: tuple[Tensor, Tensor] | None = None
-        self._average: tuple[Tensor, float] | None = None  # and how much weight it has gathered, up to 1
+        self._average: tuple[Tensor, float] | None = None  # with its total weight so far, up to 1
 
     def resampled(self) -> None: ...
 
@@ -53,7 +53,7 @@ class Adam:
         self._average = None
         if self._moments is not None:
             first, second = self._moments
-            # Bicubic overshoots, and a second moment must not be negative.
+            # Bicubic interpolation overshoots, but a second moment must not be negative.
             # (crowsonkb style-transfer-pytorch, scale_adam)
             self._moments = (
                 F.interpolate(first, size, mode="bicubic"),

@@ -1,9 +1,9 @@
-"""L-BFGS over a picture, its passes in bands.
+"""L-BFGS on a picture, computed in bands.
 
-A solver takes one step at a time. It is given a point and a way to evaluate it, moves the point, and returns the
-evaluation of where it was. All work is done in place or in bands: of a picture of 100 million pixels every copy is
-more than a gigabyte. Its state is a flat dict of tensors as they are at the moment, no copies, so it can be written
-to a file that holds nothing but tensors.
+The solver takes one step at a time: it evaluates the objective at a point, moves the point, and returns the
+evaluation of the old point. It works in place or in bands, since a single copy of a picture of 100 million pixels
+takes more than a gigabyte. Its state is a flat dict of the current tensors, without copies, so that it can be written
+to a file of tensors.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from impasto.engine.solvers.state import Chunked, State, clone
 from impasto.exact import exact_type
 from impasto.geometry import Size
 
-_FILE_BYTES = 30e6  # that a history in a file takes of the memory
-_QUARTERS = 8  # how often a first step is shortened
+_FILE_BYTES = 30e6  # memory of a history that is stored in a file
+_QUARTERS = 8  # largest number of times that a first step is divided by 4
 
 
 class LBFGS:
-    """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5), the two loops on coefficients.
+    """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5), with the two-loop recursion on coefficients.
 
-    The direction is a sum of the remembered steps s, the gradient's changes y along them and the gradient. Its
-    coefficients follow from their dot products alone (Chen, Wang and Zhou 2014, Large-scale L-BFGS using
-    MapReduce), so that one pass over what is remembered finds those with the newest vectors, and a second adds the
-    direction up. Both work in bands: no other vector of the picture's size is needed.
+    The direction is a linear combination of the stored steps s, of the gradient changes y along them, and of the
+    gradient. Its coefficients follow from the dot products of these vectors (Chen, Wang and Zhou 2014, Large-scale
+    L-BFGS using MapReduce). One pass over the history computes the dot products with the newest vectors; a second
+    pass sums the direction. Both passes work in bands: no other vector of the picture's size is needed.
 
     Args:
-        history: curvature pairs kept.
-        history_bytes: memory for them. Where they would take more they are kept at half the precision, and fewer of
-            them; where not even three fit, five are kept in a temporary file. 0 sets no limit.
-        line_search: take the step that meets the strong Wolfe conditions, at the price of more evaluations.
+        history: largest number of curvature pairs.
+        history_bytes: memory for the pairs. If they take more, they are stored in half precision, and fewer of them;
+            if not even three fit, five are stored in a temporary file. 0 sets no limit.
+        line_search: take a step that meets the strong Wolfe conditions, at the cost of more evaluations.
         learning_rate: the step length without a line search.
-        initial_step_rms: root mean square of the first step, in units of x; less where the loss would rise. 0 takes
-            the first two steps of torch.optim.LBFGS, which established tools inherit: a tiny one of length
-            learning_rate / |g|₁, and, when that one finds negative curvature, the raw gradient, which overshoots.
-        bounds: keep every value within (low, high): the gradient is projected, so that the solver works on the
+        initial_step_rms: root mean square of the first step, in units of x; reduced where the loss would rise. 0
+            takes the first two steps of torch.optim.LBFGS, as established tools do: a tiny step of length
+            learning_rate / |g|₁ and, when that step finds negative curvature, the raw gradient, which overshoots.
+        bounds: keep every value within (low, high). The gradient is projected, so that the solver optimises the
             picture that will be saved.
-        spectral_exponent: p of the amplitudes f⁻ᵖ that steps have to begin with, for pictures of up to
+        spectral_exponent: p of the amplitudes f⁻ᵖ of the first steps, for pictures of up to
             :data:`impasto.engine.solvers.preconditioner.LARGEST` pixels; 0 for steps along the gradient.
-        tolerance: when the largest gradient entry, or change of x, is below, the solver reports its end. With an
-            ``initial_step_rms`` this is for losses of 1 and more, and in proportion less for lower ones: there the
-            gradient of what is left to be done is as small.
+        tolerance: the solver ends when the largest gradient entry, or the largest change of x, is below. With an
+            ``initial_step_rms``, the values apply to losses of 1 and above and are scaled by smaller losses, whose
+            gradients near the optimum are proportionally smaller.
     """
 
     def __init__(
@@ -75,30 +75,29 @@ class LBFGS:
         self.restart()
 
     def restart(self) -> None:
-        # Row 0: the last gradient; then each pair's s and y; all of them in terms of u where there is a spectrum.
+        # Row 0: the last gradient; then s and y of each pair. With a preconditioner all rows are in terms of u.
         self._vectors: HistoryBuffer | None = None
         self._spectrum: Spectrum | None = None
-        self._pairs: list[int] = []  # their places, oldest first
-        self._newest: int | None = None  # place of the step just taken; its y comes with the next gradient
+        self._pairs: list[int] = []  # slots of the pairs, oldest first
+        self._newest: int | None = None  # slot of the last step; its y follows from the next gradient
         self._sy = torch.zeros(0, 0, dtype=torch.float64)  # dot products of the pairs, in the order of _pairs
         self._yy = torch.zeros(0, 0, dtype=torch.float64)
-        self._known: Evaluation | None = None  # at the current x, when the line search already has it
+        self._known: Evaluation | None = None  # at the current x, where the line search has computed it
 
     def resampled(self) -> None:
-        # What is known of the curvature is as good as before, but along the newest step the gradient would go from
-        # one loss's to another's.
+        # The pairs stay valid. The newest step cannot give a pair: its gradient change would mix two losses.
         self._newest = None
         self._known = None
 
     def resize(self, size: Size) -> None:
-        # Curvature does not carry over: the pairs belong to another space.
+        # Curvature pairs are vectors of the old size, and do not carry over.
         self.restart()
 
     def best(self, x: Tensor) -> Tensor:
         return x
 
-    def keeps(self, picture: int) -> tuple[int, Storage]:
-        """How many pairs are kept for a picture of so many bytes, and how."""
+    def plan_history(self, picture: int) -> tuple[int, Storage]:
+        """The number of pairs stored for a picture of that many bytes, and the kind of storage."""
         pair = 2 * picture
         if not self.history_bytes or self.history * pair <= self.history_bytes:
             return self.history, "full"
@@ -109,11 +108,11 @@ class LBFGS:
 
     def bytes(self, size: Size, iterations: int) -> float:
         picture = 12 * math.prod(size)
-        pairs, storage = self.keeps(picture)
+        pairs, storage = self.plan_history(picture)
         if storage == "file":
             return _FILE_BYTES
         rows = 1 + 2 * min(pairs + 1, iterations)
-        # Trial points and their gradients.
+        # A line search needs trial points and their gradients besides.
         return picture * (rows * (0.5 if storage == "half" else 1.0) + (3 if self.line_search else 0))
 
     def step(self, x: Tensor, evaluate: Evaluate) -> Update:
@@ -128,24 +127,25 @@ class LBFGS:
         vectors, spectrum = self._vectors, self._spectrum
         assert vectors is not None
         self._project(point, gradient)
-        stays: Tensor | None = None
+        fixed: Tensor | None = None
         if spectrum is not None:
-            stays = gradient.view_as(x) == 0.0
+            fixed = gradient.view_as(x) == 0.0
             spectrum.apply(gradient.view_as(x))
         scale = min(1.0, max(0.0, at.loss)) if self.initial_step_rms else 1.0
-        largest, total, products = self._take_in(vectors, gradient, scale)
+        largest, total, products = self._update_products(vectors, gradient, scale)
         if largest <= scale * self.tolerance[0]:
             return Update(x, at.loss, at.terms, "the gradient is zero", converged=True)
         slope = self._direction(vectors, gradient, products)
         direction = gradient.view_as(x)
-        # Along the raw gradient it says nothing of how far the loss may fall: the first move's length is another.
+        # Without pairs the direction is the raw gradient, and its slope is no measure of the decrease to expect,
+        # since initial_step_rms sets the length of the first step.
         if slope >= 0.0 or (
             slope > -scale * self.tolerance[1] and (self._pairs or not self.initial_step_rms)
         ):
             return Update(x, at.loss, at.terms, "no direction leads downhill")
-        if spectrum is not None and stays is not None:
+        if spectrum is not None and fixed is not None:
             spectrum.apply(direction)
-            direction.masked_fill_(stays, 0.0)
+            direction.masked_fill_(fixed, 0.0)
         length = self._length(direction, total, first=first)
         if self.line_search:
             trial = strong_wolfe(
@@ -153,32 +153,34 @@ class LBFGS:
             )
             length, self._known = trial.t, trial.evaluation
         elif first and self.initial_step_rms:
-            length = self._falling(x, direction, length, at.loss, evaluate)
+            length = self._shortened_length(x, direction, length, at.loss, evaluate)
         moved = self._move(vectors, x, direction, length)
         ended = "the step is zero" if moved <= self.tolerance[1] else None
         return Update(x, at.loss, at.terms, ended, moved)
 
     def _begin(self, x: Tensor) -> None:
-        pairs, storage = self.keeps(x.nbytes)
+        pairs, storage = self.plan_history(x.nbytes)
         self._vectors = HistoryBuffer(1 + 2 * (pairs + 1), x, storage=storage)
         height, width = x.shape[-2:]
         if self.spectral_exponent and height * width <= LARGEST:
             self._spectrum = Spectrum((height, width), self.spectral_exponent, x)
 
-    def _take_in(self, vectors: HistoryBuffer, gradient: Tensor, scale: float) -> tuple[float, float, Tensor]:
-        """Complete the newest pair, and multiply.
+    def _update_products(
+        self, vectors: HistoryBuffer, gradient: Tensor, scale: float
+    ) -> tuple[float, float, Tensor]:
+        """Complete the newest pair, and compute the gradient's dot products.
 
         Args:
-            scale: of the loss, for how little curvature is none.
+            scale: of the loss; it scales the threshold below which curvature counts as zero.
 
         Returns:
-            the gradient's largest entry, the sum of its entries' sizes, and its dot products with each pair's s, with
-            each pair's y and with itself, in this order, in float64.
+            the gradient's largest absolute entry, its 1-norm, and its dot products with each pair's s, with each
+            pair's y and with itself, in this order, in float64.
         """
-        new, places = self._newest, [*self._pairs]
+        new, slots = self._newest, [*self._pairs]
         if new is not None:
-            places.append(new)
-        used = 1 + 2 * (1 + max(places, default=-1))
+            slots.append(new)
+        used = 1 + 2 * (1 + max(slots, default=-1))
         largest, sums = gradient.new_zeros(()), []
         products = torch.zeros(used + 1, 3, dtype=exact_type(gradient.device), device=gradient.device)
         for number, band in enumerate(vectors.bands):
@@ -188,27 +190,29 @@ class LBFGS:
             vectors.write(number, 0, g)
             rows = vectors.read(number, used)
             columns = [rows[_s(new)], rows[_y(new)], g] if new is not None else [g]
-            beside = torch.stack(columns, 1)
-            products[:used, 3 - len(columns) :] += rows @ beside
+            products[:used, 3 - len(columns) :] += rows @ torch.stack(columns, 1)
             products[used, 2] += g @ g
             largest = torch.maximum(largest, g.abs().max())
             sums.append(g.abs().sum())
         self._newest = None
-        # One transfer, which is all that the processor waits for a GPU here.
+        # One transfer: the only synchronisation with a GPU here.
         extremes = torch.stack([largest, torch.stack(sums).sum()]).to(products.dtype)
         fetched = torch.cat([products.view(-1), extremes]).cpu().double()
         exact = fetched[:-2].view_as(products)
         if new is not None:
-            self._remember(new, exact, vectors.rows // 2 - 1, 1e-10 * scale)
-        ours = [*map(_s, self._pairs), *map(_y, self._pairs), used]
-        return float(fetched[-2]), float(fetched[-1]), exact[ours, 2]
+            self._store_pair(new, exact, vectors.rows // 2 - 1, 1e-10 * scale)
+        in_use = [*map(_s, self._pairs), *map(_y, self._pairs), used]
+        return float(fetched[-2]), float(fetched[-1]), exact[in_use, 2]
 
-    def _remember(self, new: int, products: Tensor, limit: int, least: float) -> None:
-        """Take the pair at place ``new`` among those kept, given every row's product with its s and its y."""
-        # Only positive curvature keeps the matrix positive definite.
+    def _store_pair(self, new: int, products: Tensor, limit: int, least: float) -> None:
+        """Add the pair in slot ``new``, given every row's dot product with its s and its y.
+
+        A pair whose curvature sᵀ y is at most ``least`` is skipped.
+        """
+        # Only positive curvature preserves positive definiteness.
         if float(products[_y(new), 0]) <= least:
             return
-        s, y = [_s(place) for place in (*self._pairs, new)], [_y(place) for place in (*self._pairs, new)]
+        s, y = [_s(slot) for slot in (*self._pairs, new)], [_y(slot) for slot in (*self._pairs, new)]
         count = len(s)
         sy, yy = (torch.zeros(count, count, dtype=torch.float64) for _ in range(2))
         sy[:-1, :-1], yy[:-1, :-1] = self._sy, self._yy
@@ -220,13 +224,13 @@ class LBFGS:
         self._sy, self._yy = sy[oldest:, oldest:], yy[oldest:, oldest:]
 
     def _direction(self, vectors: HistoryBuffer, gradient: Tensor, products: Tensor) -> float:
-        """Turns the gradient into −H g (N&W algorithm 7.4), in place.
+        """Turn the gradient into the direction −H g (N&W algorithm 7.4), in place.
 
         Args:
-            products: of the gradient with each s, each y and itself.
+            products: dot products of the gradient with each s, each y and itself.
 
         Returns:
-            the slope along it, gᵀ (−H g).
+            the slope along the direction, gᵀ (−H g).
         """
         k = len(self._pairs)
         sg, yg = products[:k], products[k : 2 * k]
@@ -246,23 +250,27 @@ class LBFGS:
             by_s[i] += alphas[i] - beta
         used = 1 + 2 * (1 + max(self._pairs, default=-1))
         weights = torch.zeros(used, dtype=torch.float64)
-        weights[[_s(place) for place in self._pairs]] = by_s
-        weights[[_y(place) for place in self._pairs]] = by_y
+        weights[[_s(slot) for slot in self._pairs]] = by_s
+        weights[[_y(slot) for slot in self._pairs]] = by_y
         weights = weights.to(gradient.dtype).to(gradient.device, non_blocking=True)
         for number, band in enumerate(vectors.bands):
             g = gradient[band]
-            # Values at a bound stay there until the gradient points inwards; where it is filtered, step() sees to it.
-            stays = g == 0.0 if self.bounds is not None and self._spectrum is None else None
+            # Values at a bound stay there until the gradient points inwards. With a preconditioner, step() does this.
+            fixed = g == 0.0 if self.bounds is not None and self._spectrum is None else None
             g *= by_g
             if k:
                 g += weights @ vectors.read(number, used)
-            if stays is not None:
-                g.masked_fill_(stays, 0.0)
+            if fixed is not None:
+                g.masked_fill_(fixed, 0.0)
         return float(by_s @ sg + by_y @ yg + by_g * products[-1])
 
     def _move(self, vectors: HistoryBuffer, x: Tensor, direction: Tensor, length: float) -> float:
-        """x + length · direction within the bounds, in place, ``direction`` too; the largest change."""
-        place = next(place for place in range(len(self._pairs) + 1) if place not in self._pairs)
+        """Move x by length · direction within the bounds, in place; ``direction`` becomes the actual change.
+
+        Returns:
+            the largest absolute change.
+        """
+        free_slot = next(slot for slot in range(len(self._pairs) + 1) if slot not in self._pairs)
         point, step = x.view(-1), direction.view(-1)
         largest = x.new_zeros(())
         for band in vectors.bands:
@@ -273,32 +281,34 @@ class LBFGS:
         if self._spectrum is not None:
             self._spectrum.undo(direction)
         for number, band in enumerate(vectors.bands):
-            vectors.write(number, _s(place), step[band])
-        self._newest = place
+            vectors.write(number, _s(free_slot), step[band])
+        self._newest = free_slot
         return float(largest)
 
     def _project(self, x: Tensor, gradient: Tensor) -> None:
-        """Takes out of the gradient, in place, the entries that push a value out of its bounds."""
+        """Set to zero, in place, the gradient entries that would push a value out of its bounds."""
         if self.bounds is None:
             return
         low, high = self.bounds
         for point, g in zip(torch.split(x, BAND), torch.split(gradient, BAND), strict=True):
-            stuck = ((point <= low) & (g > 0)) | ((point >= high) & (g < 0))
-            g.masked_fill_(stuck, 0.0)
+            outward = ((point <= low) & (g > 0)) | ((point >= high) & (g < 0))
+            g.masked_fill_(outward, 0.0)
 
     def _clamped(self, x: Tensor) -> Tensor:
         return x if self.bounds is None else x.clamp(*self.bounds)
 
     def _length(self, direction: Tensor, total: float, *, first: bool) -> float:
-        """How far to go first, for a gradient of that sum of sizes."""
+        """The step length to try first, for a gradient with 1-norm ``total``."""
         if not self.initial_step_rms:
             return self.learning_rate * (min(1.0, 1.0 / total) if first else 1.0)
         if not self._pairs:
             return self.initial_step_rms * math.sqrt(direction.numel()) / float(direction.norm())
         return self.learning_rate
 
-    def _falling(self, x: Tensor, direction: Tensor, length: float, loss: float, evaluate: Evaluate) -> float:
-        """``length``, or the first quarter, sixteenth … of it by which the loss falls: it may be too long."""
+    def _shortened_length(
+        self, x: Tensor, direction: Tensor, length: float, loss: float, evaluate: Evaluate
+    ) -> float:
+        """``length``, divided by 4 until the loss does not rise, at most ``_QUARTERS`` times."""
         for _ in range(_QUARTERS):
             if evaluate(self._clamped(x + length * direction), with_gradient=False).loss <= loss:
                 break
@@ -309,7 +319,7 @@ class LBFGS:
         if self._vectors is None:
             return {}
         newest = [] if self._newest is None else [self._newest]
-        # Every row in its place: sums come in the order of the rows, and shall be the same to the last bit.
+        # Rows keep their slots: the order of the rows is the order of summation, and resuming must be bit-identical.
         return {
             **self._vectors.state(1 + 2 * (1 + max([*self._pairs, *newest], default=-1))),
             "places": torch.tensor([*self._pairs, *newest]),
@@ -325,16 +335,16 @@ class LBFGS:
         assert self._vectors is not None
         self._vectors.restore(state["values"], clone(state["scales"]), clone(state["band"]))
         self._sy, self._yy = clone(state["sy"]), clone(state["yy"])
-        places = clone(state["places"]).tolist()
-        self._pairs, newest = places[: len(self._sy)], places[len(self._sy) :]
+        slots = clone(state["places"]).tolist()
+        self._pairs, newest = slots[: len(self._sy)], slots[len(self._sy) :]
         self._newest = newest[0] if newest else None
 
 
-def _s(place: int) -> int:
-    """The row of a pair's s among the vectors."""
-    return 1 + 2 * place
+def _s(slot: int) -> int:
+    """The buffer's row of a pair's s."""
+    return 1 + 2 * slot
 
 
-def _y(place: int) -> int:
-    """The row of a pair's y among the vectors."""
-    return 2 + 2 * place
+def _y(slot: int) -> int:
+    """The buffer's row of a pair's y."""
+    return 2 + 2 * slot

@@ -1,8 +1,8 @@
 """A line search for the strong Wolfe conditions (Nocedal and Wright 2006, algorithms 3.5 and 3.6).
 
 The safeguards (how far a step may grow, how close a trial may come to the ends of the bracket) are those of
-torch.optim.LBFGS, so that presets can follow a tool that uses it. Scalars are Python floats, i.e. doubles:
-in float32 the product of two slopes of a style loss overflows, and the interpolation is lost.
+torch.optim.LBFGS, so that presets can reproduce tools that use it. Scalars are Python floats, i.e. doubles: in
+float32 the product of two slopes of a style loss overflows, and the interpolation fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NARROWEST = 1e-9  # bracket width times the largest entry of d at which to stop
 
 @dataclass(frozen=True)
 class Trial:
-    """The function along the line at step length ``t``; ``evaluation`` is None where nothing new was evaluated."""
+    """The function along the line at step length ``t``; ``evaluation`` is None at step length 0."""
 
     t: float
     value: float
@@ -32,13 +32,13 @@ class Trial:
 
 
 def _cubic_minimum(a: Trial, b: Trial, bounds: tuple[float, float] | None = None) -> float:
-    """Where the cubic through two values and slopes is least, kept within bounds (N&W equation 3.59)."""
+    """The minimiser of the cubic through two values and slopes, clamped to bounds (N&W equation 3.59)."""
     low, high = bounds or (min(a.t, b.t), max(a.t, b.t))
     if a.t == b.t:
         return (low + high) / 2.0
     d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.t - b.t)
     square = d1 * d1 - a.slope * b.slope
-    if not square >= 0.0:  # also when not a number
+    if not square >= 0.0:  # also for NaN
         return (low + high) / 2.0
     d2 = math.sqrt(square)
     left, right = (a, b) if a.t < b.t else (b, a)
@@ -63,11 +63,11 @@ class _Line:
         return Trial(t, evaluation.loss, slope, evaluation)
 
     def too_high(self, it: Trial) -> bool:
-        """Whether the trial violates the first condition, sufficient decrease (Armijo)."""
+        """Whether the trial violates the first condition: sufficient decrease (Armijo)."""
         return it.value > self.origin.value + _SUFFICIENT_DECREASE * it.t * self.origin.slope
 
     def flat_enough(self, it: Trial) -> bool:
-        """Whether the trial meets the second condition, on the curvature."""
+        """Whether the trial meets the second condition: the strong curvature condition."""
         return abs(it.slope) <= -_CURVATURE * self.origin.slope
 
 
@@ -88,10 +88,10 @@ def strong_wolfe(
 
 
 def _bracket(line: _Line, first_step: float) -> tuple[Trial | tuple[Trial, Trial], int]:
-    """Step out until a trial is acceptable, or two trials enclose an acceptable one (N&W algorithm 3.5).
+    """Increase the step until a trial is acceptable, or two trials bracket an acceptable one (N&W algorithm 3.5).
 
     Returns:
-        that trial, or those two; and how many trials were made, the first aside.
+        the acceptable trial or the two ends of the bracket, and the number of trials after the first.
     """
     previous, current = line.origin, line.trial(first_step)
     trials = 0
@@ -115,11 +115,11 @@ def _zoom(line: _Line, ends: tuple[Trial, Trial], trials: int) -> Trial:
 
     Args:
         line: the function.
-        ends: of the bracket, in any order.
-        trials: how many have been made, the first aside.
+        ends: the ends of the bracket, in any order.
+        trials: the number of trials so far, after the first.
 
     Returns:
-        that trial; or the lower end, where the bracket gets too narrow or trials run out.
+        the acceptable trial, or the end with the lower value if the bracket gets too narrow or trials run out.
     """
     best, other = sorted(ends, key=lambda it: it.value)
     reach = float(line.direction.abs().max())
@@ -141,14 +141,14 @@ def _zoom(line: _Line, ends: tuple[Trial, Trial], trials: int) -> Trial:
 
 
 def _inside(best: Trial, other: Trial, stalled: bool) -> tuple[float, bool]:
-    """The next step length to try within a bracket, and whether it lies near an end, where it gains little.
+    """The next step length to try within a bracket, and whether it lies near an end, where it shrinks little.
 
-    Interpolation gives the step length. Where that is at an end, or near one twice in a row, a tenth of the bracket
-    is cut off instead.
+    Interpolation gives the step length. If that is at an end, or near an end twice in a row, the step length is moved
+    inwards, to a tenth of the bracket from that end.
 
     Args:
         best, other: the ends of the bracket.
-        stalled: whether the step before was near an end.
+        stalled: whether the previous step length was near an end.
     """
     low, high = min(best.t, other.t), max(best.t, other.t)
     t = _cubic_minimum(best, other)

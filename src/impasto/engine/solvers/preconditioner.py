@@ -1,9 +1,9 @@
-"""A picture's frequencies weighed as a photograph has them, so that a solver's steps are smooth first.
+"""A spectral preconditioner: it weights frequencies as photographs do, so that a solver's first steps are smooth.
 
-Photographs have amplitudes of about f⁻¹ at frequency f, but a step along the raw gradient, or along what L-BFGS makes
-of its first few, moves all frequencies alike: most of it is noise that later steps must take back. A solver that
-works on u with x = L u, where L multiplies frequency f by f⁻ᵖ, takes its steps in pictures instead. The
-optimum is the same; fewer iterations lead there (figures in docs/log.md).
+Photographs have amplitudes of about f⁻¹ at frequency f. A step along the raw gradient, or along the first few L-BFGS
+directions, changes all frequencies alike: most of the step is noise that later steps must remove. A solver that
+optimises u with x = L u, where L multiplies frequency f by f⁻ᵖ, takes steps with the spectrum of a photograph. The
+optimum is the same and takes fewer iterations to reach (figures in docs/log.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.geometry import Size
 
 LARGEST = 1 << 24
-"""Pixels; beyond, a transform takes memory that a large picture needs for itself."""
+"""Pixels; for larger pictures the memory of the Fourier transform is too much."""
 
 
 class Spectrum:
@@ -22,8 +22,8 @@ class Spectrum:
 
     Args:
         size: (height, width).
-        exponent: p, 0 leaves everything as it is.
-        like: a tensor of the type and on the device to compute with.
+        exponent: p; 0 is the identity.
+        like: a tensor with the dtype and device of the computation.
     """
 
     def __init__(self, size: Size, exponent: float, like: Tensor) -> None:
@@ -31,7 +31,7 @@ class Spectrum:
         height, width = size
         rows = torch.fft.fftfreq(height, dtype=like.dtype, device=like.device)[:, None]
         columns = torch.fft.rfftfreq(width, dtype=like.dtype, device=like.device)
-        # The mean colour counts as the lowest frequency.
+        # Frequency 0, the mean colour, gets the amplitude of the lowest frequency.
         frequency = (rows.square() + columns.square()).sqrt_().clamp_(min=1.0 / max(size))
         amplitude = frequency.pow_(-exponent)
         self._amplitude = amplitude / amplitude.square().mean().sqrt()
@@ -45,5 +45,5 @@ class Spectrum:
         self._filter(x, 1.0 / self._amplitude)
 
     def _filter(self, x: Tensor, factor: Tensor) -> None:
-        for plane in x.view(-1, *self._size):  # one at a time: a transform is as large as what it is of
+        for plane in x.view(-1, *self._size):  # one at a time: a transform takes as much memory as its plane
             plane.copy_(torch.fft.irfft2(torch.fft.rfft2(plane).mul_(factor), s=self._size))

@@ -1,4 +1,4 @@
-"""What the engine needs of a solver."""
+"""The interface between the engine and a solver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from impasto.engine.solvers.state import Chunked, State
 from impasto.geometry import Size
 
 BAND = 1 << 22
-"""Values that elementwise work is done on at a time."""
+"""Values per band in elementwise operations."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,12 @@ class Update:
     """One step of a solver.
 
     Attributes:
-        x: the next point: the tensor that came, changed in place.
-        loss, terms: the evaluation of the point that the step started from.
-        ended: why the solver cannot go on from here, or None.
-        moved: the largest change of a value, where the solver knows it; not finite if the picture no longer is.
-        converged: whether it cannot go on because nothing is left to do.
+        x: the next point: the tensor given to :meth:`Solver.step`, changed in place.
+        loss, terms: the evaluation of the point before the step.
+        ended: why the solver cannot continue from here, or None.
+        moved: the largest change of a value, or None if the solver does not compute it; not finite if the picture is
+            not finite.
+        converged: whether ``ended`` means convergence.
     """
 
     x: Tensor
@@ -37,7 +38,7 @@ class Update:
 
 
 class Solver(Protocol):
-    """What the engine needs of a solver.
+    """A solver of one picture.
 
     Attributes:
         learning_rate: may be changed between two steps.
@@ -46,33 +47,33 @@ class Solver(Protocol):
     learning_rate: float
 
     def step(self, x: Tensor, evaluate: Evaluate) -> Update:
-        """One step from ``x``, contiguous, in place. Of the evaluations it is given it uses the gradients up."""
+        """Take one step from ``x``, contiguous, in place. Overwrites the gradients that ``evaluate`` returns."""
         ...
 
     def best(self, x: Tensor) -> Tensor:
-        """The picture to show and to save when the iterate is ``x``."""
+        """The picture to show and to save when the current iterate is ``x``."""
         ...
 
     def restart(self) -> None:
-        """Forget everything, as if new."""
+        """Discard all state, as in a new solver."""
         ...
 
     def resampled(self) -> None:
-        """The loss is another sample of the same from here on: no two of its values may be compared across."""
+        """Called when the losses change to another random sample; losses from before and after do not compare."""
         ...
 
     def resize(self, size: Size) -> None:
-        """Go on at another (height, width); called before the picture is there, so that memory is free for it."""
+        """Change to another (height, width); called before the new picture is allocated, so free memory here."""
         ...
 
     def bytes(self, size: Size, iterations: int) -> float:
-        """Memory for what it remembers after so many iterations at a size, beside the picture and the gradient."""
+        """Memory of the solver after ``iterations`` at a size, in bytes, without the picture and the gradient."""
         ...
 
     def state(self) -> dict[str, Tensor | Chunked]:
-        """All there is to it: the tensors themselves, good until the next step."""
+        """The whole state, as tensors without copies, valid until the next step."""
         ...
 
     def restore(self, state: State, x: Tensor) -> None:
-        """Go on from ``state`` with the iterate ``x``."""
+        """Continue from ``state`` with the iterate ``x``."""
         ...

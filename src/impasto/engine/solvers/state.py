@@ -1,7 +1,7 @@
-"""What a painting is gone on with from: tensors, and one that may be too large to be had whole.
+"""The state that a painting resumes from: tensors, some of which may be read only in chunks.
 
-What L-BFGS remembers of a large picture is gigabytes, in bands or in a temporary file. Whoever writes it down, and
-whoever reads it back, takes it a chunk at a time.
+The curvature pairs that L-BFGS stores for a large picture take gigabytes, in bands or in a temporary file. Code that
+saves or restores them works on one chunk at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class Chunked(Protocol):
-    """A tensor that is not in memory as a whole, as flat stretches of it in row-major order."""
+    """A tensor that is not in memory as one block, read by flat slices in row-major order."""
 
     @property
     def shape(self) -> torch.Size: ...
@@ -23,11 +23,11 @@ class Chunked(Protocol):
     def dtype(self) -> torch.dtype: ...
 
     def chunks(self) -> Iterator[slice]:
-        """Stretches that can be had, covering it in order."""
+        """The slices that can be read; in order, they cover the tensor."""
         ...
 
-    def __getitem__(self, stretch: slice, /) -> Tensor:
-        """The values of one stretch, (values,)."""
+    def __getitem__(self, chunk: slice, /) -> Tensor:
+        """The values of one chunk, (values,)."""
         ...
 
 
@@ -35,16 +35,16 @@ State = Mapping[str, Tensor | Chunked]
 
 
 def clone(value: Tensor | Chunked) -> Tensor:
-    """A tensor of the caller's own, whole."""
+    """A copy as one tensor."""
     if isinstance(value, Tensor):
         return value.detach().clone()
-    whole = torch.empty(value.shape, dtype=value.dtype)
-    flat = whole.view(-1)
+    copy = torch.empty(value.shape, dtype=value.dtype)
+    flat = copy.view(-1)
     for chunk in value.chunks():
         flat[chunk] = value[chunk]
-    return whole
+    return copy
 
 
 def flat(value: Tensor | Chunked) -> Tensor | Chunked:
-    """What flat stretches can be taken of."""
+    """A view that flat slices can be read from."""
     return value.detach().contiguous().view(-1) if isinstance(value, Tensor) else value

@@ -1,1 +1,1 @@
-"""A picture's losses and gradient from tiles of it, equal to the whole's to rounding."""
+"""Tiling: losses and gradient of a picture from its tiles, equal to those of the undivided picture to rounding."""

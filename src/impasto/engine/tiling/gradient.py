@@ -1,13 +1,14 @@
-"""The exact gradient of a whole picture, tile by tile.
+"""The exact loss and gradient of a picture, computed tile by tile.
 
-Most style losses see the picture through sums over its pixels, and the content loss is such a sum itself. So one
-pass over the tiles adds up the sums; the distances are differentiated at the small matrices; a second pass carries
-that gradient back through each tile. Losses that need a layer's whole map get it: the first pass puts it together,
-and the gradient at the map is carried back in the same way. Tiles are cut on the network's coarsest grid and are
-given as many pixels around as a feature can see, so the result is the whole picture's to rounding, without a seam.
+Most style losses depend on the picture only through sums over its pixels, and the content loss is itself such a sum.
+So a first pass over the tiles accumulates the sums; the distances are differentiated with respect to the sums, which
+are small matrices; a second pass backpropagates these derivatives through each tile. For losses that need the
+complete map of a layer, the first pass assembles the map, and the second backpropagates the gradient at the map.
+Tiles are cut on the network's coarsest grid, with a margin as wide as the receptive field, so the result equals that
+of the undivided picture to rounding, without seams.
 
-One tile that is the whole picture needs the network forward only once; the pieces it is worked through in are then
-those of :mod:`impasto.encoders.streaming` alone.
+A single tile that covers the whole picture needs only one forward pass; the strips of
+:mod:`impasto.encoders.streaming` then bound the memory.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from torch import Tensor
 
 from impasto.encoders.streaming import Tape
 from impasto.engine.cache import LRUCache
-from impasto.engine.evaluation import EvaluateAtTurn, Evaluation, EvaluatorFactory, LazyImage, in_floats
-from impasto.engine.memory import one_by_one
+from impasto.engine.evaluation import EvaluateSample, Evaluation, EvaluatorFactory, LazyImage, in_floats
+from impasto.engine.memory import iterate_tiles
 from impasto.engine.regions import NONE, Regions
 from impasto.engine.tiling.content import ContentTarget
-from impasto.engine.tiling.feature_maps import Maps, gathered
-from impasto.engine.tiling.streamed import Pieces, Streaming, fitting
-from impasto.engine.tiling.targets import Sums, adder, style_targets
+from impasto.engine.tiling.feature_maps import FeatureMaps, compute_maps
+from impasto.engine.tiling.streamed import StreamableEncoder, StreamedNetwork, retry_with_smaller_tiles
+from impasto.engine.tiling.targets import Sums, style_targets, summary_observer
 from impasto.engine.tiling.tiles import Tile, cut
 from impasto.geometry import size_of
 from impasto.losses.objective import (
@@ -42,21 +43,21 @@ from impasto.losses.objective import (
 )
 from impasto.losses.summary import Summary
 
-# Pixels that terms on the picture itself look at at a time: as many as fit a processor's cache; a GPU is better off
-# with few launches.
+# Pixels per band for terms on the picture itself: on the CPU as many as fit its cache, on a GPU more, for few kernel
+# launches.
 _BAND = {"cpu": 1 << 16}
 _BAND_ELSEWHERE = 1 << 22
 CONTENT_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class _Slope:
-    """A style term's derivative.
+class _TermGradient:
+    """The derivative of a style term by its summary.
 
     Attributes:
-        summary: the kind of summary.
-        by_sums: the derivative by each of its sums; None where the loss does not depend on one.
-        guide: of the term's region.
+        summary: the type of the summary.
+        by_sums: the derivative by each of the sums; None for a sum that the loss does not depend on.
+        guide: the guide of the term's region.
     """
 
     summary: type[Summary]
@@ -65,41 +66,43 @@ class _Slope:
 
 
 def tiled(
-    encoder: Streaming,
+    encoder: StreamableEncoder,
     objective: Objective,
     style_weights: Sequence[float],
     white_level: float = 1.0,
     *,
     tile: int = 0,
     content_bytes: int = CONTENT_BYTES,
-    kept: LRUCache | None = None,
+    cache: LRUCache | None = None,
     regions: Regions = NONE,
     seamless: bool = False,
 ) -> EvaluatorFactory:
-    """The evaluation of an objective in pieces; :func:`impasto.engine.evaluation.whole` is its plain twin.
+    """The evaluation of an objective in tiles and strips.
+
+    :func:`impasto.engine.evaluation.autograd_evaluation` computes the same by autograd, for any encoder.
 
     Args:
         encoder: the network.
         objective: what to evaluate.
         style_weights: a share for each style; they sum to 1.
-        white_level: what white is.
-        tile: side of the tiles in pixels; 0 cuts nothing.
-        content_bytes: memory for the content's features. Where they would take more they are computed at every
-            evaluation, a quarter more work, from the content kept at half the precision.
-        kept: what the pictures are compared with, for others of this encoder that need the same.
-        regions: where the style terms of a region look.
-        seamless: the picture goes on at its other side, so that copies of it can be laid side by side; its sides are
-            multiples of the deepest layer's stride, and the objective has no term on the picture itself.
+        white_level: the value of white.
+        tile: side of the tiles in pixels; 0 for no tiling.
+        content_bytes: memory for the content's features. If they take more, they are recomputed at every evaluation,
+            a quarter more work, from the content stored in half precision.
+        cache: targets, shared with other evaluations of this encoder.
+        regions: the masks of the style terms that have a region.
+        seamless: the picture is periodic, so that copies of it tile the plane without seams. Its sides must be
+            multiples of the deepest layer's stride, and the objective must have no term on the picture itself.
     """
 
-    def prepare(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateAtTurn:
+    def prepare(content: LazyImage, styles: Sequence[LazyImage]) -> EvaluateSample:
         with torch.no_grad():
-            wanted = style_targets(encoder, objective, styles, style_weights, tile, kept, regions)
+            targets = style_targets(encoder, objective, styles, style_weights, tile, cache, regions)
             picture = content()
             guides = regions.guides(objective, size_of(picture))
-            settings = _Settings(white_level, content_bytes, kept, seamless)
-            made, _ = fitting(
-                lambda side: _Tiled(encoder, objective, picture, wanted, guides, side, settings),
+            settings = _Settings(white_level, content_bytes, cache, seamless)
+            made, _ = retry_with_smaller_tiles(
+                lambda side: _Tiled(encoder, objective, picture, targets, guides, side, settings),
                 tile,
                 picture,
             )
@@ -110,18 +113,18 @@ def tiled(
 
 @dataclass(frozen=True)
 class _Settings:
-    """How a picture is evaluated.
+    """Settings of an evaluation.
 
     Attributes:
-        white_level: what white is.
+        white_level: the value of white.
         content_bytes: memory for the content's features.
-        kept: what pictures have been compared with.
-        seamless: the picture goes on at its other side.
+        cache: targets, shared with other evaluations.
+        seamless: whether the picture is periodic.
     """
 
     white_level: float
     content_bytes: int
-    kept: LRUCache | None
+    cache: LRUCache | None
     seamless: bool
 
 
@@ -130,7 +133,7 @@ class _Tiled:
 
     def __init__(
         self,
-        encoder: Streaming,
+        encoder: StreamableEncoder,
         objective: Objective,
         content: Tensor,
         style_targets: Mapping[str, Summary | FeatureMapTarget],
@@ -144,21 +147,21 @@ class _Tiled:
         self._seamless = settings.seamless
         self._white_level = settings.white_level
         self._style = {term.name: (term, term.layer) for term in objective if isinstance(term, StyleTerm)}
-        self._whole = [term for term in objective if isinstance(term, FeatureMapTerm)]
+        self._map_terms = [term for term in objective if isinstance(term, FeatureMapTerm)]
         needed = layers(objective)
         self._stream = encoder.stream(needed) if needed else None
         self._side = side
         self._size = size_of(content)
-        seen = any(isinstance(term, PhotoTerm) for term in objective)
-        self._photo = content if seen else content.new_empty(0, 3, *self._size)
-        self._keep_maps(encoder, content)
+        needs_photo = any(isinstance(term, PhotoTerm) for term in objective)
+        self._photo = content if needs_photo else content.new_empty(0, 3, *self._size)
+        self._add_content_map_targets(encoder, content)
         self._content = ContentTarget(
             encoder,
             [term for term in objective if isinstance(term, ContentTerm)],
             content,
             self._tiles,
-            most=settings.content_bytes,
-            kept=settings.kept,
+            max_bytes=settings.content_bytes,
+            cache=settings.cache,
         )
 
     @property
@@ -174,18 +177,18 @@ class _Tiled:
             seamless=self._seamless,
         )
 
-    def _keep_maps(self, encoder: Streaming, content: Tensor) -> None:
-        """Finds what is compared with by losses of the content's whole maps."""
-        terms = [term for term in self._whole if term.of == "content"]
+    def _add_content_map_targets(self, encoder: StreamableEncoder, content: Tensor) -> None:
+        """Compute the targets of losses on complete feature maps of the content."""
+        terms = [term for term in self._map_terms if term.of == "content"]
         if not terms:
             return
-        found = {term.layer for term in terms}
-        maps = gathered(encoder.stream(found), found, content, self._tiles)
-        self._targets |= {term.name: term.keep(maps[term.layer]) for term in terms}
+        needed = {term.layer for term in terms}
+        maps = compute_maps(encoder.stream(needed), needed, content, self._tiles)
+        self._targets |= {term.name: term.make_target(maps[term.layer]) for term in terms}
 
     def __call__(self, x: Tensor, *, with_gradient: bool = True, sample_index: int = 0) -> Evaluation:
         with torch.no_grad():
-            evaluation, self._side = fitting(
+            evaluation, self._side = retry_with_smaller_tiles(
                 lambda side: self._at(x.detach(), side, with_gradient, sample_index), self._side, x
             )
         return evaluation
@@ -196,61 +199,63 @@ class _Tiled:
         values: dict[str, Tensor] = {}
         if self._stream is not None and with_gradient:
             tape, sums, maps = self._summed(self._stream, x)
-            slopes = self._distances(sums, values)
-            beside = self._differentiated(maps, values, sample_index)
-            for piece in one_by_one(self._tiles):
-                tape = tape or self._forward(self._stream, x, piece, lambda *_: None, way_back=True)
-                inject = self._injector(self._stream, piece, slopes, beside, values)
+            term_gradients = self._distances(sums, values)
+            map_gradients = self._differentiated(maps, values, sample_index)
+            for tile in iterate_tiles(self._tiles):
+                tape = tape or self._forward(self._stream, x, tile, lambda *_: None, for_backward=True)
+                inject = self._injector(self._stream, tile, term_gradients, map_gradients, values)
                 more = self._stream.backward(tape, inject)
-                piece.accumulate(more, gradient, 1.0 / self._white_level)
+                tile.accumulate(more, gradient, 1.0 / self._white_level)
                 tape = None
         elif self._stream is not None:
             sums, maps = self._values(self._stream, x, values)
             self._distances(sums, values)
-            for term in self._whole:
+            for term in self._map_terms:
                 guide = self._guides.get(term.name)
-                values[term.name] = term.value(maps[term.layer], self._compared(term), sample_index, guide)
+                values[term.name] = term.value(maps[term.layer], self._map_target(term), sample_index, guide)
         self._by_bands(x, gradient if with_gradient else None, values)
         total, terms = in_floats({term.name: values[term.name].sum() for term in self._objective})
         return Evaluation(total, gradient, terms)
 
     def _forward(
         self,
-        stream: Pieces,
+        stream: StreamedNetwork,
         x: Tensor,
-        piece: Tile,
+        tile: Tile,
         observe: Callable[[str, Tensor, int], None],
         *,
-        way_back: bool = False,
+        for_backward: bool = False,
     ) -> Tape:
-        return stream.forward(piece.shown(x) / self._white_level, observe, way_back=way_back)
+        return stream.forward(tile.input(x) / self._white_level, observe, for_backward=for_backward)
 
-    def _maps(self, stream: Pieces) -> Maps:
-        return Maps(stream, {term.layer for term in self._whole}, self._size)
+    def _maps(self, stream: StreamedNetwork) -> FeatureMaps:
+        return FeatureMaps(stream, {term.layer for term in self._map_terms}, self._size)
 
-    def _summed(self, stream: Pieces, x: Tensor) -> tuple[Tape | None, Sums, dict[str, Tensor]]:
-        """The summaries and whole maps of the picture and, if it is one tile, what its backward pass needs."""
+    def _summed(self, stream: StreamedNetwork, x: Tensor) -> tuple[Tape | None, Sums, dict[str, Tensor]]:
+        """The picture's summaries and complete maps and, for a single tile, the tape of its backward pass."""
         sums: Sums = {}
         maps = self._maps(stream)
         tiles = self._tiles
         tape: Tape | None = None
-        for piece in one_by_one(tiles if self._style or self._whole or len(tiles) == 1 else ()):
-            observe = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
-            tape = self._forward(stream, x, piece, observe, way_back=len(tiles) == 1)
-        return tape if len(tiles) == 1 else None, sums, maps.of
+        for tile in iterate_tiles(tiles if self._style or self._map_terms or len(tiles) == 1 else ()):
+            observe = maps.observer(tile, summary_observer(stream, self._style, tile, sums, self._guides))
+            tape = self._forward(stream, x, tile, observe, for_backward=len(tiles) == 1)
+        return tape if len(tiles) == 1 else None, sums, maps.by_layer
 
-    def _values(self, stream: Pieces, x: Tensor, values: dict[str, Tensor]) -> tuple[Sums, dict[str, Tensor]]:
-        """The summaries and whole maps of the picture; adds up the content terms, in one pass."""
+    def _values(
+        self, stream: StreamedNetwork, x: Tensor, values: dict[str, Tensor]
+    ) -> tuple[Sums, dict[str, Tensor]]:
+        """The picture's summaries and complete maps; the same pass sums the content terms into ``values``."""
         sums: Sums = {}
         maps = self._maps(stream)
-        for piece in one_by_one(self._tiles):
-            add = maps.observing(piece, adder(stream, self._style, piece, sums, self._guides))
-            self._forward(stream, x, piece, self._content.comparing(piece, values, add))
-        return sums, maps.of
+        for tile in iterate_tiles(self._tiles):
+            observe = maps.observer(tile, summary_observer(stream, self._style, tile, sums, self._guides))
+            self._forward(stream, x, tile, self._content.observer(tile, values, observe))
+        return sums, maps.by_layer
 
-    def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[_Slope]]:
-        """Layer -> the derivative of each term there by its summary; fills in the terms' values."""
-        slopes: dict[str, list[_Slope]] = {}
+    def _distances(self, sums: Sums, values: dict[str, Tensor]) -> dict[str, list[_TermGradient]]:
+        """Layer -> the derivative of each style term there by its summary; stores the terms' values."""
+        gradients: dict[str, list[_TermGradient]] = {}
         for name, (term, layer) in self._style.items():
             at, target = sums[name], self._targets[name]
             assert not isinstance(target, FeatureMapTarget)
@@ -259,17 +264,18 @@ class _Tiled:
                 value = term.value(at.with_sums(leaves, at.count), target, self._pixels(layer))
                 by_sums = torch.autograd.grad(value.sum(), leaves, allow_unused=True)
             values[name] = value.detach()
-            slopes.setdefault(layer, []).append(_Slope(type(at), by_sums, self._guides.get(name)))
-        return slopes
+            gradient = _TermGradient(type(at), by_sums, self._guides.get(name))
+            gradients.setdefault(layer, []).append(gradient)
+        return gradients
 
     def _pixels(self, layer: str) -> int:
-        """Of the layer, over the whole picture."""
+        """Number of pixels of the layer, over the whole picture."""
         assert self._stream is not None
         stride = self._stream.stride(layer)
         height, width = self._size
         return (height // stride) * (width // stride)
 
-    def _compared(self, term: FeatureMapTerm) -> FeatureMapTarget:
+    def _map_target(self, term: FeatureMapTerm) -> FeatureMapTarget:
         found = self._targets[term.name]
         assert isinstance(found, FeatureMapTarget)
         return found
@@ -277,68 +283,68 @@ class _Tiled:
     def _differentiated(
         self, maps: dict[str, Tensor], values: dict[str, Tensor], sample_index: int
     ) -> dict[str, Tensor]:
-        """Layer -> the derivative by its whole map; fills in the terms' values. The maps are used up."""
-        slopes: dict[str, Tensor] = {}
+        """Layer -> the derivative by its complete map; stores the terms' values and empties ``maps``."""
+        gradients: dict[str, Tensor] = {}
         for layer in list(maps):
             with torch.enable_grad():
                 at = maps.pop(layer).requires_grad_()
-                for term in self._whole:
+                for term in self._map_terms:
                     if term.layer != layer:
                         continue
-                    value = term.value(at, self._compared(term), sample_index, self._guides.get(term.name))
-                    (with_gradient,) = torch.autograd.grad(value.sum(), at)
-                    slopes[layer] = slopes[layer] + with_gradient if layer in slopes else with_gradient
+                    value = term.value(at, self._map_target(term), sample_index, self._guides.get(term.name))
+                    (gradient,) = torch.autograd.grad(value.sum(), at)
+                    gradients[layer] = gradients[layer] + gradient if layer in gradients else gradient
                     values[term.name] = value.detach()
-        return slopes
+        return gradients
 
     def _injector(
         self,
-        stream: Pieces,
-        piece: Tile,
-        slopes: Mapping[str, list[_Slope]],
-        beside: Mapping[str, Tensor],
+        stream: StreamedNetwork,
+        tile: Tile,
+        term_gradients: Mapping[str, list[_TermGradient]],
+        map_gradients: Mapping[str, Tensor],
         values: dict[str, Tensor],
     ) -> Callable[[str, Tensor, int, Tensor | None], Tensor]:
-        """Adds each layer's gradient within a tile's core, and the content terms' values."""
-        wanted = self._content.features(piece)
+        """A callback that adds each layer's gradient within a tile's core, and the content terms' values."""
+        content_targets = self._content.features(tile)
 
         def inject(layer: str, features: Tensor, first: int, gradient: Tensor | None) -> Tensor:
-            inside = piece.inside(stream.stride(layer))
+            inside = tile.inside(stream.stride(layer))
             box = inside.clip(first, features.shape[2])
-            own, row = box.of(features), first + box.top - inside.top
-            if own.shape == features.shape:
-                return add(layer, own, row, gradient)
+            core, row = box.of(features), first + box.top - inside.top
+            if core.shape == features.shape:
+                return add(layer, core, row, gradient)
             if gradient is None:
                 gradient = torch.zeros_like(features)
-            if own.numel():
-                mine = box.of(gradient)
-                found = add(layer, own, row, mine)
-                if found.data_ptr() != mine.data_ptr():  # else it was added to where it lies
-                    mine.copy_(found)
+            if core.numel():
+                core_gradient = box.of(gradient)
+                found = add(layer, core, row, core_gradient)
+                if found.data_ptr() != core_gradient.data_ptr():  # equal if the addition was in place
+                    core_gradient.copy_(found)
             return gradient
 
         def add(layer: str, features: Tensor, row: int, gradient: Tensor | None) -> Tensor:
-            core, rows = piece.core.at(stream.stride(layer)), slice(row, row + features.shape[2])
-            for slope in slopes.get(layer, ()):
-                weight = None if slope.guide is None else core.of(slope.guide)[:, :, rows]
-                gradient = slope.summary.add_gradient(features, slope.by_sums, gradient, weight)
-            if layer in beside:
-                more = core.of(beside[layer])[:, :, rows]
+            core, rows = tile.core.at(stream.stride(layer)), slice(row, row + features.shape[2])
+            for each in term_gradients.get(layer, ()):
+                weight = None if each.guide is None else core.of(each.guide)[:, :, rows]
+                gradient = each.summary.add_gradient(features, each.by_sums, gradient, weight)
+            if layer in map_gradients:
+                more = core.of(map_gradients[layer])[:, :, rows]
                 gradient = more if gradient is None else gradient + more
             for term in self._content.terms:
                 if term.layer != layer:
                     continue
-                more = 2.0 * self._content.differ(term, features, wanted[layer], row, values)
+                more = 2.0 * self._content.add_value(term, features, content_targets[layer], row, values)
                 more = more.to(features.dtype)
                 gradient = more if gradient is None else gradient + more
             if gradient is None:
-                raise TypeError(f"no term has layer {layer}")
+                raise TypeError(f"layer {layer}: expected a term at this layer, got none")
             return gradient
 
         return inject
 
     def _by_bands(self, x: Tensor, gradient: Tensor | None, values: dict[str, Tensor]) -> None:
-        """Adds the terms on the picture itself, by bands of rows."""
+        """Add the terms on the picture itself, in bands of rows."""
         height, width = size_of(x)
         rows = max(1, _BAND.get(x.device.type, _BAND_ELSEWHERE) // width)
         for term in self._objective:
@@ -346,13 +352,13 @@ class _Tiled:
                 continue
             for first in range(0, height, rows):
                 last = min(first + rows, height)
-                own = slice(first, min(last + term.below, height))
+                band = slice(first, min(last + term.below, height))
                 with torch.enable_grad():
-                    leaf = (x[:, :, own] / self._white_level).requires_grad_()
+                    leaf = (x[:, :, band] / self._white_level).requires_grad_()
                     edges = (first == 0, last == height)
-                    value = term.piece(leaf, self._photo[:, :, own], edges, (height, width))
+                    value = term.band_value(leaf, self._photo[:, :, band], edges, (height, width))
                     if gradient is not None:
                         more = torch.autograd.grad(value.sum(), leaf)[0]
-                        gradient[:, :, own].add_(more, alpha=1.0 / self._white_level)
+                        gradient[:, :, band].add_(more, alpha=1.0 / self._white_level)
                 value = value.detach()
                 values[term.name] = values.get(term.name, torch.zeros_like(value)) + value

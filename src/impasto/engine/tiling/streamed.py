@@ -1,4 +1,4 @@
-"""Networks in pieces, and what is done where even the pieces are too large for a GPU."""
+"""Networks that are run in strips, and the fallback to smaller tiles when a GPU runs out of memory."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from impasto.encoders.streaming import Tape
 
-_SMALLEST_TILE = 128  # smaller ones would be little but margin
+_SMALLEST_TILE = 128  # pixels; smaller tiles would consist mostly of margin
 
 Result = TypeVar("Result")
 
 
-class Pieces(Protocol):
-    """A network forward and backward in pieces (see :class:`impasto.encoders.streaming.Stream`)."""
+class StreamedNetwork(Protocol):
+    """A network that is run forward and backward in strips (see :class:`impasto.encoders.streaming.Stream`)."""
 
     @property
     def reach(self) -> int: ...
@@ -27,20 +27,32 @@ class Pieces(Protocol):
     def stride(self, layer: str) -> int: ...
 
     def forward(
-        self, image: Tensor, observe: Callable[[str, Tensor, int], None], *, way_back: bool = False
+        self, image: Tensor, observe: Callable[[str, Tensor, int], None], *, for_backward: bool = False
     ) -> Tape: ...
 
     def backward(self, tape: Tape, inject: Callable[[str, Tensor, int, Tensor | None], Tensor]) -> Tensor: ...
 
 
-class Streaming(Protocol):
-    """An encoder that can be run in pieces."""
+class StreamableEncoder(Protocol):
+    """An encoder that can be run in strips."""
 
-    def stream(self, layers: Collection[str]) -> Pieces: ...
+    def stream(self, layers: Collection[str]) -> StreamedNetwork: ...
 
 
-def fitting(work: Callable[[int], Result], side: int, picture: Tensor) -> tuple[Result, int]:
-    """``work`` with tiles of that side, or of smaller ones where a GPU's memory does not suffice."""
+def retry_with_smaller_tiles(work: Callable[[int], Result], side: int, picture: Tensor) -> tuple[Result, int]:
+    """Call ``work`` with a tile side; halve the side while a GPU runs out of memory.
+
+    Args:
+        work: called with the tile side in pixels.
+        side: the tile side to try first; 0 for no tiling.
+        picture: the picture that is tiled.
+
+    Returns:
+        the result of ``work``, and the side that it succeeded with.
+
+    Raises:
+        torch.OutOfMemoryError: the memory does not suffice even for tiles of 128 to 255 pixels.
+    """
     while True:
         try:
             return work(side), side

@@ -1,6 +1,7 @@
-"""Tiles: a picture cut into pieces on the network's coarsest grid, each with what the network sees around it.
+"""Tiles: a picture is cut on the network's coarsest grid; each tile has a margin as wide as the receptive field.
 
-A seamless picture goes on at its other side: its tiles see that, and even one that is the whole picture has a margin.
+A seamless picture is periodic. The margins of its tiles wrap around to the opposite side, even those of a single tile
+that covers the whole picture.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from impasto.geometry import Size
 
 @dataclass(frozen=True)
 class Box:
-    """Rows top … bottom and columns left … right of a picture, the second of each not included."""
+    """Rows top … bottom − 1 and columns left … right − 1 of a picture."""
 
     top: int
     bottom: int
@@ -26,51 +27,54 @@ class Box:
         return picture[..., self.top : self.bottom, self.left : self.right]
 
     def at(self, stride: int) -> Box:
-        """The same region of a layer."""
+        """The same box in the coordinates of a layer with that stride."""
         return Box(self.top // stride, self.bottom // stride, self.left // stride, self.right // stride)
 
     def clip(self, first: int, rows: int) -> Box:
-        """The part of it within ``rows`` rows from ``first``, counted from there."""
+        """The intersection with the ``rows`` rows from ``first`` on, with rows counted from ``first``."""
         top = min(max(self.top - first, 0), rows)
         return Box(top, max(top, min(self.bottom - first, rows)), self.left, self.right)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """``core`` is this tile's own; ``outer`` is what the network has to be shown for it.
+    """One tile.
 
-    ``outer`` reaches beyond a seamless picture, and there is the other side of it.
+    Attributes:
+        core: the tile's part of the picture; cores do not overlap.
+        outer: the core with its margin: the network's input. It may extend beyond a seamless picture and wraps
+        around. seamless: whether the picture is periodic.
     """
 
     core: Box
     outer: Box
     seamless: bool = False
 
-    def shown(self, picture: Tensor) -> Tensor:
-        """The picture within ``outer``."""
+    def input(self, picture: Tensor) -> Tensor:
+        """The network's input for this tile: the picture within ``outer``."""
         if not self.seamless:
             return self.outer.of(picture)
-        rows, columns = self._places(picture)
+        rows, columns = self._indices(picture)
         return picture.index_select(-2, rows).index_select(-1, columns)
 
     def accumulate(self, gradient: Tensor, to: Tensor, scale: float) -> None:
-        """Adds the gradient by what was shown, times ``scale``, to that of the whole picture."""
+        """Add the gradient at the tile's input, times ``scale``, to ``to``, the gradient of the whole picture."""
         if not self.seamless:
             self.outer.of(to).add_(gradient, alpha=scale)
             return
-        # A pixel may have been shown several times.
-        rows, columns = self._places(to)
+        # A pixel may occur in the input several times.
+        rows, columns = self._indices(to)
         folded = gradient.new_zeros((*gradient.shape[:-1], to.shape[-1])).index_add_(-1, columns, gradient)
         to.index_add_(-2, rows, folded.to(to.dtype), alpha=scale)
 
-    def _places(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def _indices(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         height, width = picture.shape[-2:]
         box = self.outer
         rows = torch.arange(box.top, box.bottom, device=picture.device) % height
         return rows, torch.arange(box.left, box.right, device=picture.device) % width
 
     def inside(self, stride: int) -> Box:
-        """The core at a layer, counted from the corner of ``outer``."""
+        """The core in the coordinates of a layer with that stride, relative to the corner of ``outer``."""
         core, outer = self.core.at(stride), self.outer.at(stride)
         return Box(
             core.top - outer.top, core.bottom - outer.top, core.left - outer.left, core.right - outer.left
@@ -78,12 +82,15 @@ class Tile:
 
 
 def cut(size: Size, side: int, *, reach: int, stride: int, seamless: bool = False) -> list[Tile]:
-    """Tiles of about ``side`` pixels that together are a picture of ``size``; 0 cuts nothing.
+    """Cut a picture of ``size`` into tiles of about ``side`` pixels; a side of 0 gives one tile.
 
     Args:
-        reach: pixels the network sees beyond a tile.
-        stride: of the deepest layer: origins are multiples of it.
-        seamless: the picture goes on at its other side; both its sides are multiples of ``stride``.
+        reach: pixels by which the receptive field extends beyond a tile.
+        stride: stride of the deepest layer; tile origins are multiples of it.
+        seamless: the picture is periodic; both its sides must be multiples of ``stride``.
+
+    Raises:
+        ValueError: the sides of a seamless picture are not multiples of ``stride``.
     """
     height, width = size
     if seamless and (height % stride or width % stride):
