@@ -37,6 +37,8 @@ class _Canvas:
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         return Evaluation(0.0, picture.new_empty(0), {})
 
+    def release(self) -> None: ...
+
     def state(self) -> State:
         return {"position": torch.tensor((0, 1, 1)), "x": self._image}
 

@@ -24,8 +24,7 @@ class SelfSimilarity:
     """1/n Σ |D_ij / Σ_i D_ij − the content's|, with D the cosine distances between n pixels.
 
     The paper divides by n², which makes the loss smaller with more pixels. In place of the paper's |d|, this loss has
-    √(d² + ε²) − ε: L-BFGS assumes a smooth function, and the kink of |d| makes it add noise. The shares are about
-    1/n.
+    √(d² + ε²) − ε: L-BFGS assumes a smooth function, and the kink of |d| makes it add noise. Shares are about 1/n.
 
     Args:
         smooth: ε, times n.

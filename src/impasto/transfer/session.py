@@ -21,6 +21,7 @@ from impasto.engine.steering import Course, Finish, Steering
 from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.geometry import Size, size_of
+from impasto.modes import own_modes
 from impasto.recipes.fields import RegionOf
 from impasto.recipes.presets import change
 from impasto.recipes.recipe import Recipe
@@ -80,6 +81,7 @@ class Session:
         InputError: anything given cannot be used. Options are checked first, then pictures, then sizes and memory.
     """
 
+    @own_modes()
     def __init__(
         self,
         recipe: Recipe,
@@ -160,6 +162,7 @@ class Session:
         """The style pictures, recoloured if the recipe says so, (1, 3, H, W) in [0, 1]."""
         return self._pictures.styles
 
+    @own_modes()
     def load(self) -> None:
         """Load the network, once. The recipe's strength then becomes a style weight.
 
@@ -181,6 +184,7 @@ class Session:
     def __iter__(self) -> Painting:
         return self.steps()
 
+    @own_modes()
     def steps(self, resume: State | None = None, *, undo_bytes: int = 0) -> Painting:
         """The steps, from the start or from a state of :meth:`impasto.engine.step.Step.state`.
 
@@ -198,6 +202,7 @@ class Session:
         self._resumed = resume is not None
         return Painting(self, begin, self._pace, resume=resume, undo_bytes=undo_bytes)
 
+    @own_modes()
     def evaluate(self, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1], with the settings after ``done`` iterations.
 
@@ -211,11 +216,13 @@ class Session:
 
     # --- changes while painting -----------------------------------------------------------------------------
 
+    @own_modes()
     def course(self, done: int) -> Course:
         """The course of the step after ``done`` iterations. Equal objectives have the same ``prepare``."""
         self.load()
         return self.engine.course(self.recipe, done)
 
+    @own_modes()
     def change(self, done: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Change settings from the step after ``done`` iterations on.
 
@@ -276,11 +283,15 @@ class Session:
 
     # --- the end --------------------------------------------------------------------------------------------
 
+    @own_modes()
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result after ``last``: the picture at its final size, with the losses of the saved picture."""
         started = time.perf_counter()
         painted = self.engine.final_picture(self.recipe, last)
         self._learn(time.perf_counter() - started)
+        finished = last.done == last.planned
+        if finished:
+            last.release()  # whoever keeps the step does not keep the network
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
@@ -294,7 +305,7 @@ class Session:
             precision=self.precision,
             peak_memory=peak_memory(self.device),
             notes=(*self.notes, *notes, *painted.notes),
-            stopped=last.done != last.planned,
+            stopped=not finished,
         )
 
     def _learn(self, end: float) -> None:
