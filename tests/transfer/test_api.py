@@ -233,6 +233,5 @@ def test_a_divergence_names_a_flat_style(preset: str, tmp_path: Path, loaded_onc
     with pytest.raises(
         impasto.DivergedError, match=r"of nearly one colour: wall\.png; use another style picture"
     ):
-        impasto.stylize(
-            paint("mosaic", size=64), tmp_path / "wall.png", preset=preset, size=64, steps=6, device="cpu"
-        )
+        given = {"size": 64, "steps": 6, "device": "cpu", "precision": "fp32"}
+        impasto.stylize(paint("mosaic", size=64), tmp_path / "wall.png", preset=preset, **given)
