@@ -12,7 +12,7 @@ import PIL.ImageFont
 from impasto.errors import OutputError, ParameterError
 from impasto.figures import charts as curves
 from impasto.figures.charts import Chart
-from impasto.figures.contact_sheet import contact_sheet, longest_side, paragraph, to_ascii
+from impasto.figures.contact_sheet import contact_sheet, cut, longest_side, paragraph, to_ascii
 from impasto.files import replacing
 from impasto.recipes.fields import Input
 from impasto.reports import side_by_side, words
@@ -128,10 +128,8 @@ def _note(reason: str, side: int) -> PIL.Image.Image:
     """An empty place with the reason why there is no picture."""
     blank = PIL.Image.new("RGB", (side, side // 2), "#eeeeee")
     font = PIL.ImageFont.load_default(15)
-    shown = to_ascii(reason)
-    while len(shown) > 3 and font.getlength(shown) > side - 2 * _GAP:
-        shown = shown[:-4].rstrip() + "..."
-    PIL.ImageDraw.Draw(blank).text((side // 2, side // 4), shown, _INK, font=font, anchor="mm")
+    place = side // 2, side // 4
+    PIL.ImageDraw.Draw(blank).text(place, cut(reason, side - 2 * _GAP), _INK, font=font, anchor="mm")
     return blank
 
 
