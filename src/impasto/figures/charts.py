@@ -80,9 +80,8 @@ class Chart:
         heights = [{x: math.log(y) for x, y in drawable(curve.points)} for curve in self.curves]
         for later, mine in enumerate(heights):
             for earlier, theirs in enumerate(heights[:later]):
-                shared = mine.keys() & theirs.keys()
-                all_of_one = shared and len(shared) == min(len(mine), len(theirs))
-                if all_of_one and all(abs(mine[x] - theirs[x]) < near for x in shared):
+                one, other = sorted((mine, theirs), key=len)
+                if one and all(x in other and abs(y - other[x]) < near for x, y in one.items()):
                     found[later] = found.get(earlier, earlier)
                     break
         return found
@@ -251,7 +250,8 @@ def _placed(marks: Sequence[tuple[float, str]], plane: _Plane) -> list[tuple[str
             continue
         x, room = plane.x(value), _LETTER * len(label)
         start = min(x + 4, plane.right - room)
-        row = next((row for row, end in enumerate(ends) if end < min(x, start)), len(ends))
+        # The mark's line goes down from its label, so that it must pass the labels of the rows below too.
+        row = next((row for row in range(len(ends)) if max(ends[row:]) < min(x, start)), len(ends))
         ends[row : row + 1] = [start + room]
         placed.append((label, x, start, row))
     return placed

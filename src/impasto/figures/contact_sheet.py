@@ -79,10 +79,10 @@ def _titled(sheet: PIL.Image.Image, title: str, note: str, text: int) -> PIL.Ima
     notes = small.lines(note, width - 2 * _GAP) if note else []
     head = round(2.2 * text) if title else 0
     made = PIL.Image.new("RGB", (width, head + small.height(notes) + sheet.height), _PAPER)
+    made.paste(sheet, (0, made.height - sheet.height))  # before the letters, which may reach into its edge
     draw = PIL.ImageDraw.Draw(made)
     large.write(draw, [to_ascii(title)], (_GAP, _GAP), "la")
     small.write(draw, notes, (_GAP, _GAP + head), "la")
-    made.paste(sheet, (0, made.height - sheet.height))
     return made
 
 

@@ -61,11 +61,9 @@ class Album:
     def embed(self, source: Path | None, kind: str, **attributes: Any) -> ET.Element:
         """An ``img``; where the picture cannot be read, a ``div`` with the reason."""
         found = picture_or_note(source)
-        return (
-            element("div", found, class_="empty")
-            if isinstance(found, str)
-            else self._img(found, kind, **attributes)
-        )
+        if isinstance(found, str):
+            return element("div", found, class_="empty")
+        return self._img(found, kind, **attributes)
 
     def content_of(self, run_view: RunView) -> str | None:
         """The id of the ``img`` of a run's content; None where the content is missing or cannot be read."""
@@ -77,23 +75,26 @@ class Album:
         return [self._input(key, source) for key, source in _inputs_of(group).items()]
 
     def _input(self, key: _Key, source: Input) -> ET.Element:
-        kind, caption = key[0], f"{key[0]}: {Path(source.path).name}"
-        if key in self._copies:
-            original = self._inputs[key].get("id")
-            shown = self._img(self._copies[key], "again", alt=caption, data_full=original)
-        elif key in self._inputs:
-            shown = copy.deepcopy(self._inputs[key])
+        caption = f"{key[0]}: {Path(source.path).name}"
+        first = self._inputs.get(key)
+        if first is not None and key in self._copies:
+            shown = self._img(self._copies[key], "again", alt=caption, data_full=first.get("id"))
         else:
-            found = picture_or_note(Path(source.path))
-            if isinstance(found, str):
-                shown = element("div", found, class_="empty")
-            else:
-                title = caption if kind == "content" else None
-                number = f"input-{len(self._inputs) + 1}"
-                shown = self._img(found, kind, alt=caption, id=number, data_title=title)
-                self._copies[key] = thumbnail(found, _AGAIN_SIDE)
-            self._inputs[key] = shown
+            shown = self._first(key, source, caption) if first is None else copy.deepcopy(first)
         return element("figure", shown, element("figcaption", caption, title=source.path))
+
+    def _first(self, key: _Key, source: Input, caption: str) -> ET.Element:
+        """An input where it is shown first; a small copy is kept for the other places."""
+        found = picture_or_note(Path(source.path))
+        if isinstance(found, str):
+            shown = element("div", found, class_="empty")
+        else:
+            title = caption if key[0] == "content" else None
+            number = f"input-{len(self._inputs) + 1}"
+            shown = self._img(found, key[0], alt=caption, id=number, data_title=title)
+            self._copies[key] = thumbnail(found, _AGAIN_SIDE)
+        self._inputs[key] = shown
+        return shown
 
     def _img(self, found: PIL.Image.Image, kind: str, **attributes: Any) -> ET.Element:
         side = _MAX_SIDES.get(kind, _MASK_SIDE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 
-from impasto.figures.charts import Chart
+from impasto.figures.charts import Chart, svg
 from impasto.recipes.recipe import Recipe
 from impasto.reports.album import Album, by_pictures, chosen_steps
-from impasto.reports.losses import legend, svg
+from impasto.reports.losses import legend
 from impasto.reports.markup import element
 from impasto.reports.run_view import RunView, setting
 from impasto.reports.words import FINAL_LOSS, name_of

@@ -10,8 +10,6 @@ from impasto.reports import words
 from impasto.reports.markup import element
 from impasto.reports.run_view import RunView
 
-__all__ = ["legend", "losses", "svg"]
-
 
 def losses(run_views: Sequence[RunView]) -> ET.Element | None:
     """The loss of each run over iterations and over seconds; None where there is nothing to draw."""

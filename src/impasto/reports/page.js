@@ -163,7 +163,8 @@ if (two && candidates.length > 1) {
 // --- steps -------------------------------------------------------------------------------------------------------
 
 for (const strip of all(".steps")) {
-  const image = strip.closest("article").querySelector("figure > img");
+  const image = strip.closest("article").querySelector(":scope > figure > img");
+  if (!image) continue;
   const steps = all("figure", strip).map((each) => [each.querySelector("img").src, each.querySelector("img").alt]);
   steps.push([image.src, "the result"]);
   const last = steps.length - 1;
@@ -195,7 +196,7 @@ const turn = (by) => {
 function open(image) {
   const strip = image.closest(".steps");
   album = all("img[role=button]", strip ?? document).filter((each) => strip || !each.closest(".steps"));
-  album = album.filter((each) => each.checkVisibility());
+  album = album.filter((each) => each.checkVisibility?.() ?? true);
   page = album.indexOf(image);
   turn(0);
   zoom.showModal();
