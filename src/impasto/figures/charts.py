@@ -16,7 +16,7 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from impasto.figures.contact_sheet import to_ascii
+from impasto.figures.contact_sheet import cut, to_ascii
 
 POINTS = 240
 """The most points drawn of a curve; a chart on a screen does not resolve more."""
@@ -193,7 +193,7 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
         ValueError: there is nothing to draw.
     """
     across, up = chart.ranges()
-    left, right = 58.0, width - 12.0
+    left, right = 66.0, width - 12.0
     marks = _placed(chart.marks, _Plane(across, up, left, right, 0.0, 0.0))
     band = _LABEL_LINE * (1 + max((row for *_, row in marks), default=-1))
     height += band  # of the labels, above the curves
@@ -283,6 +283,7 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
     names = [to_ascii(curve.name) for curve in chart.curves]
     for later, first in chart.twins.items():
         names[later] += f" (same as {to_ascii(chart.curves[first].name)})"
+    names = [cut(name, width * scale * 2 // 5, text=text * scale) for name in names]
     legend = max(font.getlength(name) for name in names) + (30 + 8) * scale
     plane = _Plane(
         *chart.ranges(),

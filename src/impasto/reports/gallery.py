@@ -34,7 +34,7 @@ def gallery(run_views: Sequence[RunView], names: Sequence[str], progress: Progre
     sections = [
         element(
             "section",
-            element("h2", group[0].pictures or "Runs"),
+            element("h2", group[0].pictures or "Runs of unknown pictures"),
             element("div", *figures, class_="inputs") if figures else None,
             element("div", *(cards[id(each)] for each in group), class_="grid"),
             class_="pairing" if len(group) == 1 else "pairing wide",
