@@ -46,7 +46,7 @@ def test_compare_also_shows(impasto: Command, runs: Path) -> None:
         assert picture.width >= 640
     as_json = impasto("compare", "runs/a", "runs/b", "-o", "both.html", "--json")
     assert json.loads(as_json.out)["differences"] == {"seed": [0, 1]}
-    assert parsed(Path("both.html")).one("h1").text == "a and b"
+    assert parsed(Path("both.html")).one("h1").text == "seed 0 and seed 1"
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,8 @@ def sheet(
         for picture, label in zip((shown, *(each.image for each in made)), ("original", *labels), strict=True)
     ]
     rows = [cells[at : at + across] for at in range(0, len(cells), across)]
-    return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
+    note = "% off: squared difference of the matched values; 100 % is as far as zeros are."
+    return contact_sheet(rows, title=title, note=note, cell=max(max(cell.size) for cell in cells))
 
 
 def _layer_groups(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:
