@@ -26,6 +26,7 @@ from impasto.recipes.fields import (
     Mix,
     Name,
     Optimizer,
+    PathText,
     Pixels,
     Positive,
     Precision,
@@ -238,7 +239,7 @@ class Settings(BaseModel):
     resample: Literal["bicubic", "bilinear"] = setting(
         "bicubic", FINE, "Interpolation for resizing pictures."
     )
-    init: Name = setting(
+    init: Annotated[PathText, Field(min_length=1)] = setting(
         "content",
         SIZES,
         "The first image: content, style, noise, or a picture file. From a file, all iterations "
