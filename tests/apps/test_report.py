@@ -60,7 +60,7 @@ def test_compare_also_shows(impasto: Command, runs: Path) -> None:
             2,
             "--output: expected a name that ends in .html, got page.pdf",
         ),
-        (("report", "runs", "-o", "no/page.html"), 1, "no/page.html: cannot write"),
+        (("report", "runs", "-o", "content.png/page.html"), 1, "content.png/page.html: cannot write"),
         (("compare", "runs/a", "runs/b", "-o", "both.jpg"), 2, "both.jpg: expected a name that ends in .png"),
     ],
 )

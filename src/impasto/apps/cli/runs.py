@@ -78,14 +78,14 @@ def resume(
         wanted.claimed(run.resolve().name, run.glob("*")) as claimed,
         reporter(quiet=quiet or as_json) as report,
     ):
-        begun = iterations_done(run)
         session, folder = resume(
             run, back_to=back_to, change=change, progress=None if as_json else report.download
         )
+        begun = iterations_done(run) if back_to is None else back_to
         with folder:
             recording = Recording(session, folder, save_every=every, tensorboard=tensorboard)
             if not (quiet or as_json):
-                sys.stderr.write(_where_it_goes_on(run, recording, begun if back_to is None else back_to))
+                sys.stderr.write(_where_it_goes_on(run, recording, begun))
             return paint(session, report, recording, claimed)
 
 
