@@ -69,21 +69,22 @@ def check_replaceable(path: Path, *, inputs: Iterable[Path] = (), force: bool = 
         OutputError: the name is too long, or a folder or a device has it.
     """
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from None
     name = one_line(path)
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OutputError(f"{name}: expected a file to write, there is something else")
     if any(_is_same(path, each) for each in inputs):
         raise ParameterError(f"{name}: expected an output that is no input, got an input; give another name")
     if not force:
+        empty = "" if status.st_size else " (empty: a process writes it now, or was killed)"
         raise ParameterError(
-            f"{name}: expected a new file, got one that exists; give --force to replace it, or another name"
+            f"{name}: expected a new file, got one that exists{empty}; give --force to replace it, or another name"
         )
-    if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+    if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
         raise ParameterError(f"{name}: expected a file to replace, got a read-only one; give another name")
 
 

@@ -466,9 +466,7 @@ def test_interrupted_before_anything_was_painted(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_saves_the_picture_so_far(
-    impasto: Command, folder: Path, thin: None, number: str
-) -> None:
+def test_a_signal_saves_the_picture_so_far(impasto: Command, folder: Path, thin: None, number: str) -> None:
     options = ("--size", "32", "--steps", "100000", "--device", "cpu", "--precision", "fp32")
     process = subprocess.Popen(
         [sys.executable, "-m", "impasto.apps.cli", *PAIR, *options, "-o", "my picture.png"],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from impasto.text import escaped
 
@@ -55,6 +55,15 @@ Name = Annotated[str, Field(min_length=1)]
 
 # A recipe as text has escape sequences for what a text cannot have: bytes that are not UTF-8, U+FFFF.
 PathText = Annotated[str, PlainSerializer(escaped, return_type=str, when_used="json")]
+
+
+def _check_start(init: str) -> str:
+    if not init:
+        raise ValueError(f"init: expected {', '.join(STARTS)} or a picture file, got none")
+    return init
+
+
+Start = Annotated[PathText, AfterValidator(_check_start)]  # Field(min_length=1) refuses what is not UTF-8
 
 
 ChangePath = Callable[[str], str]

@@ -30,7 +30,7 @@ Build = Callable[[Mapping[str, Any]], Recipe]
 
 # Pictures are given beside the grid. A style's share has no effect where each style is painted alone. The measurement
 # of a strength writes measured_for. Changes during a run belong to that run.
-_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for", "changes")
+_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for", "init_sha256", "changes")
 AXES: dict[str, Any] = {
     **{
         name: field.rebuild_annotation()

@@ -137,6 +137,7 @@ class Recipe(Settings):
             ("content", self.content),
             *(("style", style) for style in self.styles),
             ("palette", self.palette),
+            ("init", None if self.init in STARTS else Input(path=self.init, sha256=self.init_sha256)),
         ]
         for regions in (self.regions, *(change.regions or () for change in self.changes)):
             found += [(f"mask {region.name}", region.mask) for region in regions]

@@ -22,6 +22,7 @@ BUDGET = 10_500_000
 """Bytes that all pictures of a page may have; base64 makes a third more of them."""
 
 # Kind of picture -> its longest side in pixels, and its share of the budget in relation to the others.
+# A kind that is missing here, such as a mask, is shown as a style is.
 _SIDES = {"result": 1280, "content": 1280, "style": 400, "palette": 400, "step": 640}
 _SHARES = {"result": 1.0, "content": 1.0, "style": 0.2, "palette": 0.2, "step": 0.15}
 _STEPS = 240  # on a page, at most
@@ -40,7 +41,7 @@ class Album:
     def of(cls, run_views: Sequence[RunView]) -> Album:
         """An empty album, with the budget divided among the pictures of these runs."""
         inputs = {key for each in run_views for key in _inputs(each)}
-        shares = [_SHARES[kind] for kind, _ in inputs]
+        shares = [_SHARES.get(kind, _SHARES["style"]) for kind, _ in inputs]
         shares += [_SHARES["result"] for each in run_views if each.result]
         shares += [_SHARES["step"] for each in run_views for _ in chosen_steps(each, len(run_views))]
         largest = max((max(each.summary.size) for each in run_views if each.summary), default=0)
@@ -51,8 +52,8 @@ class Album:
         found = picture_or_note(source)
         if isinstance(found, str):
             return element("div", found, class_="empty")
-        side = min(_SIDES[kind], self.side) if kind == "content" else _SIDES[kind]
-        return _image(found, side=side, limit=self.unit * _SHARES[kind], **attributes)
+        side = min(_SIDES["content"], self.side) if kind == "content" else _SIDES.get(kind, _SIDES["style"])
+        return _image(found, side=side, limit=self.unit * _SHARES.get(kind, _SHARES["style"]), **attributes)
 
     def content_of(self, run_view: RunView) -> str | None:
         """The id of the ``img`` of a run's content; None where there is none, or it could not be read."""

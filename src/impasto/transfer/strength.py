@@ -147,7 +147,7 @@ def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: S
 NOT_MEASURED = frozenset(
     (
         # What the measurement finds, or is not told.
-        *("style_weight", "measured_for", "preset", "quality"),
+        *("style_weight", "measured_for", "init_sha256", "preset", "quality"),
         # The pictures, the sizes they are compared at, and the styles' shares: they count as what they come to.
         *("content", "styles", "palette", "style_weights", "size", "fit", "aspect"),
         *("style_size", "style_fit", "style_scale", "style_scales", "style_enlarge"),
@@ -173,7 +173,7 @@ NOT_MEASURED = frozenset(
 
 def _digest(recipe: Recipe, level: Level, size: Size) -> str:
     """Of all that the measurement depends on, so that it is made again when that has changed, and only then."""
-    pictures = [each.sha256 for _, each in recipe.inputs]
+    pictures = [each.sha256 for what, each in recipe.inputs if what != "init"]
     settings = recipe.model_dump(mode="json", exclude={*NOT_MEASURED, "regions"})
     regions = [region.model_dump(mode="json", exclude={"mask", "style_mask"}) for region in recipe.regions]
     grows = size if {recipe.content_loss, *_style_losses(recipe)} & _GROWTH.keys() else None

@@ -76,8 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Escape characters of file names that the terminal's encoding lacks, as standard error does by default.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    # cyclopts takes a lone - for an option; this path is equal to it.
+    given = ["./-" if each == "-" else each for each in (sys.argv[1:] if arguments is None else arguments)]
     with forgiving_streams() as out:
-        code = _run(arguments)
+        code = _run(given)
         out.flush()
         if out.error is None:
             return code
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code or 1
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except InputError as error:

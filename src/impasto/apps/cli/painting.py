@@ -22,7 +22,6 @@ from impasto.apps.cli.options import Options, pictures
 from impasto.apps.cli.output import Output, default_stem, from_stdin, parse_save_every, show_in_viewer
 from impasto.errors import ParameterError
 from impasto.recipes.differences import changed_pictures
-from impasto.recipes.fields import STARTS
 
 if TYPE_CHECKING:
     from impasto.apps.cli.progress import Reporter
@@ -58,7 +57,6 @@ class Given:
     def inputs(self, options: Options) -> list[Path]:
         """The files that no output may replace."""
         named = [Path(each.path) for _, each in self.recipe.inputs]
-        named += [] if self.recipe.init in STARTS else [Path(self.recipe.init)]
         named += [] if options.recipe is None else [options.recipe]
         return [self.content, *self.styles, *named]
 
@@ -232,9 +230,9 @@ def _write_summary(result: Result, target: Path, output: Output) -> None:
         }
         sys.stdout.write(json.dumps(summary) + "\n")
         return
-    stream = sys.stderr if output.is_piped else sys.stdout
+    stream, name = (sys.stderr, "standard output") if output.is_piped else (sys.stdout, target)
     stream.write(
-        f"{target}: {width}x{height}, {result.steps} iterations, {result.seconds['total']:.0f} s, "
+        f"{name}: {width}x{height}, {result.steps} iterations, {result.seconds['total']:.0f} s, "
         f"loss {result.loss:.4g}, {result.peak_memory / 1e9:.1f} GB, "
         f"{result.device} {result.precision}\n"
     )
