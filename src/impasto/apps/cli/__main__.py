@@ -40,7 +40,8 @@ app = App(
         "    impasto stylize photo.jpg painting.jpg\n"
         "    impasto stylize photo.jpg painting.jpg -o out.png --size 1024 --style-weight 3\n"
         "    impasto stylize photo.jpg wave.jpg night.jpg --style-weights 0.7,0.3\n"
-        "    impasto stylize --recipe out.png --seed 1\n"
+        "    impasto stylize --recipe out.png --seed 1\n\n"
+        "Exit codes: 0 success, 1 failure, 2 unusable input, 130 Ctrl-C, 143 SIGTERM, 129 closed terminal.\n"
     ),
     help_format="markdown",
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.interrupts import exit_code, interruptible
+from impasto.apps.cli.interrupts import exit_code
 from impasto.apps.cli.output import claimed
 from impasto.apps.cli.parameters import Flag, Force, JsonObject, Quiet, WholeNumber
 
@@ -62,7 +62,6 @@ def animate(
 
     try:
         with (
-            interruptible(),
             claimed(output, stem="", suffix="", inputs=run.glob("*"), force=force),
             counter("frames", quiet=quiet or as_json) as count,
         ):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from impasto.apps.cli.interrupts import interruptible
 from impasto.apps.cli.parameters import whole_number
 from impasto.errors import OutputError, ParameterError
 from impasto.files import check_replaceable, reserved, reserved_free, shortened, unwritable
@@ -213,13 +214,16 @@ def default_stem(*pictures: Path) -> str:
 def claimed(
     path: Path | None, *, stem: str, suffix: str, inputs: Iterable[Path] = (), force: bool = False
 ) -> Iterator[Path]:
-    """Reserve the name of a command's file: the given one, or a free one of a stem in this folder."""
+    """Reserve the name of a command's file: the given one, or a free one of a stem in this folder.
+
+    A signal that stops the command removes the reservation.
+    """
     if path is None:
-        with reserved_free(Path(), shortened(stem, 2 * _STEM_BYTES), suffix) as free:
-            yield free
+        place = reserved_free(Path(), shortened(stem, 2 * _STEM_BYTES), suffix)
     else:
-        with reserved(path, inputs=inputs, force=force):
-            yield path
+        place = reserved(path, inputs=inputs, force=force)
+    with interruptible(), place as file:
+        yield file
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from impasto.apps.cli.interrupts import exit_code, interruptible
+from impasto.apps.cli.interrupts import exit_code
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
 from impasto.apps.cli.output import check_picture, claimed, write_json_list, write_picture, writing_to
 from impasto.apps.cli.parameters import Force, Json, OutputFile, Quiet, WholeNumber, whole_number
@@ -77,10 +77,7 @@ def reconstruct(
     names = chosen or LAYERS[what]
     given = {**network, "size": size, "steps": STEPS if steps is None else steps, "seed": seed}
     stem = f"{image.stem}-{what}"
-    with (
-        interruptible(),
-        claimed(output, stem=stem, suffix=".png", inputs=[image], force=force) as path,
-    ):
+    with claimed(output, stem=stem, suffix=".png", inputs=[image], force=force) as path:
         if pictures is not None:
             for name in names:
                 check_replaceable(_file_of(pictures, what, name), inputs=[image], force=force)

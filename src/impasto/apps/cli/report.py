@@ -8,7 +8,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.interrupts import interruptible
 from impasto.apps.cli.output import claimed
 from impasto.apps.cli.parameters import Force, OutputFile, Quiet
 from impasto.errors import ParameterError
@@ -52,7 +51,7 @@ def report(
         title = ", ".join(path.resolve().name for path in runs[:3]) + (", …" if len(runs) > 3 else "")
     inputs = [file for run in found for file in run.glob("*")]
     with claimed(output, stem="report", suffix=".html", inputs=inputs, force=force) as path:
-        with interruptible(), counter("runs", quiet=quiet) as count:
+        with counter("runs", quiet=quiet) as count:
             write(path, found, title=title, progress=count)
         megabytes = path.stat().st_size / 1e6
     sys.stdout.write(f"{path}: {len(found)} run{'s' * (len(found) > 1)}, {megabytes:.1f} MB\n")
