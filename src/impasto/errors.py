@@ -78,3 +78,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ParameterError:
         meant = " or ".join((", ".join(near[:-1]), near[-1])) if len(near) > 1 else near[0]
         return ParameterError(f"{kind}: unknown name {name!r}; did you mean {meant}?")
     return ParameterError(f"{kind}: unknown name {name!r} (known: {', '.join(names)})")
+
+
+def described(error: Exception) -> str:
+    """An error in one line; the type of one that impasto did not raise deliberately comes first."""
+    message = " ".join(str(error).split())
+    return message if isinstance(error, ImpastoError) else f"{type(error).__name__}: {message}"

@@ -131,7 +131,7 @@ def test_a_run_is_steered_as_it_is_gone_on_with(impasto: Command, folder: Path, 
         (("resume", "content.png"), "expected the folder of a run"),
         (("resume", "missing"), "expected the folder of a run"),
         (("resume", "done", "--save-every", "often"), "--save-every"),
-        (("resume", "done", "-o", "out.gif"), "out.gif"),
+        (("resume", "done", "-o", "out.psd"), "out.psd"),
         (("show", "missing"), "expected the folder of a run"),
         (("runs", "missing"), "expected a folder with runs"),
         (("compare", "done", "missing"), "missing: expected the folder of a run"),
@@ -213,7 +213,7 @@ def test_ctrl_c_while_a_step_is_written_down(
         patch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
         run = impasto(*QUICK, "--run", "run", "--save-every", "4")
     assert not moments
-    assert run.code == 1
+    assert run.code == 130
     assert "interrupted after 4 iterations; run/step-000004.png is the picture so far" in run.err
     assert [event["done"] for event in read_events(Path("run"))] == [1, 2, 3, 4]
     summary = read_summary(Path("run"))
@@ -242,7 +242,7 @@ def test_the_summary_names_a_note_once(
 
     monkeypatch.setattr(resume.Session, "steps", steps)
     monkeypatch.setattr(RunFolder, "append", interrupted)
-    assert impasto(*QUICK, "--run", "run").code == 1
+    assert impasto(*QUICK, "--run", "run").code == 130
     summary = read_summary(Path("run"))
     assert summary is not None
     assert summary.notes == ("note 1", "note 2")
@@ -284,7 +284,7 @@ def test_a_polite_stop_loses_nothing(
     assert impasto(*QUICK, "-o", "whole.png").code == 0
     monkeypatch.setattr(RunFolder, "append", interrupted)
     stopped = impasto(*QUICK, "--run", "run")
-    assert stopped.code == 1
+    assert stopped.code == 130
     assert "stopping after this iteration" in stopped.err
     with RunFolder(Path("run")) as run:
         checkpoint, _ = run.read_checkpoint()

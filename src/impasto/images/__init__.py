@@ -13,6 +13,16 @@ from __future__ import annotations
 from impasto.images.metadata import read_metadata
 from impasto.images.opening import MAX_PIXELS
 from impasto.images.reading import Picture, Source, read
-from impasto.images.writing import WRITABLE, check_output, write
+from impasto.images.writing import WRITABLE, check_format, check_output, write
 
-__all__ = ["MAX_PIXELS", "WRITABLE", "Picture", "Source", "check_output", "read", "read_metadata", "write"]
+__all__ = [
+    "MAX_PIXELS",
+    "WRITABLE",
+    "Picture",
+    "Source",
+    "check_format",
+    "check_output",
+    "read",
+    "read_metadata",
+    "write",
+]

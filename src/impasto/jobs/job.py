@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from impasto.assembly.networks import Progress
-from impasto.errors import ImpastoError, ParameterError
+from impasto.errors import ParameterError, described
 from impasto.recipes.differences import differences
 from impasto.recipes.grid import Variant
 from impasto.recipes.recipe import Recipe
@@ -117,8 +117,8 @@ def run_job(
     name = job.variant.name
     try:
         recording = _open_recording(job, limits, shared, download)
-    except ImpastoError as error:
-        yield Event(name, "failed", notes=(str(error),))
+    except Exception as error:  # no error of one run may end the others
+        yield Event(name, "failed", notes=(described(error),))
         return
     session, driver = recording.session, Driver(recording)
     with recording.folder:
@@ -139,13 +139,10 @@ def run_job(
                 recording.write_checkpoint(driver.last)
                 recording.finish(session.result(driver.last, notes=driver.notes))
             raise
-        except ImpastoError as error:
-            recording.fail(error)
-            yield Event(name, "failed", notes=(str(error),))
-            return
         except Exception as error:
             recording.fail(error)
-            raise
+            yield Event(name, "failed", notes=(described(error),))
+            return
     yield Event(name, "done", last.done, last.planned, result.loss)
 
 

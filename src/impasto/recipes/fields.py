@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from impasto.text import escaped
 
 # The command line, the error messages and the documentation derive from these types.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
@@ -50,9 +53,25 @@ Mix = Annotated[dict[StyleLossName, Weight], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 
-def _storable(path: str) -> str:
-    """``path`` with every byte that is not valid UTF-8 replaced by an escape sequence."""
-    return path.encode("utf-8", "backslashreplace").decode()
+# A recipe as text has escape sequences for what a text cannot have: bytes that are not UTF-8, U+FFFF.
+PathText = Annotated[str, PlainSerializer(escaped, return_type=str, when_used="json")]
+
+
+def _check_start(init: str) -> str:
+    if not init:
+        raise ValueError(f"init: expected {', '.join(STARTS)} or a picture file, got none")
+    return init
+
+
+Start = Annotated[PathText, AfterValidator(_check_start)]  # Field(min_length=1) refuses what is not UTF-8
+
+
+ChangePath = Callable[[str], str]
+
+
+def absolute(path: str) -> str:
+    """The absolute path of a file."""
+    return str(Path(path).resolve())
 
 
 class Input(BaseModel):
@@ -60,7 +79,7 @@ class Input(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Annotated[str, AfterValidator(_storable)]
+    path: PathText
     sha256: str = ""
 
     @model_validator(mode="before")
@@ -68,9 +87,9 @@ class Input(BaseModel):
     def _from_path(cls, given: Any) -> Any:
         return {"path": os.fspath(given)} if isinstance(given, str | os.PathLike) else given
 
-    def absolute(self) -> Input:
-        """A copy with an absolute path."""
-        return self.model_copy(update={"path": str(Path(self.path).resolve())})
+    def with_path(self, change: ChangePath) -> Input:
+        """A copy with a changed path."""
+        return self.model_copy(update={"path": change(self.path)})
 
 
 class RegionOf(BaseModel):
@@ -97,9 +116,12 @@ class RegionOf(BaseModel):
     loss: StyleLossName | None = None
     keep: bool = False
 
-    def absolute(self) -> RegionOf:
-        """A copy with absolute paths."""
-        masks = {"mask": self.mask.absolute(), "style_mask": self.style_mask and self.style_mask.absolute()}
+    def with_paths(self, change: ChangePath) -> RegionOf:
+        """A copy with changed paths."""
+        masks = {
+            "mask": self.mask.with_path(change),
+            "style_mask": self.style_mask and self.style_mask.with_path(change),
+        }
         return self.model_copy(update=masks)
 
 
@@ -129,9 +151,9 @@ class Change(BaseModel):
         """Name -> new value of each setting that changes."""
         return {name: value for name in CHANGEABLE if (value := getattr(self, name)) is not None}
 
-    def absolute(self) -> Change:
-        """A copy with absolute paths."""
-        regions = self.regions and tuple(region.absolute() for region in self.regions)
+    def with_paths(self, change: ChangePath) -> Change:
+        """A copy with changed paths."""
+        regions = self.regions and tuple(region.with_paths(change) for region in self.regions)
         return self.model_copy(update={"regions": regions})
 
 

@@ -33,6 +33,7 @@ from impasto.recipes.fields import (
     Scale,
     Share,
     SmoothnessLossName,
+    Start,
     StyleLossName,
     Weight,
 )
@@ -238,11 +239,14 @@ class Settings(BaseModel):
     resample: Literal["bicubic", "bilinear"] = setting(
         "bicubic", FINE, "Interpolation for resizing pictures."
     )
-    init: Name = setting(
+    init: Start = setting(
         "content",
         SIZES,
         "The first image: content, style, noise, or a picture file. From a file, all iterations "
         "run at the result's size.",
+    )
+    init_sha256: str = setting(
+        "", FINE, "SHA-256 of the first image where init is a file. Written by impasto."
     )
     noise: Grey = setting(10.0, FINE, "Standard deviation of the noise in grey levels, where init is noise.")
     init_noise: Share = setting(

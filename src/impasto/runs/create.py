@@ -14,7 +14,7 @@ from impasto import images
 from impasto.engine.step import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.images import Source
-from impasto.recipes.fields import STARTS, RegionOf
+from impasto.recipes.fields import STARTS, RegionOf, absolute
 from impasto.runs.folder import RunFolder
 from impasto.runs.readers import check_new
 from impasto.runs.recording import (
@@ -115,7 +115,7 @@ def _make_session(
     if given.get("recipe") is not None:
         given["recipe"] = given["recipe"].absolute()
     if given.get("regions"):
-        given["regions"] = [RegionOf.model_validate(each).absolute() for each in given["regions"]]
+        given["regions"] = [RegionOf.model_validate(each).with_paths(absolute) for each in given["regions"]]
     return make_session(
         _as_file(folder, "content", content),
         [_as_file(folder, f"style-{number}", each) for number, each in enumerate(styles, start=1)],

@@ -17,11 +17,11 @@ from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe, recipe_from
 from impasto.recipes.validation import read_toml
 from impasto.runs.checkpoint import done_in
-from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, SUMMARY, Summary
+from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, RESULT, SUMMARY, Summary
 
 
 def check_new(path: Path) -> None:
-    """Check that a folder contains no run.
+    """Check that a folder contains no run, nor any file that a run would replace.
 
     Raises:
         ParameterError: the folder contains one.
@@ -30,6 +30,11 @@ def check_new(path: Path) -> None:
         raise ParameterError(
             f"{path}: expected a folder without a run, got one with a run; to resume it: impasto resume {path}"
         )
+    for pattern in (EVENTS, SUMMARY, RESULT, *CHECKPOINTS, "step-[0-9]*.png"):
+        for each in path.glob(pattern):
+            raise ParameterError(
+                f"{each}: expected a folder without such a file for a run; give another folder"
+            )
 
 
 def read_recipe(path: Path) -> Recipe:

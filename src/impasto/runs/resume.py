@@ -74,7 +74,7 @@ def resume(
         )
         now = session.recipe
         for (what, old), (_, new) in zip(recipe.inputs, now.inputs, strict=True):
-            if old.sha256 != new.sha256:
+            if old.sha256 and old.sha256 != new.sha256:
                 raise ParameterError(
                     f"{path}: expected the {what} picture that the run started with, got a changed {old.path}"
                 )

@@ -90,7 +90,9 @@ class Sweep:
 
         Raises:
             OutputError: another process has locked one of the folders.
+            ParameterError: the folder has a file of the user's that the sweep would replace.
         """
+        self._check_own_files()
         pending = [job for job in self.queue if job.state != "done"]
         for job in pending:
             if is_held(job.path):
@@ -103,6 +105,16 @@ class Sweep:
                 yield from run_job(job, self.limits, self._shared, download=download)
             return
         yield from run_jobs(pending, jobs=self.jobs, limits=self.limits)
+
+    def _check_own_files(self) -> None:
+        """Refuse a folder without runs whose files the sheet and the report would replace.
+
+        Raises:
+            ParameterError: there is such a file.
+        """
+        for path in (self.folder / SHEET, self.folder / REPORT):
+            if path.exists() and next(self.folder.glob(f"**/{RECIPE}"), None) is None:
+                raise ParameterError(f"{path}: expected a folder without such a file for a sweep, got one")
 
     def overview(self) -> list[dict[str, Any]]:
         """One dict for each run: "run", "content", "style", "settings", "status", "done", "loss", "seconds"."""

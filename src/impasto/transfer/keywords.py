@@ -70,6 +70,7 @@ class Keywords(TypedDict, total=False):
     style_enlarge: bool | None
     resample: Literal["bicubic", "bilinear"] | None
     init: Source | None
+    init_sha256: str | None
     noise: float | None
     init_noise: float | None
     smallest: int | None

@@ -91,12 +91,27 @@ class Result:
             f"{self.seconds['total']:.1f} s on {self.device} in {self.precision}{stopped}>"
         )
 
-    def save(self, path: str | os.PathLike[str], *, bits: Literal[8, 16] = 8) -> Path:
-        """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe embedded; atomically.
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bits: Literal[8, 16] = 8,
+        quality: int | None = None,
+        compression: int | None = None,
+        recipe: bool = True,
+    ) -> Path:
+        """Write PNG, JPEG, WebP, TIFF, GIF or BMP by suffix, atomically. An existing file is replaced.
+
+        Args:
+            bits: per channel; 16 for PNG and TIFF.
+            quality: 1 to 100, of JPEG and WebP; 95 by default.
+            compression: 0 to 9, of PNG and TIFF; 6 by default.
+            recipe: embed the recipe, without absolute paths. BMP has no place for it.
 
         Raises:
-            ParameterError: another suffix, or 16 bits where the format has only 8.
+            ParameterError: another suffix, or a property that the format does not have.
             OutputError: the file cannot be written.
         """
-        images.write(path, self.image, bits=bits, metadata=self.recipe.to_toml())
+        metadata = self.recipe.to_metadata() if recipe else None
+        images.write(path, self.image, bits=bits, metadata=metadata, quality=quality, compression=compression)
         return Path(path)

@@ -54,7 +54,7 @@ def demo(
         photograph,
         [style],
         options=options_with(size=size, quality="draft"),
-        output=Output(path=draft),
+        output=Output(path=draft, force=True),
     )
     if code:
         return code
@@ -63,7 +63,7 @@ def demo(
         photograph,
         [style],
         options=options_with(size=size, init=str(draft), steps=steps),
-        output=Output(path=result),
+        output=Output(path=result, force=True),
     )
     write_line(f"result: {result.resolve()}")
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
-from impasto.apps.cli.output import check_picture, write_json_list, write_picture
-from impasto.apps.cli.parameters import Flag, Json, OutputFile, Quiet, WholeNumber
+from impasto.apps.cli.output import check_picture, claimed, write_json_list, write_picture
+from impasto.apps.cli.parameters import Flag, Force, Json, OutputFile, Quiet, WholeNumber
 from impasto.apps.cli.table import table
 from impasto.recipes.parsing import parse_names
 
@@ -33,6 +34,7 @@ def features(
     channels: WholeNumber = 64,
     gram: Flag = False,
     compare: Path | None = None,
+    force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -68,11 +70,14 @@ def features(
     if output is not None:
         check_picture(output)
     pictures = [path for path in (image, compare) if path is not None]
-    found = _extract(
-        names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
-    )
-    if output is not None:
-        _write_sheet(output, names, found, gram=gram or compare is not None, count=channels)
+    with ExitStack() as held:
+        if output is not None:
+            held.enter_context(claimed(output, stem="", suffix="", inputs=pictures, force=force))
+        found = _extract(
+            names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
+        )
+        if output is not None:
+            _write_sheet(output, names, found, gram=gram or compare is not None, count=channels)
     if compare is None:
         _write_channels(names, found[0][1], as_json=as_json)
     else:

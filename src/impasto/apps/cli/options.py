@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 from cyclopts import Group, Parameter
 
 from impasto.apps.cli.parameters import WholeNumber, whole_number
+from impasto.apps.cli.recipes import read_recipe_file
 from impasto.errors import ParameterError
 from impasto.recipes.fields import Input, Quality
 from impasto.recipes.parsing import (
@@ -38,6 +39,7 @@ GIVEN_OTHERWISE = {
     "style_losses": "--style-loss",
     "changes": "impasto resume --set",
     "measured_for": "written by --strength",
+    "init_sha256": "written by impasto",
 }
 """Setting without an option of its name -> the options that set it."""
 
@@ -250,7 +252,6 @@ def _parsed(options: object, names: Iterable[str]) -> dict[str, Any]:
 
 def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
     from impasto.recipes.presets import load_written, resolve
-    from impasto.recipes.validation import read_toml
 
     if file is None:
         return resolve(**given)
@@ -259,16 +260,7 @@ def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
             "--preset, --faithful, --quality: expected none of them with --recipe, which sets them, got "
             + ", ".join(f"--{name}" for name in ("preset", "faithful", "quality") if name in given)
         )
-    if file.suffix.lower() == ".toml":
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ParameterError(f"--recipe: expected a readable file, got {file}: {error}") from None
-    else:
-        from impasto import images
-
-        text = images.read_metadata(file)
-    return load_written(read_toml(text, name=file.name), given)
+    return load_written(read_recipe_file(file), given)
 
 
 def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:

@@ -27,3 +27,10 @@ Quiet = Annotated[bool, Parameter(alias="-q", negative=(), help="Show no progres
 
 Content = Annotated[Path | None, Parameter(show_default=False, help="The content picture.")]
 Styles = Annotated[list[Path] | None, Parameter(show_default=False, negative=(), help="The style pictures.")]
+Force = Annotated[bool, Parameter(negative=(), help="Replace existing files. Without it they are refused.")]
+Strict = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="Refuse a recipe whose pictures have changed since, instead of a note about each."
+    ),
+]

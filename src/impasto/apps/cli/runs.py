@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.interrupts import interruptible
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
-from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
+from impasto.apps.cli.output import DEFAULT_OUTPUT, Output, claimed, parse_save_every
 from impasto.apps.cli.painting import paint, paint_given
-from impasto.apps.cli.parameters import Flag, Json, JsonObject, OutputFile, Quiet, whole_number
+from impasto.apps.cli.parameters import Flag, Force, Json, JsonObject, OutputFile, Quiet, Strict, whole_number
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 from impasto.recipes.parsing import parse_changes
 
 if TYPE_CHECKING:
     from impasto.recipes.recipe import Recipe
+    from impasto.runs.recording import Recording
 
 
 def resume(
@@ -31,6 +33,7 @@ def resume(
     ] = None,
     back_to: Annotated[int | None, Parameter(converter=whole_number)] = None,
     output: OutputFile = None,
+    force: Force = False,
     save_every: str | None = None,
     tensorboard: Flag = False,
     as_json: JsonObject = False,
@@ -61,23 +64,36 @@ def resume(
     tensorboard
         Also write losses, memory and pictures for TensorBoard into the run's folder.
     """
-    from impasto import images
-    from impasto.apps.cli.output import parse_save_every
     from impasto.apps.cli.progress import reporter
+    from impasto.runs.readers import iterations_done
     from impasto.runs.recording import Recording
     from impasto.runs.resume import resume
 
     change = parse_changes(settings or [], option="--set")
     every = None if save_every is None else parse_save_every(save_every)
-    if output is not None:
-        images.check_output(output)
-    with reporter(quiet=quiet or as_json) as report:
+    wanted = Output(path=output, run=run, force=force, as_json=as_json, quiet=quiet)
+    wanted.check()
+    with (
+        interruptible(),
+        wanted.claimed(run.resolve().name, run.glob("*")) as claimed,
+        reporter(quiet=quiet or as_json) as report,
+    ):
         session, folder = resume(
             run, back_to=back_to, change=change, progress=None if as_json else report.download
         )
+        begun = iterations_done(run) if back_to is None else back_to
         with folder:
             recording = Recording(session, folder, save_every=every, tensorboard=tensorboard)
-            return paint(session, report, recording, output, as_json=as_json)
+            if not (quiet or as_json):
+                sys.stderr.write(_where_it_goes_on(run, recording, begun))
+            return paint(session, report, recording, claimed)
+
+
+def _where_it_goes_on(run: Path, recording: Recording, begun: int) -> str:
+    """A line about the first iteration, and those that are repeated because no checkpoint is newer."""
+    first = recording.done + 1
+    again = f"; {first} to {begun} are painted again, up to the same picture" if begun >= first else ""
+    return f"{run}: goes on at iteration {first} of {recording.planned}{again}\n"
 
 
 def runs(
@@ -192,6 +208,7 @@ def compare(
     /,
     *,
     output: OutputFile = None,
+    force: Force = False,
     as_json: JsonObject = False,
 ) -> int:
     """Print the differences between two runs: settings, losses, time; with -o also as a picture or a page.
@@ -217,9 +234,12 @@ def compare(
     changed = differences(*recipes)
     both = [overview(path) for path in (first, second)]
     if output is not None:
-        from impasto.reports.comparison import write
+        from impasto.reports.comparison import check_output, write
 
-        write(output, first, second)
+        check_output(output)
+        inputs = [file for run in (first, second) for file in run.glob("*")]
+        with claimed(output, stem="", suffix="", inputs=inputs, force=force):
+            write(output, first, second)
     if as_json:
         sys.stdout.write(json.dumps({"differences": changed, "runs": both}) + "\n")
         return 0
@@ -239,6 +259,7 @@ def rerun(
     *,
     options: Options = DEFAULT_OPTIONS,
     output: Output = DEFAULT_OUTPUT,
+    strict: Strict = False,
 ) -> int:
     """Paint a picture again, with the recipe of a picture or a run, and with the given options changed.
 
@@ -262,7 +283,7 @@ def rerun(
             f"--recipe: expected none beside {shlex.quote(str(source))}, which provides the recipe"
         )
     recipe = source / RECIPE if source.is_dir() else source
-    return paint_given(None, [], options=replace(options, recipe=recipe), output=output)
+    return paint_given(None, [], options=replace(options, recipe=recipe), output=output, strict=strict)
 
 
 def _preset(recipe: Recipe) -> Recipe:

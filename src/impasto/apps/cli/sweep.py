@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from impasto.apps.cli.interrupts import signal_handlers
+from impasto.apps.cli.interrupts import STOPS, exit_code, signal_handlers
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
 from impasto.apps.cli.output import parse_save_every
 from impasto.apps.cli.parameters import Flag, Json, Quiet, WholeNumber
@@ -185,12 +184,13 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
         sys.stderr.write(
             f"impasto: interrupted, {done} of {len(runs)} pictures are done; the same command resumes the sweep\n"
         )
+        return exit_code(stopped[0])
     return int(done < len(runs))
 
 
 @contextmanager
 def _stop_on_signal() -> Iterator[list[int]]:
-    """A list that is not empty after SIGINT or SIGTERM; the current iteration is finished first.
+    """A list of the signals that have come and stop the command; the current iteration is finished first.
 
     A second signal has no further effect.
     """
@@ -201,7 +201,7 @@ def _stop_on_signal() -> Iterator[list[int]]:
             sys.stderr.write("impasto: stopping after this iteration\n")
         stopped.append(number)
 
-    with signal_handlers({signal.SIGINT: stop, signal.SIGTERM: stop}):
+    with signal_handlers(dict.fromkeys(STOPS, stop)):
         yield stopped
 
 

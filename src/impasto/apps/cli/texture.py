@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
-from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
-from impasto.apps.cli.painting import paint_recipe
+from impasto.apps.cli.output import DEFAULT_OUTPUT, Output, default_stem
+from impasto.apps.cli.painting import Given, paint_recipe
 from impasto.errors import ParameterError
 
 
@@ -52,10 +52,5 @@ def texture(
     recipe = options.build_recipe(
         {name: value for name, value in given.items() if name not in options.given()}
     )
-    return paint_recipe(
-        recipe,
-        styles[0],
-        styles,
-        options=options,
-        output=output.with_default_name(f"texture-{styles[0].stem}"),
-    )
+    stem = f"texture-{default_stem(styles[0])}"
+    return paint_recipe(Given(recipe, styles[0], styles, stem), options=options, output=output)
