@@ -2,8 +2,8 @@
 
 Pillow cannot write 16 bits per channel in colour. PNG is therefore written here, as a few chunks around
 zlib-compressed rows, and TIFF with tifffile. The other formats are written with Pillow. PNG and TIFF are encoded in
-bands or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one is
-sRGB by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
+bands or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one
+is sRGB by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
 
 GIF gets a palette of the picture's own, with dithering. BMP has no metadata.
 """
