@@ -11,7 +11,8 @@
     ├── OutputError           the result cannot be written; the command exits with code 1
     └── DivergedError         the loss became NaN, and restarting the optimiser did not help
 
-A message is one line: the subject, then "expected …, got …". Only ``impasto.apps`` converts exceptions to exit codes.
+A message is one line: the subject, then "expected …, got …". A command that helps is an attribute beside it. Only
+``impasto.apps`` converts exceptions to exit codes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,20 @@ from typing import Any
 
 
 class ImpastoError(Exception):
-    """Base class of all exceptions that impasto raises deliberately."""
+    """Base class of all exceptions that impasto raises deliberately.
+
+    Attributes:
+        command: a command to type next, such as ``impasto resume run1``; the command line prints it on a line of its
+            own, so that it can be copied.
+    """
+
+    def __init__(self, message: str = "", *, command: str | None = None) -> None:
+        super().__init__(message)
+        self.command = command
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} {self.command}" if self.command else message
 
 
 class InputError(ImpastoError):
@@ -41,8 +55,8 @@ class ParameterError(InputError):
         field: the invalid setting, where the error concerns a single one; a form can show the message beside it.
     """
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, field: str | None = None, command: str | None = None) -> None:
+        super().__init__(message, command=command)
         self.field = field
 
 

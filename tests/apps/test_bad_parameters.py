@@ -324,13 +324,20 @@ def test_arguments(impasto: Command, untouched: Path, arguments: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "arguments", [(LONG_NAME, "style.png"), ("content.png", "style.png", "-o", "a\0b.png")], ids=repr
+    ("arguments", "code", "said"),
+    [
+        ((LONG_NAME, "style.png"), 2, "cannot read the picture"),
+        (("content.png", "style.png", "-o", "a\0b.png"), 1, "cannot write the picture"),
+    ],
+    ids=["input", "output"],
 )
-def test_a_name_that_no_file_can_have(impasto: Command, untouched: Path, arguments: tuple[str, ...]) -> None:
+def test_a_name_that_no_file_can_have(
+    impasto: Command, untouched: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
     before = set(untouched.iterdir())
     run = impasto("stylize", *arguments)
-    assert run.code == 1
-    assert "cannot write the picture" in run.complaint()
+    assert run.code == code
+    assert said in run.complaint()
     assert set(untouched.iterdir()) == before
 
 

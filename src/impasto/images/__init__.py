@@ -10,9 +10,31 @@ written picture. ``animation`` turns many frames into a film.
 
 from __future__ import annotations
 
-from impasto.images.metadata import read_metadata
-from impasto.images.opening import MAX_PIXELS
-from impasto.images.reading import Picture, Source, read
-from impasto.images.writing import WRITABLE, check_output, write
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.images.metadata import read_metadata
+    from impasto.images.opening import MAX_PIXELS
+    from impasto.images.reading import Picture, Source, read
+    from impasto.images.writing import WRITABLE, check_output, write
+
+# A name's module is imported when the name is used: reading a recipe out of a picture needs no torch.
+_HOMES = {
+    "MAX_PIXELS": "opening",
+    "WRITABLE": "writing",
+    "Picture": "reading",
+    "Source": "reading",
+    "check_output": "writing",
+    "read": "reading",
+    "read_metadata": "metadata",
+    "write": "writing",
+}
 
 __all__ = ["MAX_PIXELS", "WRITABLE", "Picture", "Source", "check_output", "read", "read_metadata", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'impasto.images' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"impasto.images.{_HOMES[name]}"), name)

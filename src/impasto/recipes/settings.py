@@ -38,6 +38,7 @@ from impasto.recipes.fields import (
 )
 
 Group = Literal[
+    "Common",
     "Pictures",
     "Objective",
     "Sizes and start",
@@ -47,6 +48,7 @@ Group = Literal[
     "Fine control",
 ]
 
+COMMON: Group = "Common"
 PICTURES: Group = "Pictures"
 OBJECTIVE: Group = "Objective"
 NETWORK: Group = "Network"
@@ -56,15 +58,17 @@ MACHINE: Group = "Machine"
 FINE: Group = "Fine control"
 
 
-def setting(default: Any, group: Group, description: str) -> Any:
+def setting(default: Any, group: Group, description: str, *, short: str | None = None) -> Any:
     """A setting.
 
     Args:
         default: its value where neither the preset nor the user gives one.
-        group: the heading that lists it in help and documentation.
+        group: the heading that lists it in help and documentation, in the order of this file.
         description: in full sentences.
+        short: the short form of its option, such as "-s".
     """
-    return Field(default=default, description=description, json_schema_extra={"group": group})
+    extra: dict[str, Any] = {"group": group} | ({"short": short} if short else {})
+    return Field(default=default, description=description, json_schema_extra=extra)
 
 
 class Settings(BaseModel):
@@ -75,6 +79,42 @@ class Settings(BaseModel):
     # Input pictures.
     content: Input | None = setting(None, PICTURES, "The content picture.")
     styles: tuple[Input, ...] = setting((), PICTURES, "The style pictures.")
+
+    # Common.
+    size: Pixels = setting(
+        512,
+        COMMON,
+        "Size of the result in pixels, measured as fit says; 0 keeps the content picture's size.",
+        short="-s",
+    )
+    strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = setting(
+        None,
+        COMMON,
+        "Amount of style, from 0 (almost the content picture) to 1 (almost no content left), in place of "
+        "the two weights. A measurement on these pictures converts it to a style_weight.",
+    )
+    style_weight: Weight = setting(20.0, COMMON, "Weight of the style loss (beta).", short="-w")
+    color: Color = setting(
+        "style",
+        COMMON,
+        "Source of the result's colours. style: the style picture. keep: the content; only lightness is "
+        "stylized. match: the content; the style picture is recoloured first. palette: a third picture.",
+    )
+    steps: Annotated[int, Field(ge=1, le=1000000)] = setting(
+        250, COMMON, "Iterations over all levels.", short="-n"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
+        0, COMMON, "Random seed; the same seed gives the same result."
+    )
+    preset: str = setting(
+        "impasto",
+        COMMON,
+        "Preset that provides the default settings; `impasto presets` lists all.",
+        short="-p",
+    )
+    device: Device = setting("auto", COMMON, "Device to compute on; auto chooses a GPU if there is one.")
+
+    # More about the pictures.
     style_weights: tuple[Weight, ...] = setting(
         (), PICTURES, "Shares of several styles in their blend, such as 0.7,0.3. The default is equal shares."
     )
@@ -101,12 +141,6 @@ class Settings(BaseModel):
     )
 
     # Colours (impasto.assembly.colors).
-    color: Color = setting(
-        "style",
-        OBJECTIVE,
-        "Source of the result's colours. style: the style picture. keep: the content; only lightness is "
-        "stylized. match: the content; the style picture is recoloured first. palette: a third picture.",
-    )
     color_match: ColorMatch = setting(
         "covariance",
         OBJECTIVE,
@@ -114,17 +148,7 @@ class Settings(BaseModel):
     )
 
     # The objective.
-    preset: str = setting(
-        "impasto", OBJECTIVE, "Preset that provides the default settings; `impasto presets` lists all."
-    )
     content_weight: Weight = setting(1.0, OBJECTIVE, "Weight of the content loss (alpha).")
-    style_weight: Weight = setting(20.0, OBJECTIVE, "Weight of the style loss (beta).")
-    strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = setting(
-        None,
-        OBJECTIVE,
-        "Amount of style, from 0 (almost the content picture) to 1 (almost no content left), in place of "
-        "the two weights. A measurement on these pictures converts it to a style_weight.",
-    )
     measured_for: str | None = setting(
         None,
         FINE,
@@ -203,9 +227,6 @@ class Settings(BaseModel):
     )
 
     # Sizes and start.
-    size: Pixels = setting(
-        512, SIZES, "Size of the result in pixels, measured as fit says; 0 keeps the content picture's size."
-    )
     fit: Literal["long", "short", "height", "area"] = setting(
         "long",
         FINE,
@@ -268,7 +289,6 @@ class Settings(BaseModel):
     optimizer: Optimizer = setting(
         "lbfgs", SOLVER, "Optimiser: lbfgs, lbfgs-wolfe (with a strong Wolfe line search) or adam."
     )
-    steps: Annotated[int, Field(ge=1, le=1000000)] = setting(250, SOLVER, "Iterations over all levels.")
     coarser: Positive = setting(1.0, FINE, "Iterations of a level divided by those of the next finer level.")
     first_level: Positive = setting(1.0, FINE, "Additional factor on the iterations of the coarsest level.")
     learning_rate: Positive | None = setting(
@@ -319,10 +339,6 @@ class Settings(BaseModel):
     )
 
     # The machine.
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
-        0, MACHINE, "Random seed; the same seed gives the same result."
-    )
-    device: Device = setting("auto", MACHINE, "Device to compute on; auto chooses a GPU if there is one.")
     precision: Precision = setting(
         "auto",
         MACHINE,

@@ -22,7 +22,7 @@ def demo(
     steps: WholeNumber = 100,
     swatch: str = "strokes",
 ) -> int:
-    """Paint a photograph of a cup of coffee in the style of a generated picture.
+    """Paint a generated photograph in a generated style.
 
     A quick draft comes first; the final picture starts from the draft. The equivalent commands are printed.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
 from impasto.apps.cli.output import check_picture, write_json_list, write_picture
 from impasto.apps.cli.parameters import Flag, Json, OutputFile, Quiet, WholeNumber
@@ -36,9 +37,10 @@ def features(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Show the network's feature maps of IMAGE, strongest first, or its Gram matrices.
+    """Show the network's feature maps of IMAGE, or its Gram matrices.
 
-    The label of each map gives the channel and its maximum. Each map has its own scale.
+    The strongest map comes first. The label of each map gives the channel and its maximum. Each map has its own
+    scale.
 
         impasto features photo.jpg --layer relu2_1 -o maps.png
         impasto features photo.jpg --layer relu4_1 --gram -o gram.png
@@ -65,9 +67,10 @@ def features(
         Print one JSON list: for each layer the mean, maximum and share of zeros of each channel, or the distances.
     """
     names = list(parse_names(layers, option="--layers"))
+    pictures = [path for path in (image, compare) if path is not None]
+    check_pictures(pictures)
     if output is not None:
         check_picture(output)
-    pictures = [path for path in (image, compare) if path is not None]
     found = _extract(
         names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from impasto.apps.cli.parameters import GROUPS
 from impasto.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class Output:
         Show no progress.
     """
 
-    path: Annotated[Path | None, Parameter(name=["--output", "-o"]), _OUTPUT] = None
+    path: Annotated[Path | None, Parameter(name=["--output", "-o"], group=GROUPS["Common"], negative=())] = (
+        None
+    )
     run: Annotated[Path | None, _OUTPUT] = None
     save_every: Annotated[str, _OUTPUT] = "0"
     tensorboard: Annotated[bool, _OUTPUT] = False

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from impasto.apps.cli.options import Options, pictures
+from impasto.apps.cli.options import Options, PaintingOptions, pictures
 from impasto.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def paint_given(content: Path | None, styles: list[Path], *, options: Options, o
 
 
 def paint_recipe(
-    settings: Recipe, content: Path, styles: list[Path], *, options: Options, output: Output
+    settings: Recipe, content: Path, styles: list[Path], *, options: PaintingOptions, output: Output
 ) -> int:
     """Paint a recipe into a file, a run's folder, or both. Returns the exit code."""
     every, memory = parse_save_every(output.save_every), options.memory_bytes

@@ -23,10 +23,10 @@ def plan(
     options: Options = DEFAULT_OPTIONS,
     as_json: JsonObject = False,
 ) -> int:
-    """Print how much memory and time `impasto stylize` needs with the same options, without painting.
+    """Print the memory and time that a picture needs, without painting.
 
-    As with `impasto stylize`, a picture that does not fit is an error (exit code 2); the message names a size that
-    fits.
+    The options are those of `impasto stylize`. As with `impasto stylize`, a picture that does not fit is an error
+    (exit code 2); the message names a size that fits.
 
         impasto plan photo.jpg painting.jpg --size 8192
         impasto plan photo.jpg painting.jpg --size 4096 --memory 4GB

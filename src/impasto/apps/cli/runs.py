@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
+from impasto.apps.cli.options import DEFAULT_CHANGED_OPTIONS, ChangedOptions
 from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
 from impasto.apps.cli.painting import paint, paint_given
 from impasto.apps.cli.parameters import Flag, Json, JsonObject, OutputFile, Quiet, whole_number
@@ -36,9 +36,9 @@ def resume(
     as_json: JsonObject = False,
     quiet: Quiet = False,
 ) -> int:
-    """Resume a run that was stopped, killed or interrupted by a power cut; the result is bit-identical.
+    """Resume a run that was stopped, killed or interrupted by a power cut.
 
-    It resumes from the last checkpoint.
+    It resumes from the last checkpoint; the result is bit-identical to that of an uninterrupted run.
 
         impasto resume run1
         impasto resume run1 --set style_weight=60 --set learning_rate=0.5
@@ -61,14 +61,19 @@ def resume(
     tensorboard
         Also write losses, memory and pictures for TensorBoard into the run's folder.
     """
-    from impasto import images
     from impasto.apps.cli.output import parse_save_every
+    from impasto.runs.readers import read_recipe
+
+    change = parse_changes(settings or [], option="--set")
+    every = None if save_every is None else parse_save_every(save_every)
+    read_recipe(run)
+
+    # Importing torch takes a second; all cheap checks come before it.
+    from impasto import images
     from impasto.apps.cli.progress import reporter
     from impasto.runs.recording import Recording
     from impasto.runs.resume import resume
 
-    change = parse_changes(settings or [], option="--set")
-    every = None if save_every is None else parse_save_every(save_every)
     if output is not None:
         images.check_output(output)
     with reporter(quiet=quiet or as_json) as report:
@@ -86,9 +91,10 @@ def runs(
     *,
     as_json: Json = False,
 ) -> int:
-    """List the runs in FOLDER, by default this one: status, size, iterations, loss, time.
+    """List the runs in FOLDER, by default this one.
 
-    `impasto stylize --run` and `impasto sweep` create runs.
+    The columns are status, pictures, size, iterations, loss and time. `impasto stylize --run` and `impasto sweep`
+    create runs.
 
         impasto runs
         impasto runs experiments
@@ -194,9 +200,9 @@ def compare(
     output: OutputFile = None,
     as_json: JsonObject = False,
 ) -> int:
-    """Print the differences between two runs: settings, losses, time; with -o also as a picture or a page.
+    """Print the differences between two runs, or draw them.
 
-    Settings that are equal in both runs are omitted.
+    It compares settings, losses and time. Settings that are equal in both runs are omitted.
 
         impasto compare runs/first runs/second
         impasto compare runs/first runs/second -o compare.png
@@ -237,12 +243,12 @@ def rerun(
     source: Path,
     /,
     *,
-    options: Options = DEFAULT_OPTIONS,
+    options: ChangedOptions = DEFAULT_CHANGED_OPTIONS,
     output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """Paint a picture again, with the recipe of a picture or a run, and with the given options changed.
+    """Paint a picture or a run again, with some settings changed.
 
-    Without changes the result is the same picture.
+    All other settings are those of its recipe. Without changes the result is the same picture.
 
         impasto rerun out.png --seed 1
         impasto rerun runs/first --style-weight 60 --run runs/second

@@ -18,9 +18,9 @@ def swatches(
     size: WholeNumber = 512,
     seed: WholeNumber = 0,
 ) -> int:
-    """Generate style pictures: brush strokes, stained glass, woodblock waves and more.
+    """Generate style pictures.
 
-    Without a name all of them are generated.
+    There are brush strokes, stained glass, woodblock waves and more. Without a name all of them are generated.
 
         impasto swatches
         impasto swatches waves glass --size 1024 --seed 1 -o styles

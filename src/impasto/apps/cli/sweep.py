@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.interrupts import signal_handlers
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
 from impasto.apps.cli.output import parse_save_every
@@ -91,7 +92,7 @@ def sweep(
     quiet: Annotated[Quiet, Parameter(group=_SWEEP)] = False,
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
-    """Paint CONTENT in each of the STYLES at every combination of the settings in a grid.
+    """Paint CONTENT in every STYLE at every combination of settings.
 
     The first picture is a content, all others are styles; `--content` adds contents. Each combination is a run in
     its own folder, bit-identical to one of `impasto stylize --run`. The sweep also writes a contact sheet, sheet.png,
@@ -144,6 +145,7 @@ def _variants(
     if options.style_weights is not None:
         raise ParameterError("--style-weights: expected none, since each run has one style")
     content, styles = pictures(options.build_recipe(), content, styles)
+    check_pictures(more_contents)
     return variants(options.build_recipe, contents=[content, *more_contents], styles=styles, grid=axes)
 
 
