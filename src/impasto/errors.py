@@ -84,11 +84,15 @@ class DivergedError(ImpastoError):
     """The loss became NaN, and restarting the optimiser did not help."""
 
 
+_FEW = 24
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ParameterError:
-    """The error for a misspelt name: the nearest known names, or all of them where none is near."""
+    """The error for a misspelt name: the nearest known names, or all of them where none is near and they are few."""
     names = list(known)
     near = [repr(each) for each in get_close_matches(name, names, n=3, cutoff=0.5)]
     if near:
         meant = " or ".join((", ".join(near[:-1]), near[-1])) if len(near) > 1 else near[0]
         return ParameterError(f"{kind}: unknown name {name!r}; did you mean {meant}?")
-    return ParameterError(f"{kind}: unknown name {name!r} (known: {', '.join(names)})")
+    known_names = f" (known: {', '.join(names)})" if len(names) <= _FEW else ""
+    return ParameterError(f"{kind}: unknown name {name!r}{known_names}")

@@ -84,6 +84,7 @@ def test_json_is_one_object(impasto: Command, folder: Path, thin: None) -> None:
         "seconds",
         "loss",
         "losses",
+        "last_loss",
         "peak_memory",
         "device",
         "precision",
@@ -593,3 +594,97 @@ def test_a_closed_pipe_is_no_crash() -> None:
     assert "Traceback" not in process.stderr.read()
     assert process.wait(timeout=60) in (0, 1)
     process.stderr.close()
+
+
+# --- what is said --------------------------------------------------------------------------------------------
+
+
+def test_the_default_size_is_said_where_none_is_given(impasto: Command, folder: Path, thin: None) -> None:
+    quick = ("--steps", "1", "--smallest", "512", "--device", "cpu", "--precision", "fp32")
+    note = "note: 512 pixels on the long side (your photograph has 40; --size 0 keeps them)"
+    assert note in impasto(*PAIR, *quick).err.splitlines()
+    assert note in impasto("plan", *PAIR[1:]).err.splitlines()
+    for given in (("--size", "40"), ("--size", "0"), ("-s", "48")):
+        assert "long side" not in impasto(*PAIR, *given, "--steps", "1").err
+
+
+def test_time_left_is_that_of_the_steps(impasto: Command, folder: Path, thin: None) -> None:
+    err = impasto(*PAIR, "--size", "32", "--steps", "9").err
+    assert re.search(r"iteration \d+/\d+ loss [0-9.e+-]+ · \d+ s left · \d+ s so far", err)
+
+
+def test_both_losses_are_named_where_they_differ(impasto: Command, folder: Path, thin: None) -> None:
+    run = impasto(*PAIR, "--size", "32", "--steps", "3", "--margin", "8")
+    last = re.findall(r"loss (\S+)", run.err)[-1]
+    assert re.search(
+        rf"loss \S+ as saved \({re.escape(last)} at the last iteration, with the margin\)", run.out
+    )
+    summary = json.loads(impasto(*PAIR, "--size", "32", "--steps", "3", "--margin", "8", "--json").out)
+    assert f"{summary['last_loss']:.4g}" == last
+
+
+def test_a_strength_is_measured_aloud(impasto: Command, folder: Path, thin: None) -> None:
+    for more in ((), ("--run", "run")):
+        err = impasto(*QUICK, "--strength", "0.5", *more).err
+        assert err.index("measuring what the strength") < err.index("painting ")
+    assert "measuring" not in impasto(*QUICK).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("https://example.com/a.jpg", "style.png"), "expected a picture file, got a URL; download"),
+        (("content.png", "http://example.com/a.jpg"), "got a URL"),
+        (
+            ("content.png", "style.png,content.png"),
+            "put spaces between them: style.png content.png",
+        ),
+    ],
+)
+def test_what_other_tools_take_gets_a_hint(
+    impasto: Command, folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    for command in ("stylize", "plan"):
+        run = impasto(command, *arguments)
+        assert run.code == 2
+        assert said in run.complaint()
+
+
+def test_a_command_to_type_next_stands_on_a_line_of_its_own(
+    impasto: Command, folder: Path, thin: None
+) -> None:
+    impasto(*QUICK, "--run", "a run")
+    for again in ((*QUICK, "--run", "a run"), ("resume", "a run")):
+        line, command, rest = impasto(*again).err.split("\n")
+        assert line.endswith(":")
+        assert command.strip() in ("impasto resume 'a run'", "impasto rerun 'a run'")
+        assert rest == ""
+
+
+def test_an_unknown_command_shows_the_nearest_and_no_wall(impasto: Command) -> None:
+    complaint = impasto("stilize", "a", "b").complaint()
+    assert "stylize" in complaint
+    assert "reconstruct" not in complaint
+
+
+# --- textures ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "content-weight",
+        "content-layers",
+        "content-loss",
+        "color",
+        "photo-weight",
+        "strength",
+        "recipe",
+        "mask",
+    ],
+)
+def test_a_texture_has_no_options_of_a_content(impasto: Command, folder: Path, option: str) -> None:
+    assert f"--{option} " not in impasto("texture", "--help").out
+    run = impasto("texture", "style.png", f"--{option}", "1")
+    assert run.code == 2
+    assert f"--{option}" in run.complaint()

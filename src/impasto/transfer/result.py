@@ -27,6 +27,7 @@ class Result:
         image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) with alpha where the photograph was cut out.
         recipe: all that is needed to paint it again.
         loss, losses: the total and its weighted terms at the picture as it is saved, in 8 bits.
+        last_loss: the total at the last iteration, of the working picture: unrounded, with its margin.
         steps: iterations done.
         seconds: by phase: "read", "network", "strength" where one was measured, "paint", and "total".
         device, precision: what it was painted with.
@@ -45,6 +46,7 @@ class Result:
     precision: str
     peak_memory: int
     notes: tuple[str, ...]
+    last_loss: float
     stopped: bool = False
 
     @property

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
-from impasto.apps.cli.output import check_picture, write_json_list, write_picture
+from impasto.apps.cli.output import check_picture, free_name, write_json_list, write_line, write_picture
 from impasto.apps.cli.parameters import Flag, Json, OutputFile, Quiet, WholeNumber
 from impasto.apps.cli.table import table
 from impasto.recipes.parsing import parse_names
@@ -54,7 +54,8 @@ def features(
     layers
         Layers, such as relu2_1 or relu1_1,relu3_1. `impasto encoders` lists them.
     output
-        The picture's file. Without it only numbers are printed.
+        The picture's file. The default with --gram is IMAGE-gram.png in this folder; otherwise only numbers are
+        printed.
     size
         Long side in pixels to which the picture is resized; 0 keeps its size.
     channels
@@ -69,6 +70,8 @@ def features(
     names = list(parse_names(layers, option="--layers"))
     pictures = [path for path in (image, compare) if path is not None]
     check_pictures(pictures)
+    if output is None and gram and not as_json:
+        output = free_name(f"{image.stem}-gram", ".png")
     if output is not None:
         check_picture(output)
     found = _extract(
@@ -80,6 +83,8 @@ def features(
         _write_channels(names, found[0][1], as_json=as_json)
     else:
         _write_distances(names, found, as_json=as_json)
+    if output is not None and not as_json:
+        write_line(str(output))
     return 0
 
 

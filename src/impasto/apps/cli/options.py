@@ -269,6 +269,11 @@ class PaintingOptions(_RecipeOptions):
         return None if self.recipe_file is None else self.given()
 
     @property
+    def shrinks_silently(self) -> bool:
+        """Whether neither the user nor a recipe has said that the photograph is resized."""
+        return self.size is None and self.recipe_file is None
+
+    @property
     def memory_bytes(self) -> int | None:
         """The memory limit in bytes."""
         return None if self.memory is None else parse_memory(self.memory, option="--memory")
@@ -293,6 +298,10 @@ class ChangedOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class TextureOptions(PaintingOptions):
     __doc__ = PaintingOptions.__doc__
+
+    @property
+    def shrinks_silently(self) -> bool:  # there is no photograph
+        return False
 
 
 DEFAULT_NETWORK_OPTIONS, DEFAULT_OPTIONS = NetworkOptions(), Options()

@@ -43,7 +43,7 @@ def paint_recipe(
 
     # Importing torch takes a second; all cheap checks come before it.
     from impasto import images
-    from impasto.apps.cli.progress import reporter
+    from impasto.apps.cli.progress import reporter, size_note
     from impasto.runs.folder import RunFolder
     from impasto.runs.readers import check_new
     from impasto.runs.recording import Recording
@@ -68,8 +68,13 @@ def paint_recipe(
             asked=options.asked(),
             progress=None if output.as_json else report.download,
         )
+        if options.shrinks_silently and (note := size_note(session)):
+            report.note(note)
         recording = None
         if output.run is not None:
+            session.load(
+                measuring=report.measuring
+            )  # before the folder is written, which has the measured weight
             folder = held.enter_context(RunFolder(output.run))
             recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
         return paint(
@@ -97,7 +102,7 @@ def paint(
     from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
-    session.load()
+    session.load(measuring=report.measuring)
     report.start(session)
     result, path = None, output
     driver = Driver(session.steps() if recording is None else recording)
@@ -160,6 +165,8 @@ def _iterate(
 
 
 def _write_summary(result: Result, session: Session, target: Path, *, as_json: bool) -> None:
+    from impasto.apps.cli.progress import losses_in_words
+
     width, height = result.size
     if as_json:
         summary = {
@@ -170,6 +177,7 @@ def _write_summary(result: Result, session: Session, target: Path, *, as_json: b
             "seconds": {phase: round(value, 3) for phase, value in result.seconds.items()},
             "loss": result.loss,
             "losses": dict(result.losses),
+            "last_loss": result.last_loss,
             "peak_memory": result.peak_memory,
             "device": result.device,
             "precision": result.precision,
@@ -182,6 +190,6 @@ def _write_summary(result: Result, session: Session, target: Path, *, as_json: b
         sys.stderr.write(f"note: {note}\n")
     sys.stdout.write(
         f"{target}: {width}x{height}, {result.steps} iterations, {result.seconds['total']:.0f} s, "
-        f"loss {result.loss:.4g}, {result.peak_memory / 1e9:.1f} GB, "
+        f"{losses_in_words(result)}, {result.peak_memory / 1e9:.1f} GB, "
         f"{result.device} {result.precision}\n"
     )

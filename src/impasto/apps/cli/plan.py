@@ -34,6 +34,7 @@ def plan(
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
+    from impasto.apps.cli.progress import size_note
     from impasto.transfer.pictures import Sources
     from impasto.transfer.session import Limits, Session
 
@@ -48,7 +49,7 @@ def plan(
     if as_json:
         sys.stdout.write(json.dumps(_summary(session, session.plan)) + "\n")
     else:
-        _write_plan(session, session.plan)
+        _write_plan(session, session.plan, size_note(session) if options.shrinks_silently else None)
     return 0
 
 
@@ -68,10 +69,11 @@ def _summary(session: Session, found: Plan) -> dict[str, object]:
     }
 
 
-def _write_plan(session: Session, found: Plan) -> None:
+def _write_plan(session: Session, found: Plan, note: str | None) -> None:
     from impasto.transfer.planner import show
 
-    for note in session.notes:
+    notes = session.notes if note is None else (note, *session.notes)
+    for note in notes:
         sys.stderr.write(f"note: {note}\n")
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")

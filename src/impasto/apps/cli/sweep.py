@@ -126,7 +126,7 @@ def sweep(
     if tensorboard:
         require()
     limits = Limits(max_pixels=options.max_pixels, memory=memory, save_every=every, tensorboard=tensorboard)
-    planned = Sweep(output, found, jobs=jobs, limits=limits)
+    planned = Sweep(output, found, jobs=jobs, limits=limits, strict=not dry_run)
     if not (quiet or as_json):
         for note in dict.fromkeys(note for job in planned.queue for note in job.notes):
             sys.stderr.write(f"note: {note}\n")
