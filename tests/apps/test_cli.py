@@ -340,13 +340,12 @@ def test_swatches(impasto: Command, folder: Path) -> None:
 
 
 def test_demo(impasto: Command, folder: Path, thin: None) -> None:
-    pytest.importorskip("skimage")
     run = impasto("demo", "-o", "here", "--size", "48", "--steps", "2", "--swatch", "mosaic")
     assert run.code == 0
     assert {path.name for path in Path("here").iterdir()} == {
-        *("photo.png", "mosaic.png", "draft.png", "painting.png"),
+        *("landscape.png", "mosaic.png", "draft.png", "painting.png"),
     }
-    assert _pixels("here/painting.png").shape == (32, 48, 3)
+    assert _pixels("here/painting.png").shape == (36, 48, 3)
 
 
 @pytest.mark.processor

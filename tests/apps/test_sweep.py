@@ -173,7 +173,7 @@ def test_what_failed(impasto: Command, folder: Path, thin: None, monkeypatch: py
     assert run.code == 1
     lines = run.err.splitlines()
     assert lines[0].startswith("failed: content-style/style_weight=5: ")
-    assert lines[1] == "impasto: 1 of 2 runs failed; impasto runs out lists them"
+    assert lines[1:3] == ["impasto: 1 of 2 runs failed; to list them:", "    impasto runs out"]
     assert "1 of 2 pictures done" in run.out
 
 

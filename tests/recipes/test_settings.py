@@ -102,3 +102,11 @@ def test_a_default_as_help_shows_it_can_be_given() -> None:
         value = getattr(recipe, name)
         if isinstance(value, dict | tuple) and value:
             assert parse_setting(name, spell(value), option=name) == value
+
+
+def test_help_of_a_recipe_describes_each(capsys: pytest.CaptureFixture[str]) -> None:
+    help(Recipe)
+    shown = "".join(capsys.readouterr().out.replace("|", " ").split())
+    for name, field in Settings.model_fields.items():
+        assert "".join(f"{name}: {field.description}".split()) in shown
+    assert len(Recipe.model_json_schema()["description"]) < 100

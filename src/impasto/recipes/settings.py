@@ -7,6 +7,7 @@ user's settings override both.
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -351,3 +352,12 @@ class Settings(BaseModel):
         "Side in pixels of the tiles of larger pictures. Smaller tiles take less memory and more time, "
         "and give the same picture. 0 turns tiling off.",
     )
+
+
+def attributes() -> str:
+    """The section of a docstring that describes every setting."""
+    lines = ["    Attributes:"]
+    for name, field in Settings.model_fields.items():
+        text = f"{name}: {field.description} Default: {field.default!r}."
+        lines += textwrap.wrap(text, 112, initial_indent=" " * 8, subsequent_indent=" " * 12)
+    return "\n".join(lines) + "\n    "

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from impasto._version import __version__
+from impasto.apps.cli.messages import say
 from impasto.errors import ImpastoError, InputError
 
 
@@ -37,7 +38,7 @@ COMMANDS = {
         Command("plan:plan", "CONTENT STYLE...", "Print the memory and time that a picture needs, without painting."),
         Command("runs:resume", "RUN", "Resume a run that was stopped, killed or interrupted by a power cut."),
         Command("runs:rerun", "SOURCE", "Paint a picture or a run again, with some settings changed."),
-        Command("demo:demo", "", "Paint a generated photograph in a generated style."),
+        Command("demo:demo", "", "Paint a generated landscape in a generated style."),
     ),
     "Experiment": (
         Command("sweep:sweep", "CONTENT STYLE...", "Paint CONTENT in every STYLE at every combination of settings."),
@@ -157,10 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: object, code: int) -> int:
-    """Print an error in one line, and a command that helps in another, so that it can be copied."""
     command = error.command if isinstance(error, ImpastoError) else None
-    message = " ".join(str(error).removesuffix(command or "").split())
-    sys.stderr.write(f"impasto: {message}\n" + (f"    {command}\n" if command else ""))
+    say(" ".join(str(error).removesuffix(command or "").split()), command=command)
     return code
 
 

@@ -17,7 +17,6 @@ _PACKAGES = ("torch", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", 
 _OPTIONAL = {  # package -> the extra that installs it
     "h5py": "keras",
     "pillow-heif": "heif",
-    "scikit-image": "demo",
     "tensorboard": "tensorboard",
     "torchvision": "torchvision",
     "av": "video",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.messages import say
 from impasto.apps.cli.options import DEFAULT_CHANGED_OPTIONS, ChangedOptions
 from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
 from impasto.apps.cli.painting import paint, paint_given
@@ -113,7 +114,10 @@ def runs(
         sys.stdout.write(json.dumps(found) + "\n")
         return 0
     if not found:
-        sys.stderr.write(f"no runs in {folder.resolve()}; impasto stylize --run DIR creates one\n")
+        say(
+            f"no runs in {folder.resolve()}; to create one:",
+            command="impasto stylize CONTENT STYLE --run RUN",
+        )
         return 0
     rows = [
         (

@@ -15,6 +15,7 @@ from cyclopts import Group, Parameter
 
 from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.interrupts import signal_handlers
+from impasto.apps.cli.messages import say
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
 from impasto.apps.cli.output import parse_save_every
 from impasto.apps.cli.parameters import Flag, Json, Quiet, WholeNumber
@@ -180,9 +181,8 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
             f"{planned.folder}: {done} of {len(runs)} pictures done{there}, {seconds:.0f} s of painting\n"
         )
     if failed:
-        sys.stderr.write(
-            f"impasto: {failed} of {len(runs)} runs failed; impasto runs {_quoted(planned)} lists them\n"
-        )
+        listed = f"impasto runs {shlex.quote(str(planned.folder))}"
+        say(f"{failed} of {len(runs)} runs failed; to list them:", command=listed)
     if stopped and done < len(runs):
         sys.stderr.write(
             f"impasto: interrupted, {done} of {len(runs)} pictures are done; the same command resumes the sweep\n"
@@ -244,7 +244,3 @@ def _write_plans(planned: Sweep, *, as_json: bool) -> int:
         f" and up to {show(cache)} of shared cache{beside}\n"
     )
     return 0
-
-
-def _quoted(planned: Sweep) -> str:
-    return shlex.quote(str(planned.folder))
