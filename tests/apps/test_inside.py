@@ -81,7 +81,8 @@ def test_feature_maps_and_their_numbers(impasto: Command, folder: Path, thin: No
     run = impasto(*shown, "-o", "maps.png", "--channels", "5", "-q")
     assert (run.code, run.err) == (0, "")
     lines = [line.split() for line in run.out.splitlines()]
-    assert [line[:3] for line in lines[1:]] == [["relu1_1", "32x24", "4"], ["relu3_1", "8x6", "16"]]
+    assert [line[:3] for line in lines[1:3]] == [["relu1_1", "32x24", "4"], ["relu3_1", "8x6", "16"]]
+    assert lines[3:] == [["maps.png"]]
     with PIL.Image.open("maps.png") as sheet:
         assert min(sheet.size) > 200
     found = json.loads(impasto(*shown, "--json").out)
@@ -98,6 +99,9 @@ def test_feature_maps_and_their_numbers(impasto: Command, folder: Path, thin: No
 def test_gram_matrices_and_their_distance(impasto: Command, folder: Path, thin: None) -> None:
     run = impasto("features", "content.png", "--layer", "relu2_1", "--gram", "-o", "gram.png", "-q")
     assert (run.code, run.err) == (0, "")
+    default = impasto("features", "content.png", "--layer", "relu2_1", "--gram", "-q")
+    assert default.out.splitlines()[-1] == "content-gram.png"
+    assert Path("content-gram.png").read_bytes() == Path("gram.png").read_bytes()
     pair = ("features", *PAIR[:1], "--compare", PAIR[1], "--layers", "relu1_1,relu2_1", "--size", "0")
     assert "relu2_1" in impasto(*pair, "-o", "grams.png").out
     sizes = []

@@ -74,6 +74,23 @@ def test_lists_and_shows(impasto: Command, folder: Path, thin: None, monkeypatch
     assert Path("c.png").read_bytes() == (folder / "a" / "result.png").read_bytes()
 
 
+def test_runs_are_listed_by_number(impasto: Command, folder: Path, thin: None) -> None:
+    for number in (10, 2, 1):
+        assert impasto(*QUICK, "--run", f"runs/run{number}").code == 0
+    listed = json.loads(impasto("runs", "--json").out)
+    assert [each["run"] for each in listed] == [str(Path("runs", f"run{number}")) for number in (1, 2, 10)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("runs",), ("resume",), ("report",), ("animate", "-o", "a.gif"), ("compare", "missing")],
+)
+def test_there_is_no_such_folder(impasto: Command, folder: Path, command: tuple[str, ...]) -> None:
+    run = impasto(*command, "missing")
+    assert run.code == 2
+    assert "there is no such folder" in run.complaint()
+
+
 def test_a_strength_is_measured_once_and_can_be_changed(impasto: Command, folder: Path, thin: None) -> None:
     first = impasto(*QUICK[:-1], "--strength", "0.5", "--run", "a")
     assert first.code == 0

@@ -296,7 +296,7 @@ def test_runs_in_every_state_are_there(make: Make, tmp_path: Path) -> None:
         "events.jsonl: 5 damaged lines left out",
     ]
     assert len(damaged.all("img")) == 1
-    assert "got no recipe.toml" in missing.one("p", class_="note").text
+    assert "there is no such folder" in missing.one("p", class_="note").text
 
 
 def test_pictures_that_have_moved_away(make: Make, tmp_path: Path) -> None:

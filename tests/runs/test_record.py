@@ -348,7 +348,7 @@ def test_what_cannot_be_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path
     go_on(run)
     with pytest.raises(
         ParameterError,
-        match="expected an unfinished run, got one that is done; `impasto rerun` paints it again",
+        match="expected an unfinished run, got one that is done; to paint it again: impasto rerun",
     ):
         go_on(run)
     with pytest.raises(ParameterError, match="encoder: expected a name"):

@@ -24,7 +24,7 @@ from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Limits as SessionLimits
 from impasto.transfer.session import Session
 
-State = Literal["new", "begun", "done"]
+State = Literal["new", "begun", "done", "other"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Job:
     Attributes:
         variant: the pictures and the recipe.
         path: the run's folder.
-        state: "new", "begun" (started, not finished) or "done".
+        state: "new", "begun" (started, not finished), "done", or "other": the folder has a run that this one would
+            not continue.
         plan: estimated memory and time; None for networks of unknown memory.
         notes: about its pictures and its plan, one line each.
     """
@@ -70,6 +71,7 @@ class Event:
         status: "begun" once, "painting" after each iteration, finally "done" or "failed".
         done, planned: numbers of iterations.
         loss: of the last iteration.
+        seconds_left: to the end of the run; None where nobody knows.
         notes: one line each; the error of a failed run is one of them.
     """
 
@@ -79,6 +81,7 @@ class Event:
     planned: int = 0
     loss: float | None = None
     notes: tuple[str, ...] = ()
+    seconds_left: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -86,17 +89,28 @@ class Event:
         return self.status in ("done", "failed")
 
 
-def check_job(variant: Variant, path: Path, limits: Limits, shared: SessionCache) -> Job:
+def check_job(
+    variant: Variant, path: Path, limits: Limits, shared: SessionCache, *, strict: bool = True
+) -> Job:
     """Check a variant for the folder ``path``, without writing anything.
 
+    Args:
+        variant, path, limits, shared: of the job.
+        strict: refuse a folder that contains a run with other settings or pictures.
+
     Raises:
-        InputError: the variant is invalid, or the folder contains a run with other settings or pictures.
+        InputError: the variant is invalid, or the folder is refused.
     """
     session = _session(variant, limits, shared)
     state: State = "new"
     if (path / RECIPE).exists():
-        _check_same(path, read_recipe(path), session.recipe)
         state = "done" if is_done(path) else "begun"
+        try:
+            _check_same(path, read_recipe(path), session.recipe)
+        except ParameterError as error:
+            if strict:
+                raise
+            return Job(variant, path, "other", session.plan, (*session.notes, str(error)))
     return Job(variant, path, state, session.plan, session.notes)
 
 
@@ -128,7 +142,9 @@ def run_job(
             if on_begin is not None:
                 on_begin(driver)
             for step in driver:
-                yield Event(name, "painting", step.done, step.planned, step.loss, step.notes)
+                yield Event(
+                    name, "painting", step.done, step.planned, step.loss, step.notes, step.seconds_left
+                )
             last = driver.newest
             if driver.stopped:
                 recording.write_checkpoint(last)

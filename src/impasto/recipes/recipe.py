@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import ValidationError, model_validator
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.fields import (
@@ -20,14 +20,18 @@ from impasto.recipes.fields import (
     StyleLossName,
     absolute,
 )
-from impasto.recipes.settings import Settings
+from impasto.recipes.settings import Settings, attributes
 from impasto.recipes.validation import first_error, first_field, read_toml
 
 T = TypeVar("T")
 
 
 class Recipe(Settings):
-    """All settings of one picture, validated together."""
+    __doc__ = f"""All settings of one picture, validated together.
+
+{attributes()}"""
+
+    model_config = ConfigDict(json_schema_extra={"description": "All settings of one picture."})
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:

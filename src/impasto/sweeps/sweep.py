@@ -47,6 +47,7 @@ class Sweep:
         grid: of :func:`impasto.recipes.grid.variants`.
         jobs: number of parallel processes, which divide the threads and the memory equally.
         limits: for all processes together.
+        strict: refuse a folder with something else in it; without it, only a plan can be made.
 
     Attributes:
         queue: the jobs, in the grid's order.
@@ -64,20 +65,20 @@ class Sweep:
         jobs: int = 1,
         limits: Limits | None = None,
         shared: SessionCache | None = None,
+        strict: bool = True,
     ) -> None:
         if jobs < 1:
             raise ParameterError(f"jobs: expected 1 or more, got {jobs}")
         if not grid:
             raise ParameterError("sweep: expected at least one picture and one style, got none")
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: expected a folder or a free name, got a file")
-        if (folder / RECIPE).exists():
-            raise ParameterError(f"{folder}: expected a folder for many runs, got the folder of a single run")
+        if strict:
+            _check_folder(folder)
         self.folder, self.jobs = folder, jobs
         self.limits = _per_process(limits or Limits(), jobs, grid[0].recipe)
         self._shared = shared or SessionCache()  # the runs reuse the pictures that the check reads
         self.queue = tuple(
-            check_job(variant, folder / variant.name, self.limits, self._shared) for variant in grid
+            check_job(variant, folder / variant.name, self.limits, self._shared, strict=strict)
+            for variant in grid
         )
 
     def paint(self, *, download: Progress | None = None) -> Generator[Event, None, None]:
@@ -169,6 +170,14 @@ class Sweep:
         path = self.folder / REPORT
         report.write(path, started, title=self.folder.resolve().name)
         return path
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that a folder can have many runs."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: expected a folder or a free name, got a file")
+    if (folder / RECIPE).exists():
+        raise ParameterError(f"{folder}: expected a folder for many runs, got the folder of a single run")
 
 
 def sweep(

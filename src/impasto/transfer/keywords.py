@@ -31,18 +31,22 @@ if TYPE_CHECKING:
 class Keywords(TypedDict, total=False):
     """What can be given beside the pictures."""
 
+    size: int | None
+    strength: float | None
+    style_weight: float | None
+    color: Color | None
+    steps: int | None
+    seed: int | None
+    preset: str | None
+    device: Device | None
     style_weights: Sequence[float] | None
     style_scales: Sequence[float] | None
     style_rotate: Sequence[int] | None
     style_flip: Sequence[str] | None
     palette: Source | None
     regions: Sequence[RegionOf | Mapping[str, Any]] | None
-    color: Color | None
     color_match: ColorMatch | None
-    preset: str | None
     content_weight: float | None
-    style_weight: float | None
-    strength: float | None
     measured_for: str | None
     tv_weight: float | None
     photo_weight: float | None
@@ -59,7 +63,6 @@ class Keywords(TypedDict, total=False):
     pooling: Literal["max", "average", "l2", "max-blur"] | None
     padding: Literal["zero", "replicate", "replicate-first", "reflect"] | None
     mean_pixel: Sequence[float] | None
-    size: int | None
     fit: Literal["long", "short", "height", "area"] | None
     aspect: float | None
     seamless: bool | None
@@ -79,7 +82,6 @@ class Keywords(TypedDict, total=False):
     engine: EngineName | None
     faithful: bool | None
     optimizer: Optimizer | None
-    steps: int | None
     coarser: float | None
     first_level: float | None
     learning_rate: float | None
@@ -93,8 +95,6 @@ class Keywords(TypedDict, total=False):
     white_level: Literal[1, 255] | None
     min_relative_decrease: float | None
     changes: Sequence[Change | Mapping[str, Any]] | None
-    seed: int | None
-    device: Device | None
     precision: Precision | None
     tile: int | None
     quality: Quality | None

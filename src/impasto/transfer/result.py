@@ -27,6 +27,7 @@ class Result:
         image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) where the photograph has alpha.
         recipe: all settings, for reproducing the picture.
         loss, losses: the total loss and its weighted terms for the saved picture, in 8 bits.
+        last_loss: the total loss of the last iteration, for the working picture: not rounded, with its margin.
         steps: iterations done.
         seconds: by phase: "read", "network", "strength" (if one was measured), "paint" and "total".
         device, precision: used for the computation.
@@ -45,6 +46,7 @@ class Result:
     precision: str
     peak_memory: int
     notes: tuple[str, ...]
+    last_loss: float
     stopped: bool = False
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -163,8 +163,11 @@ class Session:
         return self._pictures.styles
 
     @own_modes()
-    def load(self) -> None:
+    def load(self, *, measuring: Callable[[], object] | None = None) -> None:
         """Load the network, once. The recipe's strength then becomes a style weight.
+
+        Args:
+            measuring: called before a strength is measured, which takes seconds.
 
         Raises:
             InputError: the network's weights cannot be used, or the strength cannot be measured.
@@ -176,6 +179,8 @@ class Session:
             self._loaded = True
         if not self._balanced:
             self._balanced = True
+            if measuring is not None:
+                measuring()
             started = time.perf_counter()
             self.recipe = self.engine.balance(self.recipe)
             self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
@@ -299,6 +304,7 @@ class Session:
             recipe=self.recipe,
             loss=painted.judged.loss,
             losses=painted.judged.terms,
+            last_loss=last.loss,
             steps=last.done,
             seconds={**self.seconds, "paint": paint, "total": total},
             device=str(self.device),

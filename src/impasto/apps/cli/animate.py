@@ -31,9 +31,10 @@ def animate(
     as_json: JsonObject = False,
     quiet: Quiet = False,
 ) -> int:
-    """Make a film of a run from its saved pictures (`--save-every log`).
+    """Make a film of a run.
 
-    Each picture fades into the next; the result stands still at the end. MP4 and WebM need the extra `video`.
+    The film shows the pictures that the run saved (`--save-every log`). Each picture fades into the next; the result
+    stands still at the end. MP4 and WebM need the extra `video`.
 
         impasto stylize photo.jpg painting.jpg --run first --save-every log
         impasto animate first -o first.mp4
@@ -57,6 +58,10 @@ def animate(
     before
         Start with the content picture.
     """
+    from impasto.runs.readers import read_recipe
+
+    read_recipe(run)  # before importing torch, which takes a second
+
     from impasto.apps.cli.progress import counter
     from impasto.reports import film
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from impasto.apps.cli.interrupts import interruptible
-from impasto.apps.cli.parameters import whole_number
+from impasto.apps.cli.parameters import GROUPS, whole_number
 from impasto.errors import OutputError, ParameterError
 from impasto.files import check_replaceable, reserved, reserved_free, shortened, unwritable
 from impasto.runs.layout import RECIPE
@@ -76,7 +76,9 @@ class Output:
         Show no progress.
     """
 
-    path: Annotated[Path | None, Parameter(name=["--output", "-o"]), _OUTPUT] = None
+    path: Annotated[Path | None, Parameter(name=["--output", "-o"], group=GROUPS["Common"], negative=())] = (
+        None
+    )
     run: Annotated[Path | None, _OUTPUT] = None
     save_every: Annotated[str, _OUTPUT] = "0"
     tensorboard: Annotated[bool, _OUTPUT] = False

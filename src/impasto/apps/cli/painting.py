@@ -18,7 +18,7 @@ from impasto.apps.cli.interrupts import (
     interruptible,
     stopping,
 )
-from impasto.apps.cli.options import Options, pictures
+from impasto.apps.cli.options import PaintingOptions, pictures
 from impasto.apps.cli.output import Output, default_stem, from_stdin, parse_save_every, show_in_viewer
 from impasto.errors import ParameterError
 from impasto.recipes.differences import changed_pictures
@@ -54,7 +54,7 @@ class Given:
     resources: Resources | None = None
     keep_stopped: bool = True
 
-    def inputs(self, options: Options) -> list[Path]:
+    def inputs(self, options: PaintingOptions) -> list[Path]:
         """The files that no output may replace."""
         named = [Path(each.path) for _, each in self.recipe.inputs]
         named += [] if options.recipe is None else [options.recipe]
@@ -62,7 +62,12 @@ class Given:
 
 
 def paint_given(
-    content: Path | None, styles: list[Path], *, options: Options, output: Output, strict: bool = False
+    content: Path | None,
+    styles: list[Path],
+    *,
+    options: PaintingOptions,
+    output: Output,
+    strict: bool = False,
 ) -> int:
     """Paint with these options, from these pictures or those of ``--recipe``. Returns the exit code."""
     recipe = options.build_recipe()
@@ -75,13 +80,13 @@ def paint_given(
     return paint_recipe(Given(recipe, found, paintings, stem, strict), options=options, output=output)
 
 
-def paint_recipe(given: Given, *, options: Options, output: Output) -> int:
+def paint_recipe(given: Given, *, options: PaintingOptions, output: Output) -> int:
     """Paint into a file, a run's folder, or both. Returns the exit code."""
     every, memory = parse_save_every(output.save_every), options.memory_bytes
     output.check()
 
     # Importing torch takes a second; all cheap checks come before it.
-    from impasto.apps.cli.progress import reporter
+    from impasto.apps.cli.progress import reporter, size_note
     from impasto.runs.folder import RunFolder
     from impasto.runs.readers import check_new
     from impasto.runs.recording import Recording
@@ -111,8 +116,13 @@ def paint_recipe(given: Given, *, options: Options, output: Output) -> int:
             resources=given.resources,
         )
         _check_unchanged(given, session)
+        if options.shrinks_silently and (note := size_note(session)):
+            report.note(note)
         recording = None
         if output.run is not None:
+            session.load(
+                measuring=report.measuring
+            )  # before the folder is written, which has the measured weight
             folder = held.enter_context(RunFolder(output.run))
             recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
         return paint(session, report, recording, reserved, keep_stopped=given.keep_stopped)
@@ -143,7 +153,7 @@ def paint(
     from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
-    session.load()
+    session.load(measuring=report.measuring)
     if not (output.quiet or output.as_json):
         for note in session.notes:
             sys.stderr.write(f"note: {note}\n")
@@ -212,6 +222,8 @@ def _write_how_to_continue(
 
 
 def _write_summary(result: Result, target: Path, output: Output) -> None:
+    from impasto.apps.cli.progress import losses_in_words
+
     width, height = result.size
     if output.as_json:
         summary = {
@@ -222,6 +234,7 @@ def _write_summary(result: Result, target: Path, output: Output) -> None:
             "seconds": {phase: round(value, 3) for phase, value in result.seconds.items()},
             "loss": result.loss,
             "losses": dict(result.losses),
+            "last_loss": result.last_loss,
             "peak_memory": result.peak_memory,
             "device": result.device,
             "precision": result.precision,
@@ -233,6 +246,6 @@ def _write_summary(result: Result, target: Path, output: Output) -> None:
     stream, name = (sys.stderr, "standard output") if output.is_piped else (sys.stdout, target)
     stream.write(
         f"{name}: {width}x{height}, {result.steps} iterations, {result.seconds['total']:.0f} s, "
-        f"loss {result.loss:.4g}, {result.peak_memory / 1e9:.1f} GB, "
+        f"{losses_in_words(result)}, {result.peak_memory / 1e9:.1f} GB, "
         f"{result.device} {result.precision}\n"
     )

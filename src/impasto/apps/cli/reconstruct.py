@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.interrupts import exit_code
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
 from impasto.apps.cli.output import check_picture, claimed, write_json_list, write_picture, writing_to
@@ -38,8 +39,9 @@ def reconstruct(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Reconstruct IMAGE from noise: its content from each layer, or its style from the layers up to each.
+    """Reconstruct IMAGE from noise: its content or its style.
 
+    The content is reconstructed from each layer, the style from all layers up to each.
     A layer's features contain the details that such a picture reproduces, and have lost the others.
 
         impasto reconstruct content photo.jpg -o sheet.png
@@ -68,6 +70,7 @@ def reconstruct(
         Print one JSON list: an object for each picture, with its losses by layer. Features of 0 have a loss of 1.
     """
     chosen = None if layers is None else list(parse_names(layers, option="--layers"))
+    check_pictures((image,))
     if output is not None:
         check_picture(output)
     network = options.network()

@@ -22,10 +22,10 @@ def report(
     title: str | None = None,
     quiet: Quiet = False,
 ) -> int:
-    """Write a page that compares runs: a table, pictures, loss curves, recipes.
+    """Write a page that compares runs.
 
-    The page is a single file that needs no other file and no network. A slider compares each result with the content,
-    or any two results with each other.
+    It has a table, pictures, loss curves and recipes. The page is a single file that needs no other file and no
+    network. A slider compares each result with the content, or any two results with each other.
 
         impasto report runs
         impasto report runs/first runs/second -o both.html --title "More style"
@@ -41,6 +41,11 @@ def report(
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"--output: expected a name that ends in .html, got {output}")
+
+    from impasto.runs.readers import find
+
+    for folder in runs:
+        find(folder)  # before importing torch, which takes a second
 
     from impasto.apps.cli.progress import counter
     from impasto.reports.html import write

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.apps.cli.interrupts import interruptible
-from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
+from impasto.apps.cli.messages import say
+from impasto.apps.cli.options import DEFAULT_CHANGED_OPTIONS, ChangedOptions
 from impasto.apps.cli.output import DEFAULT_OUTPUT, Output, claimed, parse_save_every
 from impasto.apps.cli.painting import paint, paint_given
 from impasto.apps.cli.parameters import Flag, Force, Json, JsonObject, OutputFile, Quiet, Strict, whole_number
@@ -39,9 +40,9 @@ def resume(
     as_json: JsonObject = False,
     quiet: Quiet = False,
 ) -> int:
-    """Resume a run that was stopped, killed or interrupted by a power cut; the result is bit-identical.
+    """Resume a run that was stopped, killed or interrupted by a power cut.
 
-    It resumes from the last checkpoint.
+    It resumes from the last checkpoint; the result is bit-identical to that of an uninterrupted run.
 
         impasto resume run1
         impasto resume run1 --set style_weight=60 --set learning_rate=0.5
@@ -64,13 +65,18 @@ def resume(
     tensorboard
         Also write losses, memory and pictures for TensorBoard into the run's folder.
     """
+    from impasto.runs.readers import read_recipe
+
+    change = parse_changes(settings or [], option="--set")
+    every = None if save_every is None else parse_save_every(save_every)
+    read_recipe(run)
+
+    # Importing torch takes a second; all cheap checks come before it.
     from impasto.apps.cli.progress import reporter
     from impasto.runs.readers import iterations_done
     from impasto.runs.recording import Recording
     from impasto.runs.resume import resume
 
-    change = parse_changes(settings or [], option="--set")
-    every = None if save_every is None else parse_save_every(save_every)
     wanted = Output(path=output, run=run, force=force, as_json=as_json, quiet=quiet)
     wanted.check()
     with (
@@ -102,9 +108,10 @@ def runs(
     *,
     as_json: Json = False,
 ) -> int:
-    """List the runs in FOLDER, by default this one: status, size, iterations, loss, time.
+    """List the runs in FOLDER, by default this one.
 
-    `impasto stylize --run` and `impasto sweep` create runs.
+    The columns are status, pictures, size, iterations, loss and time. `impasto stylize --run` and `impasto sweep`
+    create runs.
 
         impasto runs
         impasto runs experiments
@@ -123,7 +130,10 @@ def runs(
         sys.stdout.write(json.dumps(found) + "\n")
         return 0
     if not found:
-        sys.stderr.write(f"no runs in {folder.resolve()}; impasto stylize --run DIR creates one\n")
+        say(
+            f"no runs in {folder.resolve()}; to create one:",
+            command="impasto stylize CONTENT STYLE --run RUN",
+        )
         return 0
     rows = [
         (
@@ -211,9 +221,9 @@ def compare(
     force: Force = False,
     as_json: JsonObject = False,
 ) -> int:
-    """Print the differences between two runs: settings, losses, time; with -o also as a picture or a page.
+    """Print the differences between two runs, or draw them.
 
-    Settings that are equal in both runs are omitted.
+    It compares settings, losses and time. Settings that are equal in both runs are omitted.
 
         impasto compare runs/first runs/second
         impasto compare runs/first runs/second -o compare.png
@@ -257,13 +267,13 @@ def rerun(
     source: Path,
     /,
     *,
-    options: Options = DEFAULT_OPTIONS,
+    options: ChangedOptions = DEFAULT_CHANGED_OPTIONS,
     output: Output = DEFAULT_OUTPUT,
     strict: Strict = False,
 ) -> int:
-    """Paint a picture again, with the recipe of a picture or a run, and with the given options changed.
+    """Paint a picture or a run again, with some settings changed.
 
-    Without changes the result is the same picture.
+    All other settings are those of its recipe. Without changes the result is the same picture.
 
         impasto rerun out.png --seed 1
         impasto rerun runs/first --style-weight 60 --run runs/second

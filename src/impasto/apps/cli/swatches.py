@@ -19,9 +19,9 @@ def swatches(
     seed: WholeNumber = 0,
     force: Force = False,
 ) -> int:
-    """Generate style pictures: brush strokes, stained glass, woodblock waves and more.
+    """Generate style pictures.
 
-    Without a name all of them are generated.
+    There are brush strokes, stained glass, woodblock waves and more. Without a name all of them are generated.
 
         impasto swatches
         impasto swatches waves glass --size 1024 --seed 1 -o styles
