@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,9 +70,8 @@ def features(
     if output is not None:
         check_picture(output)
     pictures = [path for path in (image, compare) if path is not None]
-    with ExitStack() as held:
-        if output is not None:
-            held.enter_context(claimed(output, stem="", suffix="", inputs=pictures, force=force))
+    claim = claimed(output, stem="", suffix="", inputs=pictures, force=force) if output else nullcontext()
+    with claim:
         found = _extract(
             names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
         )
