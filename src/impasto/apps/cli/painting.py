@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,10 +154,10 @@ def paint(
     from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
+    read = session.notes
+    _write_notes(read, output)
     session.load(measuring=report.measuring)
-    if not (output.quiet or output.as_json):
-        for note in session.notes:
-            sys.stderr.write(f"note: {note}\n")
+    _write_notes(session.notes[len(read) :], output)
     report.start(session)
     driver = Driver(session.steps() if recording is None else recording)
     with recording_failure(recording):
@@ -178,8 +179,9 @@ def paint(
                 output.write(output.path, result.image, result.recipe)
                 path = output.path
     assert path is not None
-    for note in [] if output.as_json or recording is None else recording.notes:
-        sys.stderr.write(f"note: {note}\n")
+    _write_notes([] if recording is None else recording.notes, output)
+    if output.path is not None and not output.no_recipe and not output.embeds_recipe:
+        sys.stderr.write(f"note: {path}: a file of this format has no place for the recipe\n")
     _write_summary(result, path, output)
     if output.view:
         show_in_viewer(path)
@@ -204,6 +206,11 @@ def _iterate(driver: Driver, report: Reporter, session: Session, output: Output)
             return signals[0] if signals else STOPS[0]
     # A stop during the last iteration interrupts nothing.
     return signals[0] if signals and driver.newest.done < driver.newest.planned else 0
+
+
+def _write_notes(notes: Iterable[str], output: Output) -> None:
+    for note in () if output.quiet or output.as_json else notes:
+        sys.stderr.write(f"note: {note}\n")
 
 
 def _write_how_to_continue(

@@ -81,9 +81,8 @@ def reconstruct(
     given = {**network, "size": size, "steps": STEPS if steps is None else steps, "seed": seed}
     stem = f"{image.stem}-{what}"
     with claimed(output, stem=stem, suffix=".png", inputs=[image], force=force) as path:
-        if pictures is not None:
-            for name in names:
-                check_replaceable(_file_of(pictures, what, name), inputs=[image], force=force)
+        for name in names if pictures else ():
+            check_replaceable(_file_of(pictures, what, name), inputs=[image], force=force)
         made, stopped = _optimize(what, image, names, given, pictures, as_json=as_json, quiet=quiet)
         title = f"{what} of {image.name}"
         write_picture(path, sheet(image, made, title=title, max_pixels=options.max_pixels))
@@ -94,8 +93,8 @@ def reconstruct(
     return exit_code(stopped)
 
 
-def _file_of(folder: Path, what: str, layer: str) -> Path:
-    return folder / f"{what}-{layer}.png"
+def _file_of(folder: Path | None, what: str, layer: str) -> Path:
+    return (folder or Path()) / f"{what}-{layer}.png"
 
 
 def _optimize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ from impasto.recipes.parsing import parse_changes
 
 if TYPE_CHECKING:
     from impasto.recipes.recipe import Recipe
-    from impasto.runs.recording import Recording
+    from impasto.runs.recording import Recording, SaveEvery
 
 
 def resume(
@@ -69,28 +70,36 @@ def resume(
 
     change = parse_changes(settings or [], option="--set")
     every = None if save_every is None else parse_save_every(save_every)
-    read_recipe(run)
+    wanted = Output(path=output, run=run, force=force, tensorboard=tensorboard, as_json=as_json, quiet=quiet)
+    wanted.check()
+    read_recipe(run)  # which needs no torch
+    with interruptible():
+        return _go_on(run, wanted, every, back_to=back_to, change=change)
 
-    # Importing torch takes a second; all cheap checks come before it.
+
+def _go_on(
+    run: Path,
+    output: Output,
+    every: SaveEvery | None,
+    *,
+    back_to: int | None,
+    change: Mapping[str, Any],
+) -> int:
+    """Resume a run, paint it to its end, and write the result to the output's file too."""
     from impasto.apps.cli.progress import reporter
     from impasto.runs.readers import iterations_done
     from impasto.runs.recording import Recording
     from impasto.runs.resume import resume
 
-    wanted = Output(path=output, run=run, force=force, as_json=as_json, quiet=quiet)
-    wanted.check()
-    with (
-        interruptible(),
-        wanted.claimed(run.resolve().name, run.glob("*")) as claimed,
-        reporter(quiet=quiet or as_json) as report,
-    ):
+    silent = output.quiet or output.as_json
+    with output.claimed(run.resolve().name, run.glob("*")) as claimed, reporter(quiet=silent) as report:
         session, folder = resume(
-            run, back_to=back_to, change=change, progress=None if as_json else report.download
+            run, back_to=back_to, change=change, progress=None if output.as_json else report.download
         )
         begun = iterations_done(run) if back_to is None else back_to
         with folder:
-            recording = Recording(session, folder, save_every=every, tensorboard=tensorboard)
-            if not (quiet or as_json):
+            recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
+            if not silent:
                 sys.stderr.write(_where_it_goes_on(run, recording, begun))
             return paint(session, report, recording, claimed)
 
