@@ -57,7 +57,7 @@ COMMANDS = {
     ),
     "About": (
         Command("listings:presets", "[NAME]", "List the presets, or print one as a recipe."),
-        Command("stylize:recipe", "PICTURE", "Print the recipe stored in a picture that impasto painted."),
+        Command("stylize:recipe", "PICTURE", "Print the recipe stored in a picture, or write it into a file."),
         Command("listings:schema", "", "Print the JSON schema of a recipe."),
         Command("listings:encoders", "[NAME]", "List the networks, their layers and the sources of their weights."),
         Command("swatches:swatches", "[NAME...]", "Generate style pictures."),

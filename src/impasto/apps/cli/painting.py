@@ -58,7 +58,7 @@ class Given:
     def inputs(self, options: PaintingOptions) -> list[Path]:
         """The files that no output may replace."""
         named = [Path(each.path) for _, each in self.recipe.inputs]
-        named += [] if options.recipe is None else [options.recipe]
+        named += [] if options.recipe_file is None else [options.recipe_file]
         return [self.content, *self.styles, *named]
 
 
