@@ -109,7 +109,7 @@ def help_(command: Annotated[str | None, Parameter(show_default=False)] = None, 
     command
         The command.
     """
-    return main(["--help"] if command is None else [command, "--help"])
+    return _call(["--help"] if command is None else [command, "--help"])
 
 
 @app.command(group=_group, sort_key=91, usage="Usage: impasto completion SHELL", help_epilogue="")
@@ -138,9 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments and arguments[0] in app:
-            app[arguments[0]].help = None  # from now on the whole docstring
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return _call(arguments)
     except InputError as error:
         return _complain(error, 2)
     except ImpastoError as error:
@@ -154,6 +152,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of standard output has closed it. Without this line Python prints an error at exit.
         sys.stdout = None
         return 1
+
+
+def _call(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in app:
+        app[arguments[0]].help = None  # the whole docstring, in place of the summary
+    code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     return code if isinstance(code, int) else 0
 
 

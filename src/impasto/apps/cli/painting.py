@@ -68,13 +68,11 @@ def paint_recipe(
             asked=options.asked(),
             progress=None if output.as_json else report.download,
         )
-        if options.shrinks_silently and (note := size_note(session)):
+        session.load(measuring=report.measuring)
+        if options.has_default_size and (note := size_note(session)):
             report.note(note)
         recording = None
         if output.run is not None:
-            session.load(
-                measuring=report.measuring
-            )  # before the folder is written, which has the measured weight
             folder = held.enter_context(RunFolder(output.run))
             recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
         return paint(
