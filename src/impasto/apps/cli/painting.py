@@ -117,16 +117,18 @@ def paint_recipe(given: Given, *, options: PaintingOptions, output: Output) -> i
             resources=given.resources,
         )
         _check_unchanged(given, session)
-        if options.shrinks_silently and (note := size_note(session)):
+        _write_notes(session.notes, output)
+        written = len(session.notes)
+        session.load(measuring=report.measuring)
+        if options.has_default_size and (note := size_note(session)):
             report.note(note)
         recording = None
         if output.run is not None:
-            session.load(
-                measuring=report.measuring
-            )  # before the folder is written, which has the measured weight
             folder = held.enter_context(RunFolder(output.run))
             recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
-        return paint(session, report, recording, reserved, keep_stopped=given.keep_stopped)
+        return paint(
+            session, report, recording, reserved, keep_stopped=given.keep_stopped, notes_written=written
+        )
 
 
 def _check_unchanged(given: Given, session: Session) -> None:
@@ -144,20 +146,22 @@ def paint(
     output: Output,
     *,
     keep_stopped: bool = True,
+    notes_written: int = 0,
 ) -> int:
     """Run a session to its end or to a stop; write a run's folder, a file, or both. Returns the exit code.
 
     Args:
         output: its ``path`` is the file, already reserved; None for a run's folder alone.
         keep_stopped: write the picture so far after a stop.
+        notes_written: how many of the session's notes have been written.
     """
     from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
-    read = session.notes
-    _write_notes(read, output)
+    read = len(session.notes)
+    _write_notes(session.notes[notes_written:], output)
     session.load(measuring=report.measuring)
-    _write_notes(session.notes[len(read) :], output)
+    _write_notes(session.notes[read:], output)
     report.start(session)
     driver = Driver(session.steps() if recording is None else recording)
     with recording_failure(recording):
