@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import sys
 import time
@@ -18,6 +19,22 @@ from impasto.errors import ParameterError
 
 PARTIAL = ".impasto-*.part"
 """Glob pattern of temporary files; a killed process may leave one behind."""
+
+
+def storable(path: str) -> str:
+    """``path`` with every byte that is not valid UTF-8 replaced by an escape sequence, for text files."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def existing(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The inverse of :func:`storable` where only that names a file; otherwise ``path``."""
+    text = os.fspath(path)
+    if not _ESCAPED.search(text) or os.path.lexists(text):
+        return path
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
 @contextmanager

@@ -12,7 +12,18 @@ from __future__ import annotations
 
 from impasto.images.metadata import read_metadata
 from impasto.images.opening import MAX_PIXELS
-from impasto.images.reading import Picture, Source, read
+from impasto.images.reading import Picture, Source, as_list, in_memory, read
 from impasto.images.writing import WRITABLE, check_output, write
 
-__all__ = ["MAX_PIXELS", "WRITABLE", "Picture", "Source", "check_output", "read", "read_metadata", "write"]
+__all__ = [
+    "MAX_PIXELS",
+    "WRITABLE",
+    "Picture",
+    "Source",
+    "as_list",
+    "check_output",
+    "in_memory",
+    "read",
+    "read_metadata",
+    "write",
+]
