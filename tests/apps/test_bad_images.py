@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def test_manifest(impasto: Command, folder: Path, shared: Path, thin: None, name
         complaint = run.err.splitlines()
         assert len(complaint) == 1
         if name in _SMALL:
-            assert "size: the chosen layers need at least 16 pixels" in complaint[0]
+            assert f"{name}: the chosen layers need at least 16 pixels" in complaint[0]
+            assert re.search(r"; size \d+ would do", complaint[0])
         else:
             assert name in run.complaint()
             assert "refusal" in _outcomes(accept)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from impasto.files import storable
 
 # The command line, the error messages and the documentation derive from these types.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 EngineName = Literal["optimize"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Quality = Literal["standard", "draft"]
 StyleLossName = Literal[
@@ -38,6 +42,27 @@ SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 STARTS = ("content", "style", "noise")
 """The first images that are not files."""
 
+
+def _storable(given: Any) -> Any:
+    return storable(given) if isinstance(given, str) else given
+
+
+def _weights_of_one(given: Any) -> Any:
+    """A list of layers, each with the weight 1."""
+    return dict.fromkeys(given, 1.0) if isinstance(given, list | tuple) else given
+
+
+def _device_name(given: Any) -> Any:
+    """The name of a device, or of a ``torch.device``, without loading torch."""
+    name = str(given)
+    if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name) is None:
+        raise PydanticCustomError("device", "Input should be auto, cpu, cuda, cuda:N or mps")
+    return name
+
+
+Device = Annotated[str, BeforeValidator(_device_name)]
+
+
 # The upper bounds keep products and powers of these values within float32.
 Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
@@ -45,14 +70,9 @@ Scale = Annotated[float, Field(gt=0.0, le=16.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
-LayerWeights = dict[str, Weight]
+LayerWeights = Annotated[dict[str, Weight], BeforeValidator(_weights_of_one)]
 Mix = Annotated[dict[StyleLossName, Weight], Field(min_length=1)]
-Name = Annotated[str, Field(min_length=1)]
-
-
-def _storable(path: str) -> str:
-    """``path`` with every byte that is not valid UTF-8 replaced by an escape sequence."""
-    return path.encode("utf-8", "backslashreplace").decode()
+Name = Annotated[str, BeforeValidator(_storable), Field(min_length=1)]
 
 
 class Input(BaseModel):
@@ -60,13 +80,17 @@ class Input(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Annotated[str, AfterValidator(_storable)]
+    path: Annotated[str, AfterValidator(storable)]
     sha256: str = ""
 
     @model_validator(mode="before")
     @classmethod
     def _from_path(cls, given: Any) -> Any:
-        return {"path": os.fspath(given)} if isinstance(given, str | os.PathLike) else given
+        if isinstance(given, str | os.PathLike):
+            return {"path": os.fspath(given)}
+        if isinstance(given, Mapping | Input):
+            return given
+        raise PydanticCustomError("picture", "Input should be a path, an array, a tensor or a Pillow image")
 
     def absolute(self) -> Input:
         """A copy with an absolute path."""
@@ -78,7 +102,8 @@ class RegionOf(BaseModel):
 
     Attributes:
         name: of the region; letters, digits, ``_`` and ``-``.
-        mask: a picture, white inside the region.
+        mask: a picture, white inside the region, or opaque inside where it has alpha, or a map of class labels.
+        label: of the region in a mask, or in both masks, that is a map of class labels.
         style: number of the style picture, counted from 1. None: the n-th region takes the n-th style where there
             are as many styles as regions; otherwise every region takes the blend of all styles.
         style_mask: a picture, white where the style picture shows this region's style.
@@ -91,6 +116,7 @@ class RegionOf(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     mask: Input
+    label: Annotated[int, Field(ge=0, le=65535)] | None = None
     style: Annotated[int, Field(ge=1)] | None = None
     style_mask: Input | None = None
     weight: Weight = 1.0

@@ -322,7 +322,12 @@ class Settings(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
         0, MACHINE, "Random seed; the same seed gives the same result."
     )
-    device: Device = setting("auto", MACHINE, "Device to compute on; auto chooses a GPU if there is one.")
+    device: Device = setting(
+        "auto",
+        MACHINE,
+        "Device to compute on: cpu, cuda, mps, or one of several GPUs, such as cuda:1. auto chooses a GPU if "
+        "there is one.",
+    )
     precision: Precision = setting(
         "auto",
         MACHINE,

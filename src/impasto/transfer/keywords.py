@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         Color,
         ColorMatch,
         ContentLossName,
-        Device,
         EncoderName,
         EngineName,
         Optimizer,
@@ -93,7 +92,7 @@ class Keywords(TypedDict, total=False):
     min_relative_decrease: float | None
     changes: Sequence[Change | Mapping[str, Any]] | None
     seed: int | None
-    device: Device | None
+    device: str | None
     precision: Precision | None
     tile: int | None
     quality: Quality | None

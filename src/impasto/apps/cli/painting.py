@@ -67,6 +67,7 @@ def paint_recipe(
             limits=Limits(options.max_pixels, memory),
             asked=options.asked(),
             progress=None if output.as_json else report.download,
+            on_note=None if output.as_json else write_note,
         )
         recording = None
         if output.run is not None:
@@ -134,6 +135,11 @@ def paint(
     return 1
 
 
+def write_note(note: str) -> None:
+    """Print a note."""
+    sys.stderr.write(f"note: {note}\n")
+
+
 def _iterate(
     driver: Driver,
     report: Reporter,
@@ -178,8 +184,6 @@ def _write_summary(result: Result, session: Session, target: Path, *, as_json: b
         }
         sys.stdout.write(json.dumps(summary) + "\n")
         return
-    for note in session.notes:
-        sys.stderr.write(f"note: {note}\n")
     sys.stdout.write(
         f"{target}: {width}x{height}, {result.steps} iterations, {result.seconds['total']:.0f} s, "
         f"loss {result.loss:.4g}, {result.peak_memory / 1e9:.1f} GB, "

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
+from impasto.apps.cli.painting import write_note
 from impasto.apps.cli.parameters import Content, JsonObject, Styles
 from impasto.errors import ParameterError
 from impasto.text import duration
@@ -42,6 +43,7 @@ def plan(
         Sources(content, styles),
         limits=Limits(options.max_pixels, memory),
         asked=options.asked(),
+        on_note=None if as_json else write_note,
     )
     if session.plan is None:
         raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")
@@ -71,8 +73,6 @@ def _summary(session: Session, found: Plan) -> dict[str, object]:
 def _write_plan(session: Session, found: Plan) -> None:
     from impasto.transfer.planner import format_bytes
 
-    for note in session.notes:
-        sys.stderr.write(f"note: {note}\n")
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
     sys.stdout.write(

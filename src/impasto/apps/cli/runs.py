@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
 from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
-from impasto.apps.cli.painting import paint, paint_given
+from impasto.apps.cli.painting import paint, paint_given, write_note
 from impasto.apps.cli.parameters import Flag, Json, JsonObject, OutputFile, Quiet, whole_number
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
@@ -73,7 +73,11 @@ def resume(
         images.check_output(output)
     with reporter(quiet=quiet or as_json) as report:
         session, folder = resume(
-            run, back_to=back_to, change=change, progress=None if as_json else report.download
+            run,
+            back_to=back_to,
+            change=change,
+            progress=None if as_json else report.download,
+            on_note=None if as_json else write_note,
         )
         with folder:
             recording = Recording(session, folder, save_every=every, tensorboard=tensorboard)
