@@ -5,7 +5,7 @@ WORKERS ?= 2
 
 .PHONY: demo test test-full test-processors check docs bench bench-full clean
 
-demo: .venv/demo
+demo: .venv/impasto
 	.venv/bin/impasto demo
 
 test: .venv/test
@@ -31,7 +31,7 @@ check: .venv/check
 	.venv/bin/lint-imports
 
 # What the pages derive from the code, and the pictures, by the commands that stand there.
-docs: .venv/demo
+docs: .venv/docs
 	.venv/bin/python docs/settings.py
 	.venv/bin/python docs/pictures.py
 
@@ -67,7 +67,11 @@ benchmarks/.peers/ready: constraints.txt
 
 # Installing compiles the kernels too.
 KERNELS = hatch_build.py $(wildcard src/impasto/kernels/*.c src/impasto/kernels/*.h src/impasto/kernels/build.py)
-.venv/demo .venv/test .venv/check .venv/bench: .venv/%: .venv/torch pyproject.toml $(KERNELS)
+.venv/impasto: .venv/torch pyproject.toml $(KERNELS)
+	$(PIP) --editable .
+	touch $@
+
+.venv/docs .venv/test .venv/check .venv/bench: .venv/%: .venv/torch pyproject.toml $(KERNELS)
 	$(PIP) --editable '.[$*]'
 	touch $@
 

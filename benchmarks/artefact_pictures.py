@@ -1,4 +1,4 @@
-"""The pictures of docs/artefacts.md: details of the photograph of `impasto demo` painted in several ways, enlarged.
+"""The pictures of docs/artefacts.md: details of coffee.png of scikit-image painted in several ways, enlarged.
 
     python benchmarks/artefact_pictures.py [--figures borders grey …]
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from impasto.recipes import fields
 from impasto.recipes.fields import Change, Input, RegionOf
-from impasto.recipes.parsing import element_of, kind_of
+from impasto.recipes.parsing import element_of, kind_of, spell
 from impasto.recipes.settings import Group, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,15 +77,7 @@ def takes(name: str) -> str:
 
 def default(name: str) -> str:
     value = Settings.model_fields[name].default
-    if value is None or value in ((), {}):
-        return ""
-    if isinstance(value, dict):
-        return "`" + ",".join(f"{layer}={weight:g}" for layer, weight in value.items()) + "`"
-    if isinstance(value, tuple):
-        return "`" + ",".join(f"{each:g}" for each in value) + "`"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return spell(value) if isinstance(value, bool) or not spell(value) else f"`{spell(value)}`"
 
 
 def keywords() -> str:

@@ -6,10 +6,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from impasto.errors import ParameterError
 from impasto.swatches import SWATCHES, paint
 from impasto.swatches.field import Picture, blur, noise
+from impasto.swatches.landscape import landscape
 
 SIZE = 64  # the canvas is 512 at least: smaller would not be quicker
 
@@ -92,3 +94,17 @@ def test_blur_keeps_a_constant_and_widens_a_step(radius: float) -> None:
     # of a Gaussian step, 16 % and 84 % lie one deviation to either side of the edge
     width = (np.searchsorted(row, 0.84) - np.searchsorted(row, 0.16)) / 2 / 200
     assert width == pytest.approx(radius, rel=0.35)
+
+
+def test_the_landscape_is_the_same_scene_at_every_size() -> None:
+    large, small = landscape(256), landscape(64)
+    assert large.shape == (192, 256, 3)
+    assert large.dtype == np.uint8
+    assert np.array_equal(small, landscape(64))
+    means = [
+        np.asarray(Image.fromarray(each).resize((8, 6), Image.Resampling.BOX), int) for each in (large, small)
+    ]
+    assert np.abs(means[0] - means[1]).mean() < 12
+    sky, meadow = large[:60].mean(axis=(0, 1)), large[-20:].mean(axis=(0, 1))
+    assert sky[2] > sky[0]
+    assert meadow[1] > meadow[2]

@@ -11,7 +11,8 @@
     ├── OutputError           the result cannot be written; the command exits with code 1
     └── DivergedError         the loss became NaN, and restarting the optimiser did not help
 
-A message is one line: the subject, then "expected …, got …". Only ``impasto.apps`` converts exceptions to exit codes.
+A message is one line: the subject, then "expected …, got …". A command that helps is an attribute beside it. Only
+``impasto.apps`` converts exceptions to exit codes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,20 @@ from typing import Any
 
 
 class ImpastoError(Exception):
-    """Base class of all exceptions that impasto raises deliberately."""
+    """Base class of all exceptions that impasto raises deliberately.
+
+    Attributes:
+        command: a command to type next, such as ``impasto resume run1``; the command line prints it on a line of its
+            own, so that it can be copied.
+    """
+
+    def __init__(self, message: str = "", *, command: str | None = None) -> None:
+        super().__init__(message)
+        self.command = command
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} {self.command}" if self.command else message
 
 
 class InputError(ImpastoError):
@@ -41,8 +55,8 @@ class ParameterError(InputError):
         field: the invalid setting, where the error concerns a single one; a form can show the message beside it.
     """
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, field: str | None = None, command: str | None = None) -> None:
+        super().__init__(message, command=command)
         self.field = field
 
 
@@ -70,11 +84,21 @@ class DivergedError(ImpastoError):
     """The loss became NaN, and restarting the optimiser did not help."""
 
 
+_FEW = 24
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ParameterError:
-    """The error for a misspelt name: the nearest known names, or all of them where none is near."""
+    """The error for a misspelt name: the nearest known names, or all of them where none is near and they are few."""
     names = list(known)
     near = [repr(each) for each in get_close_matches(name, names, n=3, cutoff=0.5)]
     if near:
         meant = " or ".join((", ".join(near[:-1]), near[-1])) if len(near) > 1 else near[0]
         return ParameterError(f"{kind}: unknown name {name!r}; did you mean {meant}?")
-    return ParameterError(f"{kind}: unknown name {name!r} (known: {', '.join(names)})")
+    known_names = f" (known: {', '.join(names)})" if len(names) <= _FEW else ""
+    return ParameterError(f"{kind}: unknown name {name!r}{known_names}")
+
+
+def described(error: Exception) -> str:
+    """An error in one line; the type of one that impasto did not raise deliberately comes first."""
+    message = " ".join(str(error).split())
+    return message if isinstance(error, ImpastoError) else f"{type(error).__name__}: {message}"

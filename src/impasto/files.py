@@ -1,40 +1,28 @@
-"""Atomic writing of files: write a temporary file, fsync it, rename it. Also the location of the cache."""
+"""Files that appear whole or not at all: names reserved before work begins, temporary files renamed at its end.
+
+Also the location of the cache.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
+import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import platformdirs
 
-from impasto.errors import ParameterError
+from impasto.errors import OutputError, ParameterError
+from impasto.text import one_line
 
 PARTIAL = ".impasto-*.part"
 """Glob pattern of temporary files; a killed process may leave one behind."""
-
-
-def storable(path: str) -> str:
-    """``path`` with every byte that is not valid UTF-8 replaced by an escape sequence, for text files."""
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
-def existing(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """The inverse of :func:`storable` where only that names a file; otherwise ``path``."""
-    text = os.fspath(path)
-    if not _ESCAPED.search(text) or os.path.lexists(text):
-        return path
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
-
-
-_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
 @contextmanager
@@ -66,6 +54,136 @@ def replacing(target: Path, *, keep: Path | None = None) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def check_replaceable(path: Path, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
+    """Refuse an output that would destroy something.
+
+    Args:
+        path: of the output.
+        inputs: files that the output may never replace.
+        force: whether another existing file may be replaced.
+
+    Raises:
+        ParameterError: the output is an input, or exists without ``force``, or is write-protected.
+        OutputError: the name is too long, or a folder or a device has it.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from None
+    name = one_line(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputError(f"{name}: expected a file to write, there is something else")
+    if any(_is_same(path, each) for each in inputs):
+        raise ParameterError(f"{name}: expected an output that is no input, got an input; give another name")
+    if not force:
+        empty = "" if status.st_size else " (empty: a process writes it now, or was killed)"
+        raise ParameterError(
+            f"{name}: expected a new file, got one that exists{empty}; give --force to replace it, or another name"
+        )
+    if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        raise ParameterError(f"{name}: expected a file to replace, got a read-only one; give another name")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):  # there is no such input; its reader says so
+        return False
+
+
+@contextmanager
+def reserved(path: Path, *, inputs: Iterable[Path] = (), force: bool = False) -> Iterator[Path]:
+    """Reserve the name of an output that the block writes. Missing folders are made.
+
+    The name exists from here on, as an empty file, so that no other process takes it. A block that writes nothing
+    leaves neither the file nor its folders.
+
+    Args:
+        path, inputs, force: as for :func:`check_replaceable`.
+
+    Raises:
+        ParameterError, OutputError: as for :func:`check_replaceable`, or the folder cannot be written.
+    """
+    check_replaceable(path, inputs=inputs, force=force)
+    with _made(path.parent):
+        try:
+            created = _create(path)
+        except OSError as error:
+            raise unwritable(path, error) from None
+        if not created:
+            check_replaceable(path, inputs=inputs, force=force)  # another process has come first
+        with _removed_if_empty(path, created):
+            yield path
+
+
+@contextmanager
+def reserved_free(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
+    """Reserve the first free name out of STEM.png, STEM-2.png, … in a folder, as :func:`reserved` does.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    with _made(folder):
+        number = 1
+        try:
+            while not _create(path := folder / (f"{stem}-{number}{suffix}" if number > 1 else stem + suffix)):
+                number += 1
+        except OSError as error:
+            raise unwritable(folder / (stem + suffix), error) from None
+        with _removed_if_empty(path, True):
+            yield path
+
+
+def _create(path: Path) -> bool:
+    """Create an empty file; False where something has the name."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def _removed_if_empty(path: Path, created: bool) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if created and path.stat().st_size == 0:
+                path.unlink()
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Create a folder with its parents; those that are empty at the end of the block are removed."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise unwritable(folder, error) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty
+            for each in missing:
+                each.rmdir()
+
+
+def unwritable(path: Path, error: Exception) -> OutputError:
+    """The error for a file or folder that cannot be written."""
+    reason = one_line(error.strerror or error) if isinstance(error, OSError) else one_line(error)
+    return OutputError(f"{one_line(path)}: cannot write: {reason}")
+
+
+def shortened(stem: str, most: int) -> str:
+    """The beginning of a file's name that takes at most ``most`` bytes."""
+    while len(os.fsencode(stem)) > most:
+        stem = stem[:-1]
+    return stem
 
 
 def _move(file: Path, target: Path) -> None:

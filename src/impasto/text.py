@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML document may have, and so no recipe in a picture."""
+
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4}))")
+
+
+def escaped(text: str) -> str:
+    """``text`` with an escape sequence such as ``\\udce9`` for each character of :data:`NOT_TEXT`."""
+    return NOT_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def unescaped(text: str) -> str:
+    """The inverse of :func:`escaped`."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
 
 
 def display_name(path: str | os.PathLike[str]) -> str:

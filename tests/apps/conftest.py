@@ -37,13 +37,15 @@ class Run:
         self.code, self.out, self.err = code, out, err
 
     def complaint(self) -> str:
-        """The one line of an error, without its ``impasto: ``."""
+        """The one line of an error, without its ``impasto: ``, and the command that stands on a line of its own."""
         assert self.out == ""
         assert self.err.startswith("impasto: ")
-        assert self.err.count("\n") == 1
         assert self.err.endswith("\n")
         assert "Traceback" not in self.err
-        return self.err.removeprefix("impasto: ").rstrip("\n")
+        line, *command = self.err.removeprefix("impasto: ").rstrip("\n").split("\n")
+        assert len(command) <= 1
+        assert all(each.startswith("    ") for each in command)
+        return " ".join((line, *(each.strip() for each in command)))
 
 
 class Command:

@@ -59,7 +59,7 @@ def test_rerun_keeps_what_a_film_needs(impasto: Command, folder: Path, thin: Non
     [
         (("missing", "-o", "film.gif"), 2, "expected the folder of a run"),
         (("run", "-o", "film.avi"), 2, "expected one of the suffixes"),
-        (("run", "-o", "nowhere/film.gif"), 1, "there is no folder"),
+        (("run", "-o", "run/result.png"), 2, "expected an output that is no input"),
         (("run",), 2, "--output"),
         (("run", "-o", "film.gif", "--fps", "0"), 2, "fps"),
         (("run", "-o", "film.gif", "--seconds", "-1"), 2, "seconds"),
@@ -90,6 +90,7 @@ def test_stopped_on_the_way(run: str, number: signal.Signals) -> None:
         run,
         "-o",
         "film.gif",
+        "--force",
         "--seconds",
         "600",
     ]
@@ -102,7 +103,7 @@ def test_stopped_on_the_way(run: str, number: signal.Signals) -> None:
     time.sleep(0.1)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, "")
+    assert (process.returncode, out) == (128 + number, "")
     assert err.splitlines()[-1] == "impasto: interrupted; no film was written"
     assert Path("film.gif").read_bytes() == b"the one before"
     assert not list(Path().glob(".impasto-*"))

@@ -268,15 +268,22 @@ OPTIONS: list[tuple[str, str]] = [
     ("-o out.txt", "out.txt"),
     ("-o out", "out"),
     ("-o .png", ".png"),
-    ("-o out.gif", "out.gif"),
-    ("-o=", "expected one of the suffixes"),
+    ("-o out.psd", "out.psd"),
+    ("-o text.png", "text.png: expected a new file, got one that exists; give --force"),
+    ("-o content.png --force", "content.png: expected an output that is no input"),
+    ("-o=- --json", "-o -: expected no --json"),
+    ("-o out.png --file-quality 50", "PNG has no quality; it is for .jpg, .jpeg, .webp"),
+    ("-o out.jpg --file-quality 0", "expected a quality from 1 to 100"),
+    ("-o out.jpg --compression 5", "JPEG has no compression"),
+    ("-o out.png --compression 10", "expected a compression from 0 to 9"),
+    ("--run new --no-recipe", "--no-recipe: expected together with -o"),
 ]
 
 
 @pytest.mark.parametrize("command", ["stylize", "plan"])
 @pytest.mark.parametrize(("options", "named"), OPTIONS)
 def test_options(impasto: Command, untouched: Path, command: str, options: str, named: str) -> None:
-    if command == "plan" and re.search("--save-every|--bits|-o", options):
+    if command == "plan" and re.search("--save-every|--bits|-o|--run", options):
         return  # a plan writes nothing
     before = set(untouched.iterdir())
     run = impasto(command, "content.png", "style.png", *options.split())
@@ -298,14 +305,18 @@ def test_there_are_many() -> None:
         (("content.png",), "STYLE"),
         (("gone.png", "style.png"), "gone.png: cannot read the picture: there is no such file"),
         (("content.png", "gone.png"), "gone.png: cannot read the picture: there is no such file"),
-        (("content.png", "style.png", "gone.png"), "gone.png"),
-        (("folder", "style.png"), "folder: expected a picture file, got a folder"),
+        (("content.png", "style.png", "gone.png", "--blend"), "gone.png"),
+        (("content.png", "style.png", "text.png"), "STYLES: expected one, got 2; give --blend"),
+        (("folder", "style.png"), "-o: expected a folder for the pictures of folder, got none"),
+        (("folder", "style.png", "-o", "new"), "folder: expected pictures, got none"),
+        (("*.jpg", "style.png", "-o", "new"), "*.jpg: expected pictures, got none"),
         (("content.png", "folder.png"), "folder.png: expected a picture file, got a folder"),
         (("empty.png", "style.png"), "empty.png: expected a picture, got an empty file"),
         (("text.png", "style.png"), "text.png: expected a picture"),
         (("content.png", "binary.toml"), "binary.toml: expected a picture"),
-        (("", "style.png"), "expected a picture"),
+        (("", "style.png"), "-o: expected a folder"),
         (("content.png", ""), "expected a picture"),
+        ((LONG_NAME, "style.png"), "cannot read the picture: File name too long"),
         ((LONG_NAME, "style.png", "-o", "out.png"), "cannot read the picture: File name too long"),
         (
             ("content.png", "style.png", "--style-weights", "1,2,3"),
@@ -324,13 +335,15 @@ def test_arguments(impasto: Command, untouched: Path, arguments: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "arguments", [(LONG_NAME, "style.png"), ("content.png", "style.png", "-o", "a\0b.png")], ids=repr
+    "arguments",
+    [("-o", LONG_NAME), ("-o", "a\0b.png"), ("-o", "a" * 248 + ".png", "--save-every", "1")],
+    ids=repr,
 )
 def test_a_name_that_no_file_can_have(impasto: Command, untouched: Path, arguments: tuple[str, ...]) -> None:
     before = set(untouched.iterdir())
-    run = impasto("stylize", *arguments)
+    run = impasto("stylize", "content.png", "style.png", *arguments)
     assert run.code == 1
-    assert "cannot write the picture" in run.complaint()
+    assert ": cannot write: " in run.complaint()
     assert set(untouched.iterdir()) == before
 
 

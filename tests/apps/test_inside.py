@@ -81,7 +81,8 @@ def test_feature_maps_and_their_numbers(impasto: Command, folder: Path, thin: No
     run = impasto(*shown, "-o", "maps.png", "--channels", "5", "-q")
     assert (run.code, run.err) == (0, "")
     lines = [line.split() for line in run.out.splitlines()]
-    assert [line[:3] for line in lines[1:]] == [["relu1_1", "32x24", "4"], ["relu3_1", "8x6", "16"]]
+    assert [line[:3] for line in lines[1:3]] == [["relu1_1", "32x24", "4"], ["relu3_1", "8x6", "16"]]
+    assert lines[3:] == [["maps.png"]]
     with PIL.Image.open("maps.png") as sheet:
         assert min(sheet.size) > 200
     found = json.loads(impasto(*shown, "--json").out)
@@ -98,6 +99,9 @@ def test_feature_maps_and_their_numbers(impasto: Command, folder: Path, thin: No
 def test_gram_matrices_and_their_distance(impasto: Command, folder: Path, thin: None) -> None:
     run = impasto("features", "content.png", "--layer", "relu2_1", "--gram", "-o", "gram.png", "-q")
     assert (run.code, run.err) == (0, "")
+    default = impasto("features", "content.png", "--layer", "relu2_1", "--gram", "-q")
+    assert default.out.splitlines()[-1] == "content-gram.png"
+    assert Path("content-gram.png").read_bytes() == Path("gram.png").read_bytes()
     pair = ("features", *PAIR[:1], "--compare", PAIR[1], "--layers", "relu1_1,relu2_1", "--size", "0")
     assert "relu2_1" in impasto(*pair, "-o", "grams.png").out
     sizes = []
@@ -130,7 +134,7 @@ def test_a_reconstruction(impasto: Command, folder: Path, thin: None) -> None:
     assert [each["layers"][-1] for each in found] == [f"relu{block}_1" for block in range(1, 6)]
     assert [len(each["losses"]) for each in found] == [1, 2, 3, 4, 5]
     assert {each["steps"] for each in found} == {4}
-    told = impasto("reconstruct", "content", *quick, "--layers", "relu1_1", "-o", "sheet.png")
+    told = impasto("reconstruct", "content", *quick, "--layers", "relu1_1", "-o", "sheet.png", "--force")
     assert "content relu1_1 4/4" in told.err
 
 
@@ -146,7 +150,7 @@ def test_an_interrupted_reconstruction_shows_what_was_done(
 
     monkeypatch.setattr(reconstruct, "reconstruct", interrupted)
     run = impasto("reconstruct", "style", "content.png", "--size", "32", "--steps", "2", "-q")
-    assert run.code == 1
+    assert run.code == 130
     assert run.err == "impasto: interrupted; content-style.png has 1 of 5 reconstructions\n"
     assert Path("content-style.png").exists()
 
@@ -161,7 +165,7 @@ def test_an_interrupted_reconstruction_shows_what_was_done(
         (("features", "content.png", "--layer", "relu1_1", "--size", "-1"), "size: expected 0 or more"),
         (("features", "content.png", "--layer", "relu5_1", "--size", "20"), "need at least 16 pixels"),
         (("features", "content.png", "--layer", "relu1_1", "--channels", "0"), "channels: expected 1"),
-        (("features", "content.png", "--layer", "relu1_1", "-o", "maps.gif"), "maps.gif"),
+        (("features", "content.png", "--layer", "relu1_1", "-o", "maps.psd"), "maps.psd"),
         (("features", "content.png", "--layer", "relu1_1", "--max-pixels", "1000"), "1000"),
         (("features", "content.png", "--layer", "relu1_1", "--compare", "missing.png"), "missing.png"),
         (("reconstruct", "colour", "content.png"), "colour"),
@@ -172,7 +176,7 @@ def test_an_interrupted_reconstruction_shows_what_was_done(
         (("reconstruct", "style", "content.png", "--steps", "0"), "steps: expected 1 or more, got 0"),
         (("reconstruct", "style", "content.png", "--steps", "1.5"), "whole number"),
         (("reconstruct", "style", "content.png", "--seed", "-1"), "seed: expected 0 or more"),
-        (("reconstruct", "style", "content.png", "-o", "sheet.gif"), "sheet.gif"),
+        (("reconstruct", "style", "content.png", "-o", "sheet.psd"), "sheet.psd"),
         (("losses", *PAIR, "missing.png"), "missing.png"),
         (("losses", *PAIR, "style.png"), "style.png: expected the proportions of the content, 40x30"),
         (("losses", *PAIR, "content.png", "--sizes", "41"), "expected at most the long side"),

@@ -46,7 +46,7 @@ def test_compare_also_shows(impasto: Command, runs: Path) -> None:
         assert picture.width >= 640
     as_json = impasto("compare", "runs/a", "runs/b", "-o", "both.html", "--json")
     assert json.loads(as_json.out)["differences"] == {"seed": [0, 1]}
-    assert parsed(Path("both.html")).one("h1").text == "a and b"
+    assert parsed(Path("both.html")).one("h1").text == "seed 0 and seed 1"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_compare_also_shows(impasto: Command, runs: Path) -> None:
             2,
             "--output: expected a name that ends in .html, got page.pdf",
         ),
-        (("report", "runs", "-o", "no/page.html"), 1, "no/page.html: cannot write"),
+        (("report", "runs", "-o", "content.png/page.html"), 1, "content.png/page.html: cannot write"),
         (("compare", "runs/a", "runs/b", "-o", "both.jpg"), 2, "both.jpg: expected a name that ends in .png"),
     ],
 )
@@ -72,3 +72,10 @@ def test_what_is_refused(
     assert run.code == code
     assert named in run.complaint()
     assert not list(Path().glob("*.html"))
+
+
+def test_a_run_with_every_kind_of_picture(impasto: Command, runs: Path) -> None:
+    options = ("--mask", "all=content.png", "--palette", "style.png", "--init", "content.png")
+    assert impasto("rerun", "runs/a", *options, "--run", "runs/c", "-q").code == 0
+    assert impasto("report", "runs/c", "-o", "c.html").code == 0
+    assert len(parsed(Path("c.html")).one("div", class_="inputs").all("img")) >= 4

@@ -74,6 +74,23 @@ def test_lists_and_shows(impasto: Command, folder: Path, thin: None, monkeypatch
     assert Path("c.png").read_bytes() == (folder / "a" / "result.png").read_bytes()
 
 
+def test_runs_are_listed_by_number(impasto: Command, folder: Path, thin: None) -> None:
+    for number in (10, 2, 1):
+        assert impasto(*QUICK, "--run", f"runs/run{number}").code == 0
+    listed = json.loads(impasto("runs", "--json").out)
+    assert [each["run"] for each in listed] == [str(Path("runs", f"run{number}")) for number in (1, 2, 10)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("runs",), ("resume",), ("report",), ("animate", "-o", "a.gif"), ("compare", "missing")],
+)
+def test_there_is_no_such_folder(impasto: Command, folder: Path, command: tuple[str, ...]) -> None:
+    run = impasto(*command, "missing")
+    assert run.code == 2
+    assert "there is no such folder" in run.complaint()
+
+
 def test_a_strength_is_measured_once_and_can_be_changed(impasto: Command, folder: Path, thin: None) -> None:
     first = impasto(*QUICK[:-1], "--strength", "0.5", "--run", "a")
     assert first.code == 0
@@ -131,7 +148,7 @@ def test_a_run_is_steered_as_it_is_gone_on_with(impasto: Command, folder: Path, 
         (("resume", "content.png"), "expected the folder of a run"),
         (("resume", "missing"), "expected the folder of a run"),
         (("resume", "done", "--save-every", "often"), "--save-every"),
-        (("resume", "done", "-o", "out.gif"), "out.gif"),
+        (("resume", "done", "-o", "out.psd"), "out.psd"),
         (("show", "missing"), "expected the folder of a run"),
         (("runs", "missing"), "expected a folder with runs"),
         (("compare", "done", "missing"), "missing: expected the folder of a run"),
@@ -213,7 +230,7 @@ def test_ctrl_c_while_a_step_is_written_down(
         patch.setattr(recording, "CHECKPOINT_SECONDS", 0.0)
         run = impasto(*QUICK, "--run", "run", "--save-every", "4")
     assert not moments
-    assert run.code == 1
+    assert run.code == 130
     assert "interrupted after 4 iterations; run/step-000004.png is the picture so far" in run.err
     assert [event["done"] for event in read_events(Path("run"))] == [1, 2, 3, 4]
     summary = read_summary(Path("run"))
@@ -242,7 +259,7 @@ def test_the_summary_names_a_note_once(
 
     monkeypatch.setattr(resume.Session, "steps", steps)
     monkeypatch.setattr(RunFolder, "append", interrupted)
-    assert impasto(*QUICK, "--run", "run").code == 1
+    assert impasto(*QUICK, "--run", "run").code == 130
     summary = read_summary(Path("run"))
     assert summary is not None
     assert summary.notes == ("note 1", "note 2")
@@ -284,7 +301,7 @@ def test_a_polite_stop_loses_nothing(
     assert impasto(*QUICK, "-o", "whole.png").code == 0
     monkeypatch.setattr(RunFolder, "append", interrupted)
     stopped = impasto(*QUICK, "--run", "run")
-    assert stopped.code == 1
+    assert stopped.code == 130
     assert "stopping after this iteration" in stopped.err
     with RunFolder(Path("run")) as run:
         checkpoint, _ = run.read_checkpoint()

@@ -105,6 +105,18 @@ def test_a_dry_run_writes_nothing(impasto: Command, folder: Path, thin: None) ->
     assert len(find(Path("out"))) == 1
 
 
+def test_a_dry_run_does_not_fail_on_what_is_there(impasto: Command, folder: Path, thin: None) -> None:
+    assert impasto(*PAIR, "--grid", "style_weight=5", "-q").code == 0
+    other = (*PAIR, "--grid", "style_weight=5", "--seed", "7")
+    assert impasto(*other).code == 2
+    dry = impasto(*other, "--dry-run")
+    assert dry.code == 0
+    assert " other " in dry.out
+    assert "expected a run of the same settings and pictures, got seed 0 there, 7 here" in dry.err
+    for there in ("out/content-style/style_weight=5", "content.png"):
+        assert impasto(*PAIR[:-1], there, "--grid", "style_weight=5", "--dry-run").code == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_once_and_begun_again(
     impasto: Command, folder: Path, thin: None, monkeypatch: pytest.MonkeyPatch, number: int
@@ -122,7 +134,7 @@ def test_stopped_once_and_begun_again(
     monkeypatch.setattr(RunFolder, "append", stopping)
     before = signal.getsignal(number)
     stopped = impasto(*PAIR, *GRID)
-    assert stopped.code == 1
+    assert stopped.code == 128 + number
     assert signal.getsignal(number) == before
     assert stopped.err.splitlines()[-1] == (
         "impasto: interrupted, 1 of 4 pictures are done; the same command resumes the sweep"
@@ -161,7 +173,7 @@ def test_what_failed(impasto: Command, folder: Path, thin: None, monkeypatch: py
     assert run.code == 1
     lines = run.err.splitlines()
     assert lines[0].startswith("failed: content-style/style_weight=5: ")
-    assert lines[1] == "impasto: 1 of 2 runs failed; impasto runs out lists them"
+    assert lines[1:3] == ["impasto: 1 of 2 runs failed; to list them:", "    impasto runs out"]
     assert "1 of 2 pictures done" in run.out
 
 

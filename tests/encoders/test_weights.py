@@ -373,6 +373,26 @@ def test_nothing_reaches_the_network_unasked(
             load(network, source)
 
 
+def test_a_bad_download_is_not_kept(
+    toy: Any, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only one that cannot be read: a sound file whose input is unknown is not downloaded again."""
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+    write_torch(tmp_path / "sound", random_network())
+    for body, kept in ((b"PK\x03\x04 cut short", 0), ((tmp_path / "sound").read_bytes(), 1)):
+
+        def answer(handler: Any, body: bytes = body) -> None:
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        server.answers["/x.pth"] = answer
+        with pytest.raises(WeightsError):
+            load("vgg19", f"{server.url}/x.pth")
+        assert len(list((tmp_path / "cache").glob("url-*.pth"))) == kept
+
+
 def test_urls(toy: Any, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = random_network()
     write_torch(tmp_path / "x", as_convention(tensors, "torchvision"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+import re
+import xml.etree.ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -123,3 +126,58 @@ def test_the_picture_has_every_colour_and_falls_where_the_curve_falls() -> None:
     orange = [y for y in range(300) if sheet.getpixel((200, y))[0] > 180 > sheet.getpixel((200, y))[2] + 90]  # type: ignore[index,operator]
     assert orange
     assert min(orange) > 200
+
+
+def test_labels_of_near_levels_stand_in_rows() -> None:
+    marks = [(1, "150x150"), (9, "300x300"), (10, "600x600"), (11, "1200x1200"), (90, "2400x2400")]
+    chart = Chart([Curve("total", [(float(n), 1.0 + n) for n in range(1, 101)])], "", marks=marks)
+    names = {label for _, label in marks}
+    root = svg(chart, width=500, height=300)
+    labels = [each for each in root.iter("text") if each.text in names]
+    boxes = [
+        (float(each.get("x", "")), float(each.get("y", "")), 10 * len(each.text or "")) for each in labels
+    ]
+    assert len(boxes) == 5
+    for (x, y, width), (other, below, _) in itertools.pairwise(sorted(boxes, key=lambda box: box[1::-1])):
+        assert y != below or x + width <= other
+    assert all(x + width <= 500 for x, _, width in boxes)
+    # No label covers a curve: all are above the axes.
+    top = min(float(y) for y in re.findall(r"M[\d.]+ ([\d.]+)L", drawn(root, "grid")[-1]))
+    assert max(y for _, y, _ in boxes) < top
+    assert root.get("viewBox", "").split()[3] > "300"
+
+
+def drawn(root: ET.Element, kind: str) -> list[str]:
+    """The paths of a class."""
+    return [each.get("d", "") for each in root.iter("path") if kind in each.get("class", "").split()]
+
+
+FALLING = [(float(n), 100.0 / n) for n in range(1, 41)]
+
+
+def test_curves_that_cover_each_other_alternate() -> None:
+    curves = [
+        Curve("first", FALLING),
+        Curve("other", [(x, 3 * y) for x, y in FALLING]),
+        Curve("same", [(x, y * 1.0001) for x, y in FALLING]),
+        Curve("shorter", FALLING[:20]),
+        Curve("empty", []),
+    ]
+    chart = Chart(curves, "")
+    assert chart.twins == {2: 0, 3: 0}
+    assert chart.dashes(0) is None
+    (dash, gap, offset), (also, _, other) = (chart.dashes(at) or (0, 0, 0) for at in (2, 3))
+    assert dash == also
+    assert other - offset == -dash  # side by side, and room for the curve below
+    assert gap == 2 * dash
+    dashed = [each for each in svg(chart).iter("path") if each.get("stroke-dasharray")]
+    assert [each.get("class") for each in dashed] == ["c2 twin", "c3 twin"]
+
+
+def test_the_picture_shows_both_of_two_equal_curves() -> None:
+    sheet = picture(Chart([Curve("one", FALLING), Curve("two", FALLING)], ""), width=700)
+    plot = sheet.crop((80, 0, 420, 250)).get_flattened_data()
+    blue = sum(b > 150 and r < 90 for r, _, b in plot)  # type: ignore[misc]
+    orange = sum(r > 150 and b < 90 for r, _, b in plot)  # type: ignore[misc]
+    assert blue > 50
+    assert orange > 50

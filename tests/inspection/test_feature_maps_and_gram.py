@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 from impasto.color import oklab
 from impasto.errors import ImageError, ParameterError
 from impasto.figures.colormaps import balance, glow
+from impasto.inspection import feature_maps
 from impasto.inspection.feature_extractor import FeatureExtractor
 from impasto.inspection.feature_maps import Channel, channels, feature_grid, feature_sheet
 from impasto.inspection.gram import gram, gram_distance, gram_picture, gram_sheet, order, top
@@ -84,21 +86,39 @@ def test_a_grid_shows_the_strongest_where_they_are() -> None:
     features[2, 1, 3] = 8.0
     features[4, 0, 0] = 3.0
     grid = feature_grid(features, count=2, cell=32)
-    # Two cells of 32 pixels, 8 a value, with a gap of 8 around them and a line of text below.
+    # Two cells of 32 pixels, 8 a value, with a gap of 8 around them, a line of text below and a key above.
     brightest, darkest = ((glow(torch.tensor([v])) * 255).round().int().tolist()[0] for v in (1.0, 0.0))
-    left = 8 + (grid.width - 24 - 64) // 4
-    assert list(grid.getpixel((left + 28, 8 + 12))) == brightest  # channel 2
-    assert list(grid.getpixel((left + 4, 8 + 12))) == darkest
+    top = grid.height - 8 - 17 - 32
+    row = [list(grid.getpixel((x, top + 12))) for x in range(grid.width)]
+    first = row.index(darkest)
+    assert row[first + 24 : first + 32] == [brightest] * 8  # channel 2
+    assert row.count(brightest) == 8  # channel 4 is bright in its first row only
     count = len(feature_sheet(["a"], "x", {"a": features}, count=9).tobytes())
     assert count > len(grid.tobytes())
 
 
 def test_negative_values_are_blue() -> None:
     grid = feature_grid(torch.tensor([[[-1.0, 1.0]]]), cell=64)
-    red, _, blue = grid.getpixel((8 + 16, 8 + 16))
+    middle = grid.height - 8 - 17 - 16
+    red, _, blue = grid.getpixel((8 + 16, middle))
     assert blue > red
-    red, _, blue = grid.getpixel((8 + 48, 8 + 16))
+    red, _, blue = grid.getpixel((8 + 48, middle))
     assert red > blue
+
+
+def test_a_grid_says_what_its_labels_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, object] = {}
+    original = feature_maps.contact_sheet
+
+    def contact_sheet(rows: Any, **options: Any) -> PIL.Image.Image:
+        shown.update(options)
+        return original(rows, **options)
+
+    monkeypatch.setattr(feature_maps, "contact_sheet", contact_sheet)
+    features = torch.zeros(3, 4, 4)
+    features[1] = 208.0
+    feature_grid(features)
+    assert str(shown["note"]).startswith("1: 208 = channel 1, maximum 208.")
 
 
 # --- Gram matrices ------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ def test_every_setting_of_a_recipe_is_an_axis() -> None:
         "palette",
         "style_weights",
         "measured_for",
+        "init_sha256",
         "changes",
     } | {"quality"}
     defaults = {

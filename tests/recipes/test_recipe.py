@@ -149,7 +149,7 @@ def test_style_shares() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"siez": 3}, "siez: expected a known setting"),
+        ({"siez": 3}, "unknown name 'siez'; did you mean 'size'"),
         ({"size": -1}, "size: expected greater than or equal to 0, got -1"),
         ({"style_weight": float("nan")}, "style_weight: expected a finite number, got nan"),
         ({"optimizer": "sgd"}, "optimizer: expected 'lbfgs', 'lbfgs-wolfe' or 'adam', got 'sgd'"),

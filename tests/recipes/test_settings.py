@@ -14,6 +14,7 @@ import pytest
 from impasto.apps.cli.__main__ import app
 from impasto.apps.cli.options import GIVEN_OTHERWISE, Options
 from impasto.errors import ParameterError
+from impasto.recipes.parsing import parse_setting, spell
 from impasto.recipes.presets import resolve
 from impasto.recipes.recipe import Recipe
 from impasto.recipes.settings import Group, Settings
@@ -86,3 +87,26 @@ def test_an_error_says_which_one_is_wrong(given: dict[str, Any], field: str) -> 
     assert caught.value.field == field
     for twin in (pickle.loads(pickle.dumps(caught.value)), copy.copy(caught.value)):  # noqa: S301
         assert (str(twin), twin.field) == (str(caught.value), field)
+
+
+def test_a_misspelt_setting_gets_the_nearest_names() -> None:
+    with pytest.raises(ParameterError, match=r"setting: unknown name 'sze'; did you mean .*'size'"):
+        resolve(sze=3)
+    with pytest.raises(ParameterError, match=r"setting: unknown name 'xyzzy'$"):
+        resolve(xyzzy=3)
+
+
+def test_a_default_as_help_shows_it_can_be_given() -> None:
+    recipe = resolve()
+    for name in Settings.model_fields:
+        value = getattr(recipe, name)
+        if isinstance(value, dict | tuple) and value:
+            assert parse_setting(name, spell(value), option=name) == value
+
+
+def test_help_of_a_recipe_describes_each(capsys: pytest.CaptureFixture[str]) -> None:
+    help(Recipe)
+    shown = "".join(capsys.readouterr().out.replace("|", " ").split())
+    for name, field in Settings.model_fields.items():
+        assert "".join(f"{name}: {field.description}".split()) in shown
+    assert len(Recipe.model_json_schema()["description"]) < 100

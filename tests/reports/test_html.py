@@ -15,7 +15,7 @@ import PIL.Image
 import pytest
 
 from impasto.errors import OutputError, ParameterError
-from impasto.recipes.fields import Input
+from impasto.recipes.fields import Input, RegionOf
 from impasto.recipes.recipe import Recipe
 from impasto.reports import album
 from impasto.reports import html as report
@@ -111,13 +111,13 @@ def written(make: Make, tmp_path: Path) -> Node:
 def test_the_table_has_what_differs(written: Node) -> None:
     table = written.one("table")
     head = [each.text for each in table.one("thead").all("th")]
-    assert head == ["run", "status", "style_weight", "init", "iterations", "loss", "seconds"]
+    assert head == ["run", "status", "style weight", "start", "iterations", "final loss", "seconds"]
     rows = [
         [cell.text for cell in row.children if isinstance(cell, Node)] for row in table.one("tbody").all("tr")
     ]
     assert rows == [
-        ["a", "done", "20", "content", "40/40", "1.75", "4"],
-        ["b", "done", "60", "noise", "40/40", "1.75", "4"],
+        ["style weight 20, start content", "done", "20", "content", "40/40", "1.75", "4"],
+        ["style weight 60, start noise", "done", "60", "noise", "40/40", "1.75", "4"],
     ]
     assert [each.attributes["href"] for each in table.all("a")] == ["#run-1", "#run-2"]
     assert written.one("h1").text == written.one("head").one("title").text == "Weights"
@@ -138,7 +138,7 @@ def test_every_picture_is_in_the_page_once(written: Node) -> None:
 
 
 def test_curves_of_the_runs_and_of_their_terms(written: Node) -> None:
-    for chart in written.one("div", class_="pair").all("svg"):
+    for chart in written.one("main").all("div", class_="charts")[-1].all("svg"):
         assert [
             line.attributes["data-run"] for line in chart.all("path") if "data-run" in line.attributes
         ] == ["run-1", "run-2"]
@@ -180,13 +180,67 @@ def test_who_cannot_see_it_or_runs_no_script(written: Node) -> None:
     assert len(identities) == len(set(identities))
     for link in written.all("a"):
         assert link.attributes["href"].removeprefix("#") in identities
-    for field in [*written.all("input"), *written.all("select")]:
-        assert any(field in label.all(field.tag) for label in written.all("label"))
-    # Hidden is only what does nothing without a script.
-    assert [each.attributes.get("id") for each in written._below() if "hidden" in each.attributes] == [
-        "tools",
-        "two",
+    assert [each.attributes.get("id") for each in written._below() if "hidden" in each.attributes] == ["two"]
+
+
+def test_tools_are_for_many_runs_and_hidden_until_the_script_runs(make: Make, tmp_path: Path) -> None:
+    report.write(tmp_path / "report.html", [make(f"runs/{at}", seed=at) for at in range(4)], title="Many")
+    page = parsed(tmp_path / "report.html")
+    for field in [*page.all("input"), *page.all("select")]:
+        assert any(field in label.all(field.tag) for label in page.all("label"))
+    hidden = [each.attributes.get("id") for each in page._below() if "hidden" in each.attributes]
+    assert hidden == ["tools", "two"]
+
+
+def test_pictures_come_first_then_curves_then_the_table(written: Node) -> None:
+    order = [each.tag for each in written.one("main")._below() if each.tag in ("article", "svg", "table")]
+    assert order == ["article", "svg", "article", "svg", "svg", "svg", "table"]  # each run has its own curves
+    pairing = written.one("section", class_="pairing")
+    assert pairing.one("h2").text == "photo in the style of painting"
+    assert [each.tag for each in pairing.children if isinstance(each, Node)] == ["h2", "div", "div"]
+    assert len(pairing.one("div", class_="inputs").all("img")) == 2
+
+
+def test_each_pair_of_pictures_has_its_own_section(make: Make, tmp_path: Path) -> None:
+    pattern(5).save(tmp_path / "wave.png")
+    wave = (Input(path=str(tmp_path / "wave.png"), sha256="e" * 64),)
+    runs = [make("a"), make("b", styles=wave), make("c", style_weight=60.0)]
+    report.write(tmp_path / "report.html", runs, title="Pairs")
+    page = parsed(tmp_path / "report.html")
+    sections = page.all("section", class_="pairing")
+    assert [each.one("h2").text for each in sections] == [
+        "photo in the style of painting",
+        "photo in the style of wave",
     ]
+    assert [len(each.all("article")) for each in sections] == [2, 1]
+    first, again = (each.one("div", class_="inputs").all("img")[0] for each in sections)
+    assert again.attributes["data-full"] == first.attributes["id"]
+    assert len(again.attributes["src"]) <= len(first.attributes["src"])
+    assert page.one("table").all("a")[1].text == "style weight 20"
+    titles = [each.text for each in page.all("ul", class_="legend")[-1].all("a")]
+    assert titles[1] == "photo in the style of wave, style weight 20"
+
+
+def test_losses_are_named_and_explained(make: Make, tmp_path: Path) -> None:
+    def text(*runs: Path) -> str:
+        report.write(tmp_path / "report.html", runs)
+        return parsed(tmp_path / "report.html").one("main").text
+
+    plain = make("plain")
+    alike = text(plain, make("seed", seed=2))
+    assert alike.count("Final loss: of the saved picture, 8 bits and without margin.") == 1
+    assert "differ in" not in alike
+    assert "These runs differ in size: their losses" in text(plain, make("large", size=128))
+    assert "1.75 so far" in text(make("stopped", status="stopped"))
+
+
+def test_masks_are_among_the_inputs(make: Make, tmp_path: Path) -> None:
+    pattern(7).convert("L").save(tmp_path / "mask.png")
+    region = RegionOf(name="sky", mask=Input(path=str(tmp_path / "mask.png"), sha256="f" * 64))
+    report.write(tmp_path / "report.html", [make("run", regions=(region,))])
+    inputs = parsed(tmp_path / "report.html").one("div", class_="inputs")
+    assert [each.text for each in inputs.all("figcaption")][-1] == "mask sky: mask.png"
+    assert len(inputs.all("img")) == 3
 
 
 def test_names_are_text_and_never_markup(make: Make, tmp_path: Path) -> None:
@@ -209,7 +263,8 @@ def test_names_are_text_and_never_markup(make: Make, tmp_path: Path) -> None:
     assert len(page.all("script")) == len(page.all("style")) == 1
     assert "alert" not in page.one("script").text
     assert page.one("h1").text == "</title><script>alert(1)</script>"
-    assert page.all("h3")[0].text == evil
+    assert evil in page.one("table").all("a")[0].attributes["title"]
+    assert page.all("h3")[0].text == "weights </script><script>alert(1)</script>"
     assert not [each for each in page._below() if any(name.startswith("on") for name in each.attributes)]
     assert all(image.attributes["src"].startswith("data:") for image in page.all("img"))
 
@@ -241,7 +296,7 @@ def test_runs_in_every_state_are_there(make: Make, tmp_path: Path) -> None:
         "events.jsonl: 5 damaged lines left out",
     ]
     assert len(damaged.all("img")) == 1
-    assert "got no recipe.toml" in missing.one("p", class_="note").text
+    assert "there is no such folder" in missing.one("p", class_="note").text
 
 
 def test_pictures_that_have_moved_away(make: Make, tmp_path: Path) -> None:
@@ -269,12 +324,11 @@ def test_many_settings_that_differ(make: Make, tmp_path: Path) -> None:
     }
     report.write(tmp_path / "report.html", [make("a"), make("b", **other, **more)], title="Many")
     page = parsed(tmp_path / "report.html")
-    differ = [head.text for head in page.one("thead").all("th")][2:-3]
-    assert set(differ) == other.keys() | more.keys()
+    differ = page.one("thead").all("th")[2:-3]
+    assert {head.attributes["title"] for head in differ} == other.keys() | more.keys()
     card = page.all("article")[1]
-    told = [each.text for each in card.all("dt")]
-    assert told[:7] == [*differ[:6], "loss"]
-    assert set(differ) <= set(told)
+    assert card.one("h3").text == "content weight 3, style weight 4, smoothing weight 1, …"
+    assert {head.text for head in differ} <= {each.text for each in card.all("dt")}
     (long,) = [cell for cell in page.one("tbody").all("tr")[1].all("td") if "title" in cell.attributes]
     assert long.text == long.attributes["title"] == ", ".join(f"relu{n}_1 0.123456" for n in range(1, 6))
 

@@ -176,7 +176,7 @@ def test_a_run_paints_what_no_run_paints(pictures: tuple[Path, Path], tmp_path: 
         "step-000006.png",
     }
     assert np.array_equal(np.asarray(PIL.Image.open(run / "result.png")), plain.to_array())
-    assert images.read_metadata(run / "result.png") == (run / "recipe.toml").read_text()
+    assert images.read_metadata(run / "result.png") == read_recipe(run).to_metadata()
     events = list(read_events(run))
     assert [event["done"] for event in events] == list(range(1, 9))
     assert all(event["loss"] == pytest.approx(sum(event["losses"].values()), rel=1e-5) for event in events)
@@ -348,7 +348,7 @@ def test_what_cannot_be_gone_on_with(pictures: tuple[Path, Path], tmp_path: Path
     go_on(run)
     with pytest.raises(
         ParameterError,
-        match="expected an unfinished run, got one that is done; `impasto rerun` paints it again",
+        match="expected an unfinished run, got one that is done; to paint it again: impasto rerun",
     ):
         go_on(run)
     with pytest.raises(ParameterError, match="encoder: expected a name"):

@@ -25,7 +25,7 @@ from impasto.recipes.recipe import Recipe
 from impasto.runs.folder import RunFolder
 from impasto.runs.readers import find, read_events, read_summary, status
 from impasto.swatches import paint as swatch
-from impasto.sweeps import sweep
+from impasto.sweeps import sheet
 from impasto.sweeps.sweep import Sweep
 from impasto.sweeps.sweep import sweep as paint
 from impasto.transfer import strength
@@ -313,33 +313,46 @@ def test_the_sheet(pictures: Pictures, thin: None, monkeypatch: pytest.MonkeyPat
         shown.update(options, rows=rows)
         return original(rows, **options)
 
-    original = sweep.contact_sheet
-    monkeypatch.setattr(sweep, "contact_sheet", contact_sheet)
+    original = sheet.contact_sheet
+    monkeypatch.setattr(sheet, "contact_sheet", contact_sheet)
     made = _sweep(pictures, {"style_weight": [5.0, 50.0], "style_size": [32], "steps": [3, 2]})
     assert made.sheet() is None
     with closing(made.paint()) as events:
         for event in events:
             if event.status == "done" and event.name.startswith("photo-waves"):
                 break
-    sheet = made.write_sheet()
-    assert sheet == Path("out/sheet.png")
-    again = original(
-        shown["rows"], row_labels=shown["row_labels"], column_labels=shown["column_labels"], cell=40
-    )
-    assert (_pixels(sheet) == np.asarray(again)).all()
-    assert shown["column_labels"] == ["content", "style", "style_weight=5", "style_weight=50"]
-    assert shown["row_labels"] == [
-        "photo x glass, style_size=32, steps=3",
-        "photo x glass, style_size=32, steps=2",
-        "photo x waves, style_size=32, steps=3",
-        "photo x waves, style_size=32, steps=2",
-    ]
+    written = made.write_sheet()
+    assert written == Path("out/sheet.png")
+    assert shown["column_labels"] == ["", "style weight 5", "style weight 50"]
+    assert shown["row_labels"] == ["style size 32, steps 3", "style size 32, steps 2"] * 2
+    # The content once, its first style below it; the second pair has the second style.
     there = [[each is not None for each in row] for row in shown["rows"]]
-    assert there == [[True] * 4, [False, False, True, True], [True, True, True, False], [False] * 4]
+    assert there == [[True] * 3, [True] * 3, [True, True, False], [False] * 3]
     for job in made.queue[:4]:
         row = 0 if job.variant.settings["steps"] == 3 else 1
-        column = 2 if job.variant.settings["style_weight"] == 5.0 else 3
+        column = 1 if job.variant.settings["style_weight"] == 5.0 else 2
         assert (np.asarray(shown["rows"][row][column]) == _pixels(job.path / "result.png")).all()
+    results = shown["rows"][0][1]
+    for row in shown["rows"][:3]:  # inputs fit into the cells of the results: the gaps are even
+        assert row[0].width <= results.width
+        assert row[0].height <= results.height
+
+
+def test_the_sheet_of_one_row_has_content_and_style_side_by_side(
+    pictures: Pictures,
+    thin: None,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(sheet, "contact_sheet", lambda rows, **options: shown.append((rows, options)))
+    made = _sweep(pictures, {"style_weight": [5.0, 50.0]})
+    list(made.paint())
+    made.sheet()
+    rows, options = shown[0]
+    assert options["lead"] == 2
+    assert options["column_labels"] == ["", "", "style weight 5", "style weight 50"]
+    assert options["row_labels"] == []
+    assert [[each is not None for each in row] for row in rows] == [[True] * 4, [False, True, True, True]]
 
 
 def test_the_sheet_without_the_photograph(pictures: Pictures, thin: None) -> None:  # noqa: F811

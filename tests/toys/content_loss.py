@@ -11,13 +11,13 @@ class Brightness:
     smallest = 1
     draws = False
 
-    def keep(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
         return features.float().mean((2, 3))
 
     def __call__(
-        self, features: Tensor, kept: Tensor, sample_index: int, guide: Tensor | None = None
+        self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None
     ) -> Tensor:
-        return (features.float().mean((2, 3)) - kept).square().sum(-1) / kept.square().sum(-1)
+        return (features.float().mean((2, 3)) - target).square().sum(-1) / target.square().sum(-1)
 
     def cost(self, channels: int, pixels: int, others: int) -> Cost:
-        return Cost(kept=4.0 * channels, work=8.0 * channels * pixels)
+        return Cost(target_bytes=4.0 * channels, work_bytes=8.0 * channels * pixels)

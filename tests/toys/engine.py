@@ -20,7 +20,7 @@ from impasto.transfer.planner import Plan
 
 
 class _Canvas:
-    level, moment = 0, (1,)
+    level, version = 0, (1,)
 
     def __init__(self, image: Tensor, course: Course) -> None:
         self._image, self._course = image, course
@@ -36,6 +36,8 @@ class _Canvas:
 
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         return Evaluation(0.0, picture.new_empty(0), {})
+
+    def release(self) -> None: ...
 
     def state(self) -> State:
         return {"position": torch.tensor((0, 1, 1)), "x": self._image}
@@ -68,7 +70,7 @@ class Toning:
         mean = resize(pictures.styles[0], (1, 1))
         image = resize(pictures.content, self.levels[0].size).lerp(mean, 0.5)
         yield Step(
-            0, 1, 1, 1, 1, 1, 0.0, {}, (), _canvas=_Canvas(image, self.course(recipe, 0)), _moment=(1,)
+            0, 1, 1, 1, 1, 1, 0.0, {}, (), _canvas=_Canvas(image, self.course(recipe, 0)), _version=(1,)
         )
 
     def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:

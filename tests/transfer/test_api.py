@@ -64,7 +64,7 @@ def test_a_picture_repeats_itself(pictures: tuple[Path, Path], tmp_path: Path, s
     result = impasto.stylize(*pictures, **OPTIONS)
     saved = result.save(tmp_path / f"out{suffix}")
     recipe = impasto.Recipe.from_toml(images.read_metadata(saved))
-    assert recipe == result.recipe
+    assert recipe == impasto.Recipe.from_toml(result.recipe.to_metadata())
     assert torch.equal(impasto.stylize(*pictures, recipe=recipe).image, result.image)
     changed = impasto.stylize(*pictures, recipe=recipe, steps=2)
     assert changed.steps == 2
@@ -225,3 +225,13 @@ def test_tiles_paint_the_same_picture(pictures: tuple[Path, Path], same_kernels:
     # at single pixels. A seam one grey level deep would be 1e-4 of the mean.
     assert many.loss == pytest.approx(one.loss, rel=1e-3)
     assert float((many.image - one.image).abs().mean()) < 5e-5
+
+
+@pytest.mark.parametrize("preset", ["crowson"])
+def test_a_divergence_names_a_flat_style(preset: str, tmp_path: Path, loaded_once: None) -> None:
+    PIL.Image.new("RGB", (64, 64), (120, 120, 120)).save(tmp_path / "wall.png")
+    with pytest.raises(
+        impasto.DivergedError, match=r"of nearly one colour: wall\.png; use another style picture"
+    ):
+        given = {"size": 64, "steps": 6, "device": "cpu", "precision": "fp32"}
+        impasto.stylize(paint("mosaic", size=64), tmp_path / "wall.png", preset=preset, **given)

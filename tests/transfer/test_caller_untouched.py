@@ -1,4 +1,7 @@
-"""Nothing global of the caller's is changed: random numbers, types, modes, threads, warnings, signals, logging."""
+"""Nothing global of the caller's is changed: random numbers, types, modes, threads, warnings, signals, logging.
+
+And none of the caller's modes changes a picture.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import random
 import signal
 import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,3 +63,53 @@ def test_by_a_picture(options: dict[str, Any]) -> None:
     next(impasto.iterate(content, style, **OPTIONS, **options))
     list(reconstruct("content", content, ["relu1_1"], size=32, steps=2))
     assert everything() == before
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    torch.set_default_dtype(dtype)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "inference_mode": torch.inference_mode,
+    "no_grad": torch.no_grad,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "device meta": lambda: torch.device("meta"),
+    "float64": lambda: default_dtype(torch.float64),
+    "float16": lambda: default_dtype(torch.float16),
+}
+WORK: dict[str, Callable[[Any, Any], Any]] = {
+    "losses of moments": lambda content, style: (
+        impasto.stylize(content, style, **OPTIONS, style_loss="wasserstein", photo_weight=1.0).image
+    ),
+    "losses of maps": lambda content, style: (
+        impasto.stylize(
+            content, style, **OPTIONS, style_loss="sliced-wasserstein", content_loss="self-similarity"
+        ).image
+    ),
+    "strength": lambda content, style: impasto.stylize(content, style, **OPTIONS, strength=0.5).image,
+    "a step": lambda content, style: next(impasto.iterate(content, style, **OPTIONS)).image,
+    "judge": lambda content, style: torch.tensor(
+        impasto.Judge(content, style, device="cpu")(content, size=40).loss, device="cpu", dtype=torch.float64
+    ),
+    "reconstruct": lambda content, _: (
+        next(iter(reconstruct("content", content, ["relu2_1"], size=32, steps=2))).image
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("work", WORK)
+def test_in_any_mode_of_the_callers(mode: str, work: str, same_kernels: None) -> None:
+    content, style = paint("mosaic", size=64), paint("strokes", size=64)
+    wanted = WORK[work](content, style)
+    before = everything()
+    with MODES[mode]():
+        inside = everything()
+        found = WORK[work](content, style)
+        assert everything() == inside
+    assert everything() == before
+    assert found.device.type == "cpu" and not found.is_inference()
+    assert torch.equal(found, wanted)

@@ -126,3 +126,18 @@ def test_while_results_are_kept(uncollected: None) -> None:
     before = heavy()
     kept += [impasto.stylize(content, style, **OPTIONS) for _ in range(2)]
     assert (heavy() - before).keys() == {Tensor}  # their pictures, and no network
+
+
+def test_while_last_steps_are_kept(uncollected: None) -> None:
+    content, style = paint("mosaic", size=64), paint("strokes", size=64)
+    kept: list[Step] = []
+
+    def newest(step: Step) -> None:
+        kept[-1:] = [step] if step.done > 1 else [*kept[-1:], step]
+
+    impasto.stylize(content, style, on_step=newest, **OPTIONS)
+    before = heavy()
+    for _ in range(2):
+        impasto.stylize(content, style, on_step=newest, **OPTIONS)
+    assert len(kept) == 3
+    assert VGG not in heavy() - before and Session not in heavy() - before

@@ -181,7 +181,7 @@ def test_a_strength_becomes_a_weight(pictures: tuple[Path, list[Path]]) -> None:
     [
         (
             {"style_wight": 3},
-            r"change: setting: unknown name 'style_wight'; did you mean 'style_weight'\? \(known",
+            r"change: setting: unknown name 'style_wight'; did you mean 'style_weight', 'style_weights' or",
         ),
         ({"size": 512}, r"size: expected a setting that can be changed while painting \(content_weight, "),
         ({"style_weight": -1}, r"change: style_weight: expected greater than or equal to 0, got -1"),

@@ -53,8 +53,7 @@ def folded(kernel: Tensor, convention: Convention) -> Tensor:
     """W of conv1_1 for an input of RGB in 0..255 minus the mean.
 
     With x' = x·range/255 the network computes W·((x' − mean)/std). So W becomes W·range/(255·std) in each channel,
-    and the mean becomes 255·mean/range. Zero padding means the mean pixel in both conventions, so the borders agree
-    too.
+    and the mean becomes 255·mean/range. Zero padding means the mean pixel in both conventions, so borders agree too.
     """
     if convention.order == "BGR":
         kernel = kernel.flip(1)

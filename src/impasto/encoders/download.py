@@ -84,6 +84,28 @@ def fetch(
     return target
 
 
+@contextlib.contextmanager
+def kept_if_usable(path: Path, *, url: str) -> Iterator[None]:
+    """Delete a download of unknown hash from the cache if the block finds it unusable.
+
+    Args:
+        path: the file.
+        url: where it came from; a file that came from elsewhere is never deleted.
+    """
+    try:
+        yield
+    except WeightsError:
+        if is_url(url):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
+
+
+def is_url(source: str) -> bool:
+    """Whether weights are a URL, not a name or a file."""
+    return re.match(r"[a-z][a-z0-9+.-]+://", source, re.IGNORECASE) is not None
+
+
 def _checked(url: str) -> urllib.parse.SplitResult:
     try:
         parts = urllib.parse.urlsplit(url)

@@ -74,13 +74,8 @@ def read(path: Path, *, keep: Callable[[str], bool] = lambda name: True) -> Cont
     """
     try:
         if not path.is_file():
-            kind = (
-                "a folder"
-                if path.is_dir()
-                else "a special file"
-                if path.exists()
-                else "a path that does not exist"
-            )
+            special = "a special file" if path.exists() else "a path that does not exist"
+            kind = "a folder" if path.is_dir() else special
             raise WeightsError(f"weights {path}: expected a file, got {kind}")
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from impasto.encoders.download import fetch
+from impasto.encoders.download import fetch, is_url, kept_if_usable
 from impasto.encoders.formats import locate, read
 from impasto.encoders.module import ModuleEncoder, from_module
 from impasto.errors import MissingExtraError, WeightsError, unknown_name
@@ -46,8 +46,24 @@ def mobilenet_v2(
         )
     network = _untrained()
     path = _obtain(weights, progress)
+    with kept_if_usable(path, url=weights):
+        state = _read_state(path, weights, network.state_dict())
+    network.load_state_dict(state, strict=False)
+    # The classifier is left behind. The names stay as torchvision has them.
+    features = nn.Sequential(OrderedDict(features=network.features))
+    encoder = from_module(
+        features,
+        layers=[f"features.{index}" for index in range(len(network.features))],
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
+    encoder.name = "mobilenet_v2"
+    return encoder
+
+
+def _read_state(path: Path, weights: str, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in a file, by the names that are expected."""
     state = read(path).tensors
-    expected = network.state_dict()
     # Files written since 2018 have a batch counter for batch normalisation; inference does not use it.
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     if missing:
@@ -65,17 +81,7 @@ def mobilenet_v2(
             )
         if not bool(torch.isfinite(state[key]).all()):
             raise WeightsError(f"weights {weights}: {key}: expected finite numbers, got NaN or infinity")
-    network.load_state_dict({key: state[key] for key in expected if key in state}, strict=False)
-    # The classifier is dropped. Layers have torchvision's names.
-    features = nn.Sequential(OrderedDict(features=network.features))
-    encoder = from_module(
-        features,
-        layers=[f"features.{index}" for index in range(len(network.features))],
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-    )
-    encoder.name = "mobilenet_v2"
-    return encoder
+    return {key: state[key] for key in expected if key in state}
 
 
 def _untrained() -> Any:
@@ -95,7 +101,7 @@ def _obtain(weights: str, progress: Callable[[int, int | None], None] | None) ->
     if weights in MOBILENET_V2:
         url, sha256 = MOBILENET_V2[weights]
         return fetch(url, sha256=sha256, progress=progress)
-    if re.match(r"[a-z][a-z0-9+.-]+://", weights, re.IGNORECASE):
+    if is_url(weights):
         return fetch(weights, progress=progress)
     path, there = locate(weights)
     if not there and not re.search(r"[./\\]", weights):

@@ -92,9 +92,8 @@ class ModuleEncoder:
         device = next((tensor.device for tensor in numbers), None)  # the network may be on a GPU
         self._mean = torch.tensor([float(value) for value in mean], device=device).view(1, 3, 1, 1)
         self._std = torch.tensor([float(value) for value in std], device=device).view(1, 3, 1, 1)
-        self._overwritten: set[str] = (
-            set()
-        )  # layers whose output the network changes in place, as in out += x
+        # Layers whose output the network later changes in place, as in out += x.
+        self._overwritten: set[str] = set()
         self._lock = threading.Lock()
 
         self._paths = paths

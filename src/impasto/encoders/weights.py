@@ -24,7 +24,7 @@ from impasto.encoders.conventions import (
     from_metadata,
     recognise,
 )
-from impasto.encoders.download import fetch
+from impasto.encoders.download import fetch, is_url, kept_if_usable
 from impasto.encoders.formats import Contents, locate, read
 from impasto.encoders.sources import DEFAULTS, OXFORD_LICENCE, SOURCES, Source
 from impasto.errors import WeightsError, unknown_name
@@ -121,7 +121,7 @@ def load(network: str, source: str | None = None, *, progress: Progress | None =
         return _convolutions(network, path, source, stated=known.convention, licence=known.licence)
 
     location, stated = _split(source)
-    if re.match(r"[a-z][a-z0-9+.-]+://", location, re.IGNORECASE):
+    if is_url(location):
         for known in SOURCES.values():
             if location == known.url:
                 stated = stated or known.convention
@@ -188,14 +188,15 @@ def _convolutions(
         stated: the input convention, if the caller states one.
         licence: the licence, if the caller states one.
     """
-    contents = read(path, keep=_is_convolution)
-    found = _find(contents, network, name)
-    kernels: dict[str, Tensor] = {}
-    biases: dict[str, Tensor] = {}
-    for layer, shape in ARCHITECTURES[network].shapes().items():
-        kernel, bias = found[layer]
-        kernels[layer] = _checked(_out_in_first(kernel, shape, contents), shape, layer, "kernels", name)
-        biases[layer] = _checked(bias, shape[:1], layer, "biases", name)
+    with kept_if_usable(path, url=name):
+        contents = read(path, keep=_is_convolution)
+        found = _find(contents, network, name)
+        kernels: dict[str, Tensor] = {}
+        biases: dict[str, Tensor] = {}
+        for layer, shape in ARCHITECTURES[network].shapes().items():
+            kernel, bias = found[layer]
+            kernels[layer] = _checked(_out_in_first(kernel, shape, contents), shape, layer, "kernels", name)
+            biases[layer] = _checked(bias, shape[:1], layer, "biases", name)
 
     first = next(iter(kernels))
     convention = _convention(network, kernels[first], biases[first], contents, path, name, stated)

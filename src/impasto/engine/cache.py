@@ -1,6 +1,6 @@
 """An LRU cache with a limit in bytes, for the targets of losses.
 
-Paintings in a row often share a style, or a photograph, at the same sizes. Targets depend on nothing else, so they
+Consecutive paintings often share a style, or a photograph, at the same sizes. Targets depend on nothing else, so they
 need to be computed only once.
 """
 

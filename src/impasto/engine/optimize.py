@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -113,17 +113,13 @@ class _Painting:
     x: Tensor
     solver: Solver
     watchdog: Watchdog
-    white_level: (
-        float  # 1 while changing the level, so that an interrupt (Ctrl-C) there leaves a valid picture
-    )
+    white_level: float  # 1 during a change of level, so that an interrupt there leaves a valid picture
     pyramid: Pyramid
     course: Course
     position: tuple[int, int, int] = (0, 0, 0)  # level, iterations done at it, iterations done
     evaluate: EvaluateSample = _unprepared
     taken: bool = False
-    returns: int = (
-        0  # number of returns to an earlier step, since the same iteration can then be reached again
-    )
+    returns: int = 0  # number of returns to an earlier step, after which an iteration can occur again
 
     # --- read by steps --------------------------------------------------------------------------------------
 
@@ -162,6 +158,14 @@ class _Painting:
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         scale = self.white_level / white
         return self.evaluate(picture if scale == 1.0 else picture * scale, with_gradient=False)
+
+    def release(self) -> None:
+        self.evaluate, self.taken = _unprepared, True
+        self.course = replace(
+            self.course, prepare=lambda content, styles: _unprepared
+        )  # which keeps the network
+        self.solver.restart()
+        self.watchdog.restart()
 
     def state(self) -> State:
         self._check_not_taken()

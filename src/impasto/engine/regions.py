@@ -2,7 +2,7 @@
 
 Guided Gram matrices (Gatys, Ecker, Bethge, Hertzmann and Shechtman 2017, arXiv:1611.07865, section 4): the sums over
 pixels that style losses compare are weighted by a guide: the share of a feature's receptive field that lies within a
-mask. Like every sum over pixels, the weighted sums are exact under tiling, blend, and allow soft edges.
+mask. As sums over pixels, they are exact under tiling, can be blended, and allow soft edges.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto.engine.evaluation import Evaluation
 from impasto.engine.solvers.state import State, clone
+from impasto.modes import own_modes
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Canvas(Protocol):
         """The losses of any picture of this level's size."""
         ...
 
+    def release(self) -> None:
+        """Free what only further steps and judgements need."""
+        ...
+
     def state(self) -> State:
         """The state to resume from, valid until the next step.
 
@@ -92,6 +97,7 @@ class Step(Progress):
         return Progress(**{each.name: getattr(self, each.name) for each in fields(Progress)})
 
     @property
+    @own_modes()
     def image(self) -> Tensor:
         """The picture after this iteration, finished: (1, 3, H, W), RGB in [0, 1].
 
@@ -101,6 +107,7 @@ class Step(Progress):
         return self._canvas.finish(self.painted)
 
     @property
+    @own_modes()
     def painted(self) -> Tensor:
         """The picture after this iteration as the losses see it, (1, 3, H, W) in [0, 1].
 
@@ -109,6 +116,7 @@ class Step(Progress):
         """
         return self._current_canvas().painted()
 
+    @own_modes()
     def take(self) -> Tensor:
         """Like :attr:`painted`, without a copy. Ends the painting: no further step can be taken.
 
@@ -119,6 +127,7 @@ class Step(Progress):
         """
         return self._current_canvas().take()
 
+    @own_modes()
     def judge(self, picture: Tensor, *, white: float) -> Evaluation:
         """The losses of any picture of this level's size, its margin included, (1, 3, H, W) in [0, white].
 
@@ -132,6 +141,11 @@ class Step(Progress):
             )
         return self._canvas.judge(picture, white=white)
 
+    def release(self) -> None:
+        """Free the network and the solver, for a step that is kept. No further step can be taken or judged."""
+        self._canvas.release()
+
+    @own_modes()
     def state(self) -> dict[str, Tensor]:
         """A copy of the state after this iteration, for ``resume``.
 
@@ -140,6 +154,7 @@ class Step(Progress):
         """
         return {name: clone(tensor) for name, tensor in self.live_state().items()}
 
+    @own_modes()
     def live_state(self) -> State:
         """Like :meth:`state`, without a copy: valid until the next step is requested.
 

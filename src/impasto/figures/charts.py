@@ -9,12 +9,14 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from impasto.figures.contact_sheet import to_ascii
+from impasto.figures.contact_sheet import cut, to_ascii
 
 POINTS = 240
 """The most points drawn of a curve; a chart on a screen does not resolve more."""
@@ -23,10 +25,14 @@ COLORS = 8
 """Number of curve colours; further curves repeat the colours with dashed lines."""
 
 _INKS = ("#0b6fb8", "#c2410c", "#15803d", "#a21caf", "#8a6100", "#0f766e", "#be123c", "#5b4bc4")
-_DASHES = ((), (7, 4), (2, 3))
+_DASH_STYLES = 3  # of the page's style sheet: solid, dashed, dotted
+_DASH = 12  # length of a dash where curves cover each other
+_SAME = 0.004  # share of an axis: closer than this, two curves look like one
+_LETTER, _LABEL_LINE = 10.0, 18  # width of a letter and height of a line of an SVG label
 _PAPER, _INK, _GRID = "#ffffff", "#1e1e1e", "#dddddd"
 
 _Range = tuple[float, float]
+_Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,28 @@ class Chart:
     def is_empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not any(drawable(curve.points) for curve in self.curves)
+
+    @cached_property
+    def twins(self) -> dict[int, int]:
+        """Index of a curve -> index of the first earlier curve that it covers all along, as far as it goes."""
+        (_, _), (low, high) = self.ranges()
+        near = _SAME * math.log(high / low)
+        found: dict[int, int] = {}
+        heights = [{x: math.log(y) for x, y in drawable(curve.points)} for curve in self.curves]
+        for later, mine in enumerate(heights):
+            for earlier, theirs in enumerate(heights[:later]):
+                one, other = sorted((mine, theirs), key=len)
+                if one and all(x in other and abs(y - other[x]) < near for x, y in one.items()):
+                    found[later] = found.get(earlier, earlier)
+                    break
+        return found
+
+    def dashes(self, number: int) -> tuple[int, int, int] | None:
+        """(dash, gap, offset) of a curve that covers another, so that both colours alternate; None of the others."""
+        if number not in self.twins:
+            return None
+        group = [later for later, first in self.twins.items() if first == self.twins[number]]
+        return _DASH, _DASH * len(group), -_DASH * group.index(number)
 
     def ranges(self) -> tuple[_Range, _Range]:
         """The ranges of the axes: (left, right), (bottom, top).
@@ -164,7 +192,12 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
     Raises:
         ValueError: there is nothing to draw.
     """
-    plane = _Plane(*chart.ranges(), left=58, right=width - 12, top=12, bottom=height - 40)
+    across, up = chart.ranges()
+    left, right = 66.0, width - 12.0
+    marks = _placed(chart.marks, _Plane(across, up, left, right, 0.0, 0.0))
+    band = _LABEL_LINE * (1 + max((row for *_, row in marks), default=-1))
+    height += band  # of the labels, above the curves
+    plane = _Plane(across, up, left=left, right=right, top=12.0 + band, bottom=height - 40)
     root = ET.Element("svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "class": "chart"})
     ET.SubElement(root, "title").text = chart.title
     for value in ticks(*plane.up):
@@ -174,13 +207,10 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
         _line(root, "grid", plane.x(value), plane.top, plane.x(value), plane.bottom)
         _text(root, _label(value), plane.x(value), plane.bottom + 17, "middle")
     _text(root, chart.across, (plane.left + plane.right) / 2, height - 6, "middle")
-    for value, label in chart.marks:
-        if plane.across[0] <= value <= plane.across[1]:
-            x = plane.x(value)
-            _line(root, "mark", x, plane.top, x, plane.bottom)
-            # At the bottom, where curves are rare, and on the side with more room.
-            right = x < (plane.left + plane.right) / 2
-            _text(root, label, x + (4 if right else -4), plane.bottom - 6, "start" if right else "end")
+    for label, x, start, row in marks:
+        y = 14 + _LABEL_LINE * row
+        _line(root, "mark", x, y - 8, x, plane.bottom)
+        _text(root, label, start, y, "start")
     for number, curve in enumerate(chart.curves):
         points = thinned(drawable(curve.points))
         if not points:
@@ -188,6 +218,13 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
         places = [f"{plane.x(x):.1f} {plane.y(y):.1f}" for x, y in points]
         path = "M" + "L".join(places) + ("h.1" if len(places) == 1 else "")  # a lone point is a dot
         attributes = {"d": path, "class": style_of(number)}
+        if (dashes := chart.dashes(number)) is not None:
+            dash, gap, offset = dashes
+            attributes |= {
+                "class": f"{_color(number)} twin",
+                "stroke-dasharray": f"{dash} {gap}",
+                "stroke-dashoffset": f"{offset}",
+            }
         if curve.key:
             attributes["data-run"] = curve.key
         line = ET.SubElement(root, "path", attributes)
@@ -197,7 +234,27 @@ def svg(chart: Chart, *, width: int = 520, height: int = 280) -> ET.Element:
 
 def style_of(number: int) -> str:
     """The CSS classes of the ``number``-th curve and of its labels."""
-    return f"c{number % COLORS} d{number // COLORS % len(_DASHES)}"
+    return f"{_color(number)} d{number // COLORS % _DASH_STYLES}"
+
+
+def _color(number: int) -> str:
+    return f"c{number % COLORS}"
+
+
+def _placed(marks: Sequence[tuple[float, str]], plane: _Plane) -> list[tuple[str, float, float, int]]:
+    """(label, x of the mark, left end of the label, row) of each visible mark; labels of a row do not overlap."""
+    ends: list[float] = []  # right end of the last label of each row
+    placed = []
+    for value, label in sorted(marks):
+        if not plane.across[0] <= value <= plane.across[1]:
+            continue
+        x, room = plane.x(value), _LETTER * len(label)
+        start = min(x + 4, plane.right - room)
+        # The mark's line goes down from its label, so that it must pass the labels of the rows below too.
+        row = next((row for row in range(len(ends)) if max(ends[row:]) < min(x, start)), len(ends))
+        ends[row : row + 1] = [start + room]
+        placed.append((label, x, start, row))
+    return placed
 
 
 def _line(root: ET.Element, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
@@ -224,6 +281,9 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
     draw = PIL.ImageDraw.Draw(sheet)
     font = PIL.ImageFont.load_default(text * scale)
     names = [to_ascii(curve.name) for curve in chart.curves]
+    for later, first in chart.twins.items():
+        names[later] += f" (same as {to_ascii(chart.curves[first].name)})"
+    names = [cut(name, width * scale * 2 // 5, text=text * scale) for name in names]
     legend = max(font.getlength(name) for name in names) + (30 + 8) * scale
     plane = _Plane(
         *chart.ranges(),
@@ -245,11 +305,31 @@ def picture(chart: Chart, *, width: int = 640, height: int = 300, text: int = 15
         points = thinned(drawable(curve.points))
         ink = _INKS[number % COLORS]
         line = [(plane.x(x), plane.y(y)) for x, y in points]
+        dashes = chart.dashes(number)
         if len(line) > 1:
-            draw.line(line, ink, 2 * scale, joint="curve")
+            for piece in [line] if dashes is None else _pieces(line, *(scale * each for each in dashes)):
+                draw.line(piece, ink, 2 * scale, joint="curve")
         elif line:
             draw.circle(line[0], 2 * scale, ink)
         x, y = plane.right + 12 * scale, plane.top + (0.7 + 1.4 * number) * text * scale
-        draw.line((x, y, x + 22 * scale, y), ink, 3 * scale)
+        for start, end in ((0, 22),) if dashes is None else ((0, 8), (14, 22)):
+            draw.line((x + start * scale, y, x + end * scale, y), ink, 3 * scale)
         draw.text((x + 30 * scale, y), name, _INK, font=font, anchor="lm")
     return sheet.resize((width, height), PIL.Image.Resampling.LANCZOS)
+
+
+def _pieces(line: Sequence[_Point], dash: float, gap: float, offset: float) -> list[list[_Point]]:
+    """The dashes of a line, as SVG's ``stroke-dasharray`` and ``stroke-dashoffset`` cut it."""
+    pieces: list[list[_Point]] = [[]]
+    walked = offset
+    for (x1, y1), (x2, y2) in pairwise(line):
+        length = math.hypot(x2 - x1, y2 - y1)
+        stops = max(1, math.ceil(length))
+        for stop in range(stops):
+            share = stop / stops
+            if (walked + share * length) % (dash + gap) < dash:
+                pieces[-1].append((x1 + share * (x2 - x1), y1 + share * (y2 - y1)))
+            elif pieces[-1]:
+                pieces.append([])
+        walked += length
+    return [piece for piece in pieces if len(piece) > 1]

@@ -22,16 +22,20 @@ def contact_sheet(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     title: str = "",
+    note: str = "",
+    lead: int = 0,
     cell: int = 256,
     text: int = 15,
 ) -> PIL.Image.Image:
-    """Pictures side by side on white.
+    """Pictures side by side on white. Labels are broken into lines, so that they do not push the columns apart.
 
     Args:
         rows: pictures of any mode; None leaves a cell empty. Rows may differ in length.
         row_labels: to the left of each row.
         column_labels: above each column.
         title: at the top.
+        note: below the title, smaller.
+        lead: number of columns to the left of the row labels.
         cell: longest side of a picture in pixels; larger pictures are reduced, smaller ones are not enlarged.
         text: font size in pixels.
 
@@ -41,40 +45,67 @@ def contact_sheet(
     pictures = [[None if each is None else thumbnail(each, cell) for each in row] for row in rows]
     if not any(picture for row in pictures for picture in row):
         raise ParameterError("contact sheet: expected at least one picture, got none")
-    font = PIL.ImageFont.load_default(text)
-    large = PIL.ImageFont.load_default(1.4 * text)
-    widths = [
-        max(
-            *(picture.width for picture in column if picture),
-            _width(column_labels[at], font) if at < len(column_labels) else 0,
-            0,
-        )
-        for at, column in enumerate(zip_longest(*pictures))
+    letters = _Letters(text)
+    widths = [max((each.width for each in column if each), default=0) for column in zip_longest(*pictures)]
+    heights = [max((each.height for each in row if each), default=0) for row in pictures]
+    heads = [
+        letters.lines(label, max(width, 4 * text))
+        for label, width in zip(column_labels, widths, strict=False)
     ]
-    heights = [max((picture.height for picture in row if picture), default=0) for row in pictures]
-    left = _GAP + (max(_width(label, font) for label in row_labels) + _GAP if row_labels else 0)
-    top = _GAP + (round(2.2 * text) if title else 0) + (round(1.5 * text) if column_labels else 0)
-    width = max(left + sum(widths) + _GAP * len(widths), 2 * _GAP + _width(title, large))
-    sheet = PIL.Image.new("RGB", (width, top + sum(heights) + _GAP * len(heights)), _PAPER)
+    sides = [letters.lines(label, max(cell * 3 // 5, 8 * text)) for label in row_labels]
+    widths = _larger(widths, [letters.width(each) for each in heads])
+    heights = _larger(heights, [letters.height(each) for each in sides])
+    room = max((letters.width(each) + _GAP for each in sides), default=0)
+    lefts = [x + (room if at >= lead else 0) for at, x in enumerate(_starts(_GAP, widths))]
+    top = _GAP + max(map(letters.height, heads), default=0)
+    tops = _starts(top, heights)
+    sheet = PIL.Image.new("RGB", (lefts[-1] + widths[-1] + _GAP, tops[-1] + heights[-1] + _GAP), _PAPER)
     draw = PIL.ImageDraw.Draw(sheet)
-    draw.text((_GAP, _GAP), to_ascii(title), _INK, font=large)
-    x = left
-    for at, across in enumerate(widths):
-        if at < len(column_labels):
-            middle = x + across // 2
-            draw.text((middle, top - 0.4 * text), to_ascii(column_labels[at]), _INK, font=font, anchor="ms")
-        y = top
-        for row, down in zip(pictures, heights, strict=True):
-            picture = row[at] if at < len(row) else None
+    for lines, x, width in zip(heads, lefts, widths, strict=False):
+        letters.write(draw, lines, (x + width // 2, top - letters.height(lines)), "ma")
+    for lines, y, height in zip(sides, tops, heights, strict=False):
+        letters.write(draw, lines, (lefts[lead] - _GAP, y + (height - letters.height(lines)) // 2), "ra")
+    for row, y, height in zip(pictures, tops, heights, strict=True):
+        for picture, x, width in zip(row, lefts, widths, strict=False):
             if picture is not None:
-                sheet.paste(picture, (x + (across - picture.width) // 2, y + (down - picture.height) // 2))
-            y += down + _GAP
-        x += across + _GAP
-    y = top
-    for label, down in zip(row_labels, heights, strict=False):
-        draw.text((left - _GAP, y + down // 2), to_ascii(label), _INK, font=font, anchor="rm")
-        y += down + _GAP
-    return sheet
+                sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
+    return _titled(sheet, title, note, text) if title or note else sheet
+
+
+def _titled(sheet: PIL.Image.Image, title: str, note: str, text: int) -> PIL.Image.Image:
+    """A sheet below its title and a note."""
+    large, small = _Letters(1.4 * text), _Letters(text)
+    width = max(sheet.width, 2 * _GAP + large.width([title]), 12 * text if note else 0)
+    notes = small.lines(note, width - 2 * _GAP) if note else []
+    head = round(2.2 * text) if title else 0
+    made = PIL.Image.new("RGB", (width, head + small.height(notes) + sheet.height), _PAPER)
+    made.paste(sheet, (0, made.height - sheet.height))  # before the letters, which may reach into its edge
+    draw = PIL.ImageDraw.Draw(made)
+    large.write(draw, [to_ascii(title)], (_GAP, _GAP), "la")
+    small.write(draw, notes, (_GAP, _GAP + head), "la")
+    return made
+
+
+def tagged(picture: PIL.Image.Image, tag: str, *, text: int = 15) -> PIL.Image.Image:
+    """A copy of a picture with a word in its lower left corner, on a dark ground."""
+    font = PIL.ImageFont.load_default(text)
+    tag = cut(tag, picture.width - text, text=text)
+    made = picture.convert("RGB")
+    height = round(1.5 * text)
+    draw = PIL.ImageDraw.Draw(made, "RGBA")
+    draw.rectangle((0, made.height - height, _width(tag, font) + text, made.height), (0, 0, 0, 170))
+    draw.text((text // 2, made.height - height // 2), tag, (255, 255, 255), font=font, anchor="lm")
+    return made
+
+
+def cut(words: str, room: int, *, text: int = 15) -> str:
+    """The words in ASCII, cut off with dots where they are wider than ``room`` pixels."""
+    font, words = PIL.ImageFont.load_default(text), to_ascii(words)
+    if font.getlength(words) <= room:
+        return words
+    while words and font.getlength(f"{words}...") > room:
+        words = words[:-1].rstrip()
+    return f"{words}..."
 
 
 def labelled(picture: PIL.Image.Image, label: str, *, text: int = 12) -> PIL.Image.Image:
@@ -94,6 +125,15 @@ def labelled(picture: PIL.Image.Image, label: str, *, text: int = 12) -> PIL.Ima
     return canvas
 
 
+def paragraph(words: str, width: int, *, text: int = 15) -> PIL.Image.Image:
+    """Text in lines of at most ``width`` pixels, as a picture of that width."""
+    letters = _Letters(text)
+    lines = letters.lines(words, width - 2 * _GAP)
+    made = PIL.Image.new("RGB", (width, letters.height(lines)), _PAPER)
+    letters.write(PIL.ImageDraw.Draw(made), lines, (_GAP, 0), "la")
+    return made
+
+
 def thumbnail(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
     """The picture in RGB, transparency on white, reduced to at most ``side`` pixels."""
     scale = min(1.0, side / max(picture.size))
@@ -106,8 +146,51 @@ def thumbnail(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
     return picture if size == picture.size else picture.resize(size, PIL.Image.Resampling.LANCZOS)
 
 
+class _Letters:
+    """The built-in font at one size, for texts of several lines."""
+
+    def __init__(self, size: float) -> None:
+        self._font = PIL.ImageFont.load_default(size)
+        self._line = round(1.25 * size)
+
+    def lines(self, label: str, room: float) -> list[str]:
+        """The label in ASCII, broken between words into lines of at most ``room`` pixels if no word is wider."""
+        lines = [""]
+        for word in to_ascii(label).split():
+            joined = f"{lines[-1]} {word}".strip()
+            if lines[-1] and self._font.getlength(joined) > room:
+                lines.append(word)
+            else:
+                lines[-1] = joined
+        return lines
+
+    def width(self, lines: Sequence[str]) -> int:
+        return max((_width(line, self._font) for line in lines), default=0)
+
+    def height(self, lines: Sequence[str]) -> int:
+        """With a little room below the last line; 0 without lines."""
+        return self._line * len(lines) + self._line // 4 if lines else 0
+
+    def write(
+        self, draw: PIL.ImageDraw.ImageDraw, lines: Sequence[str], place: tuple[int, int], anchor: str
+    ) -> None:
+        """``anchor`` is Pillow's, of the first line at ``place``."""
+        x, y = place
+        for at, line in enumerate(lines):
+            draw.text((x, y + at * self._line), line, _INK, font=self._font, anchor=anchor)
+
+
 def _width(label: str, font: PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont) -> int:
     return round(font.getlength(to_ascii(label)))
+
+
+def _larger(sizes: Sequence[int], others: Sequence[int]) -> list[int]:
+    return [max(pair) for pair in zip_longest(sizes, others[: len(sizes)], fillvalue=0)]
+
+
+def _starts(first: int, lengths: Sequence[int]) -> list[int]:
+    """Where each of several lengths begins, with gaps between them."""
+    return [first + sum(lengths[:at]) + _GAP * at for at in range(len(lengths))]
 
 
 def to_ascii(label: str) -> str:

@@ -1,7 +1,7 @@
 """Text embedded in a written picture: packing it and reading it back.
 
 PNG stores it in an ``iTXt`` chunk with the key ``impasto``. JPEG, WebP and TIFF store it as the only element of an
-XMP packet. Both are plain UTF-8, which metadata viewers show.
+XMP packet; in GIF that packet is the comment. All are plain UTF-8, which metadata viewers show.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import re
 from impasto.errors import ImageError, ParameterError
 from impasto.images import large
 from impasto.images.opening import file_bytes, guarded, open_header
-from impasto.text import display_name
+from impasto.text import NOT_TEXT, display_name
 
 KEY = "impasto"
 XMP_TAG = 700
 """The TIFF tag whose value is an XMP packet."""
 
-# Characters that XML forbids. A carriage return is allowed, but must be escaped.
-_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# XML allows a carriage return, but it must be escaped.
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _BEGIN, _END = f"<{KEY}:recipe>", f"</{KEY}:recipe>"
 _PACKET = (
@@ -35,7 +34,7 @@ def check_text(text: str) -> None:
     Raises:
         ParameterError: ``text`` has control characters other than tab and line breaks.
     """
-    if bad := _NOT_TEXT.search(text):
+    if bad := NOT_TEXT.search(text):
         raise ParameterError(f"metadata: expected text, got the character {bad[0]!r} at {bad.start()}")
 
 
@@ -66,7 +65,7 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
         info = {"xmp": _tiff_xmp(path)} if data is None else open_header(data, name).info
     if isinstance(text := info.get(KEY), str):
         return str(text)
-    packet = info.get("xmp")
+    packet = info.get("xmp") or info.get("comment")  # a GIF has it as its comment
     found = from_xmp(packet.encode() if isinstance(packet, str) else packet) if packet else None
     if found is None:
         raise ImageError(f"{name}: expected a recipe inside the picture, got a picture without one")

@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.files import existing
 from impasto.geometry import Size, size_of
 from impasto.images import large
 from impasto.images.alpha import choose_background
@@ -126,7 +125,6 @@ def _content(source: bytes | BinaryIO) -> bytes:
 
 
 def _from_file(path: str | os.PathLike[str], max_pixels: int, shrink_to: int) -> Picture:
-    path = existing(path)
     name = display_name(path)
     notes: list[str] = []
     if large.is_large_tiff(path):

@@ -1,9 +1,11 @@
 """Write a (1, 3, H, W) tensor to a picture file, atomically.
 
 Pillow cannot write 16 bits per channel in colour. PNG is therefore written here, as a few chunks around
-zlib-compressed rows, and TIFF with tifffile. JPEG and WebP are written with Pillow. PNG and TIFF are encoded in bands
-or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one is
-sRGB by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
+zlib-compressed rows, and TIFF with tifffile. The other formats are written with Pillow. PNG and TIFF are encoded in
+bands or tiles, so that a large picture is never copied as a whole. No colour profile is embedded: a file without one
+is sRGB by convention (PNG adds an ``sRGB`` chunk), and reading it back returns the same values.
+
+GIF gets a palette of the picture's own, with dithering. BMP has no metadata.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +30,23 @@ from impasto.files import replacing
 from impasto.images.metadata import KEY, XMP_TAG, check_text, to_xmp
 from impasto.text import display_name, one_line
 
-WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+WRITABLE = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".gif": "GIF",
+    ".bmp": "BMP",
+}
 """Suffix (lower case) -> format. Both 8 and 16 bits for PNG and TIFF, 8 for the others."""
 
 _DEEP = ("PNG", "TIFF")
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "PNG": 2**31 - 1, "TIFF": 2**31 - 1}
+_LOSSY = ("JPEG", "WEBP")
+_OPAQUE = ("JPEG", "GIF", "BMP")
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "GIF": 65_535, "BMP": 65_535}
+_NO_LIMIT = 2**31 - 1
 _BAND_BYTES = 1 << 20
 _TIFF_TILE = 256  # pixels a side
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
@@ -97,24 +111,52 @@ class _Raster:
         return samples
 
 
-def check_output(path: str | os.PathLike[str], *, bits: int = 8) -> None:
+def check_output(
+    path: str | os.PathLike[str], *, bits: int = 8, quality: int | None = None, compression: int | None = None
+) -> None:
     """Check, before any work, that :func:`write` can write to a path.
 
     Args:
         path: of the picture; an existing file will be replaced.
-        bits: 8 or 16 per channel.
+        bits, quality, compression: as for :func:`write`.
 
     Raises:
-        ParameterError: the suffix is not one of :data:`WRITABLE`, or the format does not support ``bits``.
+        ParameterError: as :func:`check_format`.
         OutputError: the folder is missing or not writable, or the path is not a regular file.
+    """
+    check_format(path, bits=bits, quality=quality, compression=compression)
+    check_writable(path)
+
+
+def check_format(
+    path: str | os.PathLike[str], *, bits: int = 8, quality: int | None = None, compression: int | None = None
+) -> str:
+    """The format of the path's suffix, after checking the options.
+
+    Raises:
+        ParameterError: the suffix is not one of :data:`WRITABLE`, a value is out of range, or the format does not
+            have an option.
     """
     name, kind = display_name(path), _format(path)
     if bits not in (8, 16):
         raise ParameterError(f"{name}: expected 8 or 16 bits per channel, got {bits}")
     if bits == 16 and kind not in _DEEP:
-        deep = ", ".join(suffix for suffix, format in WRITABLE.items() if format in _DEEP)
-        raise ParameterError(f"{name}: expected 8 bits per channel for {kind}, got 16; {deep} have 16")
-    check_writable(path)
+        raise ParameterError(
+            f"{name}: expected 8 bits per channel for {kind}, got 16; {_suffixes(_DEEP)} have 16"
+        )
+    for what, value, least, most, kinds in (
+        ("quality", quality, 1, 100, _LOSSY),
+        ("compression", compression, 0, 9, _DEEP),
+    ):
+        if value is not None and not least <= value <= most:
+            raise ParameterError(f"{name}: expected a {what} from {least} to {most}, got {value}")
+        if value is not None and kind not in kinds:
+            raise ParameterError(f"{name}: {kind} has no {what}; it is for {_suffixes(kinds)}")
+    return kind
+
+
+def _suffixes(kinds: Collection[str]) -> str:
+    return ", ".join(suffix for suffix, kind in WRITABLE.items() if kind in kinds)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -144,38 +186,36 @@ def write(
     *,
     bits: Literal[8, 16] = 8,
     metadata: str | None = None,
-    quality: int = 95,
+    quality: int | None = None,
+    compression: int | None = None,
 ) -> None:
     """Write a picture atomically: after an error, the previous file is unchanged.
 
     Args:
         path: the suffix decides the format, see :data:`WRITABLE`. A symbolic link is followed.
         pixels: (1, 3, H, W), sRGB, or (1, 4, H, W) with alpha; clamped to [0, 1] and rounded to the nearest value.
-            JPEG has no alpha: the picture is composited over white.
+            JPEG, GIF and BMP have no alpha: the picture is composited over white.
         bits: per channel; 16 for PNG and TIFF only.
-        metadata: text to embed; :func:`impasto.images.read_metadata` returns it.
-        quality: 1 to 100, for JPEG (always 4:4:4) and WebP (lossy).
+        metadata: text to embed; :func:`impasto.images.read_metadata` returns it. BMP has no metadata.
+        quality: 1 to 100, for JPEG (always 4:4:4) and WebP (lossy); None is 95.
+        compression: 0 to 9, for PNG and TIFF; a larger number gives a smaller file, more slowly. None is 6.
 
     Raises:
-        ParameterError: as :func:`check_output`, or ``quality``, ``metadata`` or the tensor's shape is wrong.
+        ParameterError: as :func:`check_format`, or ``metadata`` or the tensor's shape is wrong.
         OutputError: values are not finite, the picture is too large for the format, or the file cannot be written
             (no space, no permission, ...).
     """
-    check_output(path, bits=bits)
+    check_output(path, bits=bits, quality=quality, compression=compression)
     name, kind, target = display_name(path), _format(path), target_of(path)
-    if not 1 <= quality <= 100:
-        raise ParameterError(f"{name}: expected a quality from 1 to 100, got {quality}")
     if metadata is not None:
         check_text(metadata)
-    raster = _raster(name, _on_white(pixels) if kind == "JPEG" else pixels, bits)
-    longest = max(raster.size)
-    if longest > _LONGEST_SIDE[kind]:
-        raise OutputError(
-            f"{name}: {kind} allows at most {_LONGEST_SIDE[kind]} pixels a side, the picture has {longest}"
-        )
+    raster = _raster(name, _on_white(pixels) if kind in _OPAQUE else pixels, bits)
+    longest, most = max(raster.size), _LONGEST_SIDE.get(kind, _NO_LIMIT)
+    if longest > most:
+        raise OutputError(f"{name}: {kind} allows at most {most} pixels a side, the picture has {longest}")
     try:
         with replacing(target) as file:
-            _encode(file, raster, kind, metadata, quality)
+            _encode(file, raster, kind, metadata, quality or 95, 6 if compression is None else compression)
     except Exception as error:
         raise write_error(path, error) from error
 
@@ -235,19 +275,29 @@ def _raster(name: str, pixels: torch.Tensor, bits: int) -> _Raster:
     return _Raster(values.permute(1, 2, 0), bits)
 
 
-def _encode(file: IO[bytes], raster: _Raster, kind: str, metadata: str | None, quality: int) -> None:
+def _encode(
+    file: IO[bytes], raster: _Raster, kind: str, metadata: str | None, quality: int, level: int
+) -> None:
     if kind == "PNG":
-        _encode_png(file, raster, metadata)
-    elif kind == "TIFF":
-        _encode_tiff(file, raster, metadata)
-    else:
-        extra = {} if metadata is None else {"xmp": to_xmp(metadata)}
-        if kind == "JPEG":
-            extra["subsampling"] = 0  # type: ignore[assignment]  # 4:4:4; WebP has 4:2:0 only
-        Image.fromarray(raster.whole()).save(file, format=kind, quality=quality, **extra)
+        return _encode_png(file, raster, metadata, level)
+    if kind == "TIFF":
+        return _encode_tiff(file, raster, metadata, level)
+    options: dict[str, Any] = {}
+    picture = Image.fromarray(raster.whole())
+    if metadata is not None and kind != "BMP":
+        options["comment" if kind == "GIF" else "xmp"] = to_xmp(metadata)
+    if kind in _LOSSY:
+        options["quality"] = quality
+    if kind == "JPEG":
+        options["subsampling"] = 0  # 4:4:4; WebP has 4:2:0 only
+    if kind == "GIF":
+        # Pillow dithers only where it is given a palette.
+        picture = picture.quantize(palette=picture.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
+    picture.save(file, format=kind, **options)
+    return None
 
 
-def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
+def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None, level: int) -> None:
     """PNG specification, third edition: sections 5 (chunks), 9 (filters), 11.2 and 11.3 (contents)."""
 
     def chunk(kind: bytes, body: bytes) -> None:
@@ -262,7 +312,7 @@ def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
     chunk(b"sRGB", b"\0")  # perceptual
     if metadata is not None:  # key, not compressed, no language, no translated key
         chunk(b"iTXt", KEY.encode() + b"\0\0\0\0\0" + metadata.encode())
-    packer = zlib.compressobj(6)
+    packer = zlib.compressobj(level)
     for band in raster.bands():
         raw = band.astype(">u2" if raster.bits == 16 else np.uint8).view(np.uint8)
         rows = raw.reshape(len(band), -1)  # (rows, bytes), big-endian
@@ -279,7 +329,7 @@ def _encode_png(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
     chunk(b"IEND", b"")
 
 
-def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None:
+def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None, level: int) -> None:
     """Deflated tiles with horizontal differencing; BigTIFF where the picture may not fit into 4 GiB."""
     import tifffile
 
@@ -297,7 +347,7 @@ def _encode_tiff(file: IO[bytes], raster: _Raster, metadata: str | None) -> None
             extrasamples=("unassalpha",) if raster.channels == 4 else None,  # alpha, not premultiplied
             tile=(_TIFF_TILE, _TIFF_TILE),
             compression="zlib",
-            compressionargs={"level": 6},
+            compressionargs={"level": level},
             predictor=True,
             extratags=((XMP_TAG, "B", len(xmp), xmp, True),) if xmp else (),
             metadata=None,  # no description of the array's shape

@@ -15,6 +15,7 @@ from impasto.errors import ParameterError, unknown_name
 from impasto.exact import float32_products
 from impasto.geometry import fit, resize, size_of
 from impasto.images import Source
+from impasto.modes import own_modes
 from impasto.recipes.presets import resolve
 
 
@@ -37,6 +38,7 @@ class FeatureExtractor:
         ParameterError: an unknown layer, a layer given twice, no layer, or an invalid option.
     """
 
+    @own_modes()
     def __init__(
         self,
         layers: Sequence[str],
@@ -65,6 +67,7 @@ class FeatureExtractor:
         self._own, self._progress, self._max_pixels = own, progress, max_pixels
         self._encoder: Encoder | None = None
 
+    @own_modes()
     def read(self, image: Source, size: int) -> Tensor:
         """Read and resize a picture: (1, 3, H, W) in [0, 1], on the network's device.
 
@@ -93,6 +96,7 @@ class FeatureExtractor:
             )
         return resize(picture.pixels, (height, width)).to(self.device)
 
+    @own_modes()
     def load(self) -> Encoder:
         """Load the network once, and return it.
 
@@ -104,6 +108,7 @@ class FeatureExtractor:
             self._encoder = encoder.to(device=self.device, dtype=self.dtype)
         return self._encoder
 
+    @own_modes()
     def features(self, picture: Tensor) -> dict[str, Tensor]:
         """Feature maps of a picture from :meth:`read`: layer -> (C, H, W) float32 on the CPU, in the given order."""
         with torch.inference_mode(), float32_products(tf32=self.precision == "tf32"):

@@ -67,7 +67,9 @@ def feature_grid(features: Tensor, *, title: str = "", count: int = 64, cell: in
     ]
     across = math.ceil(math.sqrt(len(cells) * cells[0].height / cells[0].width))
     rows = [cells[at : at + across] for at in range(0, len(cells), across)]
-    return contact_sheet(rows, title=title, cell=longest_side(cells), text=15)
+    return contact_sheet(
+        rows, title=title, note=_key(strongest[0], signed=signed), cell=longest_side(cells), text=15
+    )
 
 
 def feature_sheet(
@@ -92,6 +94,14 @@ def feature_sheet(
     return (
         grids[0] if len(grids) == 1 else contact_sheet([[grid] for grid in grids], cell=longest_side(grids))
     )
+
+
+def _key(first: Channel, *, signed: bool) -> str:
+    """What the label of a map and its colours mean."""
+    number, maximum = first.number, short_number(first.maximum)
+    label = f"{number}: {maximum} = channel {number}, maximum {maximum}. Strongest first."
+    colors = "blue below 0, red above" if signed else "black 0, yellow near the maximum"
+    return f"{label} Each map has its own scale: {colors}."
 
 
 def check_count(count: int) -> None:

@@ -132,4 +132,6 @@ def gram_sheet(
             row.append(gram_picture(aligned[0] - aligned[1], side=side, signed=True))
         rows.append(row)
     labels = [*names, f"{names[0]} - {names[1]}"] if len(names) == 2 else names
-    return contact_sheet(rows, row_labels=layers, column_labels=labels, cell=max(map(longest_side, rows)))
+    note = "Rows and columns: channels, similar ones side by side. Colours: their inner products."
+    cell = max(map(longest_side, rows))
+    return contact_sheet(rows, row_labels=layers, column_labels=labels, note=note, cell=cell)

@@ -33,6 +33,7 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
 from impasto.images import Source
 from impasto.images.samples import to_uint8_if_exact
+from impasto.modes import own_modes
 from impasto.recipes.fields import Input
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
@@ -105,6 +106,7 @@ class Judge:
         >>> judge("theirs.png").loss, judge("theirs.png", size=256).loss  # doctest: +SKIP
     """
 
+    @own_modes()
     def __init__(
         self,
         content: Source,
@@ -163,6 +165,7 @@ class Judge:
         self._encoder = self._encoder.to(device=self.device, dtype=dtype)
         self._cached: tuple[object, Evaluate] | None = None
 
+    @own_modes()
     def __call__(self, result: Source, *, size: int = 0) -> Judgement:
         """Evaluate the losses of a picture.
 

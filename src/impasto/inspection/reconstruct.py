@@ -33,6 +33,7 @@ from impasto.inspection.feature_extractor import FeatureExtractor
 from impasto.losses import content, smoothness
 from impasto.losses.gram import Gram
 from impasto.losses.objective import ContentTerm, Objective, SmoothnessTerm, StyleTerm
+from impasto.modes import each_in_own_modes, own_modes
 
 What = Literal["content", "style"]
 
@@ -87,6 +88,7 @@ class Reconstruction:
         return self.layers[0] if len(self.layers) == 1 else f"{self.layers[0]} to {self.layers[-1]}"
 
 
+@own_modes()
 def reconstruct(
     what: What,
     image: Source,
@@ -141,7 +143,7 @@ def reconstruct(
                     on_step(number, step)
             yield _finished(layers_matched, step, time.perf_counter() - started)
 
-    return generate()
+    return each_in_own_modes(generate())
 
 
 def sheet(
@@ -169,7 +171,8 @@ def sheet(
         for picture, label in zip((shown, *(each.image for each in made)), ("original", *labels), strict=True)
     ]
     rows = [cells[at : at + across] for at in range(0, len(cells), across)]
-    return contact_sheet(rows, title=title, cell=max(max(cell.size) for cell in cells))
+    note = "% off: squared difference of the matched values; 100 % is as far as zeros are."
+    return contact_sheet(rows, title=title, note=note, cell=max(max(cell.size) for cell in cells))
 
 
 def _layer_groups(what: What, layers: tuple[str, ...]) -> list[tuple[str, ...]]:

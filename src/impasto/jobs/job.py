@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from impasto.assembly.networks import Progress
-from impasto.errors import ImpastoError, ParameterError
+from impasto.errors import ParameterError, described
 from impasto.recipes.differences import differences
 from impasto.recipes.grid import Variant
 from impasto.recipes.recipe import Recipe
@@ -24,7 +24,7 @@ from impasto.transfer.resources import SessionCache
 from impasto.transfer.session import Limits as SessionLimits
 from impasto.transfer.session import Session
 
-State = Literal["new", "begun", "done"]
+State = Literal["new", "begun", "done", "other"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Job:
     Attributes:
         variant: the pictures and the recipe.
         path: the run's folder.
-        state: "new", "begun" (started, not finished) or "done".
+        state: "new", "begun" (started, not finished), "done", or "other": the folder has a run that this one would
+            not continue.
         plan: estimated memory and time; None for networks of unknown memory.
         notes: about its pictures and its plan, one line each.
     """
@@ -70,6 +71,7 @@ class Event:
         status: "begun" once, "painting" after each iteration, finally "done" or "failed".
         done, planned: numbers of iterations.
         loss: of the last iteration.
+        seconds_left: to the end of the run; None where nobody knows.
         notes: one line each; the error of a failed run is one of them.
     """
 
@@ -79,6 +81,7 @@ class Event:
     planned: int = 0
     loss: float | None = None
     notes: tuple[str, ...] = ()
+    seconds_left: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -86,17 +89,28 @@ class Event:
         return self.status in ("done", "failed")
 
 
-def check_job(variant: Variant, path: Path, limits: Limits, shared: SessionCache) -> Job:
+def check_job(
+    variant: Variant, path: Path, limits: Limits, shared: SessionCache, *, strict: bool = True
+) -> Job:
     """Check a variant for the folder ``path``, without writing anything.
 
+    Args:
+        variant, path, limits, shared: of the job.
+        strict: refuse a folder that contains a run with other settings or pictures.
+
     Raises:
-        InputError: the variant is invalid, or the folder contains a run with other settings or pictures.
+        InputError: the variant is invalid, or the folder is refused.
     """
     session = _session(variant, limits, shared)
     state: State = "new"
     if (path / RECIPE).exists():
-        _check_same(path, read_recipe(path), session.recipe)
         state = "done" if is_done(path) else "begun"
+        try:
+            _check_same(path, read_recipe(path), session.recipe)
+        except ParameterError as error:
+            if strict:
+                raise
+            return Job(variant, path, "other", session.plan, (*session.notes, str(error)))
     return Job(variant, path, state, session.plan, session.notes)
 
 
@@ -117,8 +131,8 @@ def run_job(
     name = job.variant.name
     try:
         recording = _open_recording(job, limits, shared, download)
-    except ImpastoError as error:
-        yield Event(name, "failed", notes=(str(error),))
+    except Exception as error:  # no error of one run may end the others
+        yield Event(name, "failed", notes=(described(error),))
         return
     session, driver = recording.session, Driver(recording)
     with recording.folder:
@@ -128,7 +142,9 @@ def run_job(
             if on_begin is not None:
                 on_begin(driver)
             for step in driver:
-                yield Event(name, "painting", step.done, step.planned, step.loss, step.notes)
+                yield Event(
+                    name, "painting", step.done, step.planned, step.loss, step.notes, step.seconds_left
+                )
             last = driver.newest
             if driver.stopped:
                 recording.write_checkpoint(last)
@@ -139,13 +155,10 @@ def run_job(
                 recording.write_checkpoint(driver.last)
                 recording.finish(session.result(driver.last, notes=driver.notes))
             raise
-        except ImpastoError as error:
-            recording.fail(error)
-            yield Event(name, "failed", notes=(str(error),))
-            return
         except Exception as error:
             recording.fail(error)
-            raise
+            yield Event(name, "failed", notes=(described(error),))
+            return
     yield Event(name, "done", last.done, last.planned, result.loss)
 
 

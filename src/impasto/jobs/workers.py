@@ -88,8 +88,9 @@ def _assign_next(
 def _work(pipe: Connection, limits: Limits) -> None:
     """Main function of a worker: execute jobs until the pipe is closed."""
     # Ctrl-C reaches all processes of a terminal; the parent process decides what happens.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if limits.threads is not None:
         torch.set_num_threads(limits.threads)
     shared = SessionCache()

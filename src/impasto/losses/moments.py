@@ -16,8 +16,7 @@ from impasto.kernels.moments import add_products, moments
 class _Sums(torch.autograd.Function):
     """Σ f and Σ f fᵀ over the pixels of (N, P, C), at least in float32.
 
-    Autograd's backward pass would multiply twice, since f is on both sides of the product, and would do so in
-    float32.
+    Autograd's backward pass would multiply twice, since f is on both sides of the product, in float32.
     """
 
     @staticmethod

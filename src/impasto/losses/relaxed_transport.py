@@ -20,11 +20,11 @@ from impasto.losses.cost import Cost
 from impasto.losses.masking import within
 from impasto.losses.moments import Moments
 from impasto.losses.nearest import SEARCHING, nearest
-from impasto.losses.sampling import grid, sample
+from impasto.losses.sampling import SampledLoss, grid, sample
 
 
 @dataclass(frozen=True)
-class RelaxedTransport:
+class RelaxedTransport(SampledLoss):
     """The relaxed distance, plus Σ |μ − μₛ| and Σ |K − Kₛ|, each divided by the same sum over the style.
 
     The paper divides the sums by C and C², so their weight depends on the scale of the network's features.
@@ -35,15 +35,9 @@ class RelaxedTransport:
             moments use all pixels.
     """
 
-    seed: int = 0
     max_pixels: int = 4096
 
     smallest = 1
-    draws = True
-
-    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The features themselves, since each sample uses other pixels."""
-        return within(features, guide)
 
     def __call__(
         self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None

@@ -16,16 +16,15 @@ from torch import Tensor
 
 from impasto.losses.cost import Cost
 from impasto.losses.masking import within
-from impasto.losses.sampling import grid, sample
+from impasto.losses.sampling import SampledLoss, grid, sample
 
 
 @dataclass(frozen=True)
-class SelfSimilarity:
+class SelfSimilarity(SampledLoss):
     """1/n Σ |D_ij / Σ_i D_ij − the content's|, with D the cosine distances between n pixels.
 
     The paper divides by n², which makes the loss smaller with more pixels. In place of the paper's |d|, this loss has
-    √(d² + ε²) − ε: L-BFGS assumes a smooth function, and the kink of |d| makes it add noise. The shares are about
-    1/n.
+    √(d² + ε²) − ε: L-BFGS assumes a smooth function, and the kink of |d| makes it add noise. Shares are about 1/n.
 
     Args:
         smooth: ε, times n.
@@ -34,15 +33,9 @@ class SelfSimilarity:
     """
 
     smooth: float = 0.1
-    seed: int = 0
     max_pixels: int = 1024
 
     smallest = 2
-    draws = True
-
-    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The features themselves, since each sample uses other pixels."""
-        return within(features, guide)
 
     def __call__(
         self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from impasto.losses.cost import Cost
 from impasto.losses.masking import within
-from impasto.losses.sampling import sample
+from impasto.losses.sampling import SampledLoss, sample
 from impasto.losses.transport_1d import SORTING, squared_distance
 
 
 @dataclass(frozen=True)
-class SlicedWasserstein:
+class SlicedWasserstein(SampledLoss):
     """The mean over random directions of W₂², divided by the style's Σ f² / C: features of zero have the loss 1.
 
     There are as many directions as channels, as in the paper, unless ``max_values`` allows only fewer.
@@ -31,16 +31,10 @@ class SlicedWasserstein:
         min_directions: smallest number of directions; it takes precedence over ``max_values``.
     """
 
-    seed: int = 0
     max_values: int = 1 << 22
     min_directions: int = 4
 
     smallest = 1
-    draws = True
-
-    def make_target(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
-        """The features themselves, since each sample has other directions."""
-        return within(features, guide)
 
     def __call__(
         self, features: Tensor, target: Tensor, sample_index: int, guide: Tensor | None = None

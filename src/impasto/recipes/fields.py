@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from impasto.files import storable
+from impasto.text import escaped
 
 # The command line, the error messages and the documentation derive from these types.
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
@@ -43,10 +51,6 @@ STARTS = ("content", "style", "noise")
 """The first images that are not files."""
 
 
-def _storable(given: Any) -> Any:
-    return storable(given) if isinstance(given, str) else given
-
-
 def _weights_of_one(given: Any) -> Any:
     """A list of layers, each with the weight 1."""
     return dict.fromkeys(given, 1.0) if isinstance(given, list | tuple) else given
@@ -72,7 +76,28 @@ Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
 LayerWeights = Annotated[dict[str, Weight], BeforeValidator(_weights_of_one)]
 Mix = Annotated[dict[StyleLossName, Weight], Field(min_length=1)]
-Name = Annotated[str, BeforeValidator(_storable), Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+# A recipe as text has escape sequences for what a text cannot have: bytes that are not UTF-8, U+FFFF.
+PathText = Annotated[str, PlainSerializer(escaped, return_type=str, when_used="json")]
+
+
+def _check_start(init: str) -> str:
+    if not init:
+        raise ValueError(f"init: expected {', '.join(STARTS)} or a picture file, got none")
+    return init
+
+
+Start = Annotated[PathText, AfterValidator(_check_start)]  # Field(min_length=1) refuses what is not UTF-8
+
+
+ChangePath = Callable[[str], str]
+
+
+def absolute(path: str) -> str:
+    """The absolute path of a file."""
+    return str(Path(path).resolve())
 
 
 class Input(BaseModel):
@@ -80,7 +105,7 @@ class Input(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Annotated[str, AfterValidator(storable)]
+    path: PathText
     sha256: str = ""
 
     @model_validator(mode="before")
@@ -92,9 +117,9 @@ class Input(BaseModel):
             return given
         raise PydanticCustomError("picture", "Input should be a path, an array, a tensor or a Pillow image")
 
-    def absolute(self) -> Input:
-        """A copy with an absolute path."""
-        return self.model_copy(update={"path": str(Path(self.path).resolve())})
+    def with_path(self, change: ChangePath) -> Input:
+        """A copy with a changed path."""
+        return self.model_copy(update={"path": change(self.path)})
 
 
 class RegionOf(BaseModel):
@@ -123,9 +148,12 @@ class RegionOf(BaseModel):
     loss: StyleLossName | None = None
     keep: bool = False
 
-    def absolute(self) -> RegionOf:
-        """A copy with absolute paths."""
-        masks = {"mask": self.mask.absolute(), "style_mask": self.style_mask and self.style_mask.absolute()}
+    def with_paths(self, change: ChangePath) -> RegionOf:
+        """A copy with changed paths."""
+        masks = {
+            "mask": self.mask.with_path(change),
+            "style_mask": self.style_mask and self.style_mask.with_path(change),
+        }
         return self.model_copy(update=masks)
 
 
@@ -155,9 +183,9 @@ class Change(BaseModel):
         """Name -> new value of each setting that changes."""
         return {name: value for name in CHANGEABLE if (value := getattr(self, name)) is not None}
 
-    def absolute(self) -> Change:
-        """A copy with absolute paths."""
-        regions = self.regions and tuple(region.absolute() for region in self.regions)
+    def with_paths(self, change: ChangePath) -> Change:
+        """A copy with changed paths."""
+        regions = self.regions and tuple(region.with_paths(change) for region in self.regions)
         return self.model_copy(update={"regions": regions})
 
 

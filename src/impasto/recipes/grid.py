@@ -17,7 +17,7 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.recipes.fields import STARTS, Quality
+from impasto.recipes.fields import Quality
 from impasto.recipes.parsing import parse_setting
 from impasto.recipes.recipe import Recipe
 from impasto.recipes.validation import first_error
@@ -30,7 +30,7 @@ Build = Callable[[Mapping[str, Any]], Recipe]
 
 # Pictures are given beside the grid. A style's share has no effect where each style is painted alone. The measurement
 # of a strength writes measured_for. Changes during a run belong to that run.
-_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for", "changes")
+_NO_AXES = ("content", "styles", "palette", "style_weights", "measured_for", "init_sha256", "changes")
 AXES: dict[str, Any] = {
     **{
         name: field.rebuild_annotation()
@@ -139,23 +139,12 @@ def variants(
         ParameterError: the settings of a combination do not fit together.
     """
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    recipes = [_with_absolute_paths(build(settings)) for settings in combinations]
+    recipes = [build(settings).absolute() for settings in combinations]
     return tuple(
         Variant(f"{pair}/{folder_name(settings)}", content, style, settings, recipe)
         for pair, content, style in _pairs(contents, styles)
         for settings, recipe in zip(combinations, recipes, strict=True)
     )
-
-
-def _with_absolute_paths(recipe: Recipe) -> Recipe:
-    """A copy of the recipe with absolute paths of the first image and the palette."""
-    found: dict[str, object] = {}
-    if recipe.init not in STARTS:
-        found["init"] = str(Path(recipe.init).resolve())
-    if recipe.palette is not None:
-        path = str(Path(recipe.palette.path).resolve())
-        found["palette"] = recipe.palette.model_copy(update={"path": path})
-    return recipe.model_copy(update=found)
 
 
 def _pairs(contents: Sequence[Path], styles: Sequence[Path]) -> list[tuple[str, Path, Path]]:

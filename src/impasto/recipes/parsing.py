@@ -174,6 +174,19 @@ def parse_setting(name: str, text: str, *, option: str) -> Any:
     return numbers.get(element_of(kind), parse_names)(text, option=option)
 
 
+def spell(value: Any) -> str:
+    """The text of a setting's value, as :func:`parse_setting` reads it; empty for None and empty values."""
+    if value is None or value in ((), {}):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ",".join(f"{layer}={spell(weight)}" for layer, weight in value.items())
+    if isinstance(value, tuple):
+        return ",".join(map(spell, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def kind_of(name: str) -> Any:
     """The type of a setting, without ``| None`` and without its range."""
     kind: Any = Settings.model_fields[name].annotation

@@ -305,7 +305,9 @@ def _merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
         raise ParameterError(
             f"strength: expected without weights, since it replaces both, got {' and '.join(weights)} beside it"
         )
-    obsolete = ("strength", "measured_for") if weights else ()
+    obsolete: tuple[str, ...] = ("strength", "measured_for") if weights else ()
+    if "init" in given:
+        obsolete = (*obsolete, "init_sha256")
     if "palette" in given:
         given = {"color": "palette"} | given
     elif given.get("color", "palette") != "palette":

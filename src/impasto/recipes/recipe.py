@@ -6,18 +6,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import ValidationError, model_validator
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from impasto.errors import ParameterError, unknown_name
-from impasto.recipes.fields import CHANGEABLE, STARTS, Change, Flip, Input, RegionOf, StyleLossName
-from impasto.recipes.settings import Settings
+from impasto.recipes.fields import (
+    CHANGEABLE,
+    STARTS,
+    Change,
+    ChangePath,
+    Flip,
+    Input,
+    RegionOf,
+    StyleLossName,
+    absolute,
+)
+from impasto.recipes.settings import Settings, attributes
 from impasto.recipes.validation import first_error, first_field, read_toml
 
 T = TypeVar("T")
 
 
 class Recipe(Settings):
-    """All settings of one picture, validated together."""
+    __doc__ = f"""All settings of one picture, validated together.
+
+{attributes()}"""
+
+    model_config = ConfigDict(json_schema_extra={"description": "All settings of one picture."})
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
@@ -127,6 +141,7 @@ class Recipe(Settings):
             ("content", self.content),
             *(("style", style) for style in self.styles),
             ("palette", self.palette),
+            ("init", None if self.init in STARTS else Input(path=self.init, sha256=self.init_sha256)),
         ]
         for regions in (self.regions, *(change.regions or () for change in self.changes)):
             found += [(f"mask {region.name}", region.mask) for region in regions]
@@ -181,13 +196,19 @@ class Recipe(Settings):
         return self.model_copy(update={"changes": kept})
 
     def absolute(self) -> Recipe:
-        """A copy with absolute paths of the palette, the masks and the first image."""
+        """A copy with absolute paths of all pictures."""
+        return self.with_paths(absolute)
+
+    def with_paths(self, change: ChangePath) -> Recipe:
+        """A copy with changed paths of all pictures."""
         return self.model_copy(
             update={
-                "init": self.init if self.init in STARTS else str(Path(self.init).resolve()),
-                "palette": self.palette and self.palette.absolute(),
-                "regions": tuple(region.absolute() for region in self.regions),
-                "changes": tuple(change.absolute() for change in self.changes),
+                "content": self.content and self.content.with_path(change),
+                "styles": tuple(style.with_path(change) for style in self.styles),
+                "init": self.init if self.init in STARTS else change(self.init),
+                "palette": self.palette and self.palette.with_path(change),
+                "regions": tuple(region.with_paths(change) for region in self.regions),
+                "changes": tuple(each.with_paths(change) for each in self.changes),
             }
         )
 
@@ -196,6 +217,10 @@ class Recipe(Settings):
         import tomli_w
 
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def to_metadata(self) -> str:
+        """The recipe as TOML inside a picture, which may be passed on: without absolute paths."""
+        return self.with_paths(lambda path: Path(path).name if Path(path).is_absolute() else path).to_toml()
 
     @classmethod
     def from_toml(cls, text: str, *, name: str = "recipe") -> Recipe:

@@ -7,6 +7,7 @@ user's settings override both.
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,11 +34,13 @@ from impasto.recipes.fields import (
     Scale,
     Share,
     SmoothnessLossName,
+    Start,
     StyleLossName,
     Weight,
 )
 
 Group = Literal[
+    "Common",
     "Pictures",
     "Objective",
     "Sizes and start",
@@ -47,6 +50,7 @@ Group = Literal[
     "Fine control",
 ]
 
+COMMON: Group = "Common"
 PICTURES: Group = "Pictures"
 OBJECTIVE: Group = "Objective"
 NETWORK: Group = "Network"
@@ -56,15 +60,17 @@ MACHINE: Group = "Machine"
 FINE: Group = "Fine control"
 
 
-def setting(default: Any, group: Group, description: str) -> Any:
+def setting(default: Any, group: Group, description: str, *, short: str | None = None) -> Any:
     """A setting.
 
     Args:
         default: its value where neither the preset nor the user gives one.
-        group: the heading that lists it in help and documentation.
+        group: the heading that lists it in help and documentation, in the order of this file.
         description: in full sentences.
+        short: the short form of its option, such as "-s".
     """
-    return Field(default=default, description=description, json_schema_extra={"group": group})
+    extra: dict[str, Any] = {"group": group} | ({"short": short} if short else {})
+    return Field(default=default, description=description, json_schema_extra=extra)
 
 
 class Settings(BaseModel):
@@ -75,6 +81,47 @@ class Settings(BaseModel):
     # Input pictures.
     content: Input | None = setting(None, PICTURES, "The content picture.")
     styles: tuple[Input, ...] = setting((), PICTURES, "The style pictures.")
+
+    # Common.
+    size: Pixels = setting(
+        512,
+        COMMON,
+        "Size of the result in pixels, measured as fit says; 0 keeps the content picture's size.",
+        short="-s",
+    )
+    strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = setting(
+        None,
+        COMMON,
+        "Amount of style, from 0 (almost the content picture) to 1 (almost no content left), in place of "
+        "the two weights. A measurement on these pictures converts it to a style_weight.",
+    )
+    style_weight: Weight = setting(20.0, COMMON, "Weight of the style loss (beta).", short="-w")
+    color: Color = setting(
+        "style",
+        COMMON,
+        "Source of the result's colours. style: the style picture. keep: the content; only lightness is "
+        "stylized. match: the content; the style picture is recoloured first. palette: a third picture.",
+    )
+    steps: Annotated[int, Field(ge=1, le=1000000)] = setting(
+        250, COMMON, "Iterations over all levels.", short="-n"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
+        0, COMMON, "Random seed; the same seed gives the same result."
+    )
+    preset: str = setting(
+        "impasto",
+        COMMON,
+        "Preset that provides the default settings; `impasto presets` lists all.",
+        short="-p",
+    )
+    device: Device = setting(
+        "auto",
+        COMMON,
+        "Device to compute on: cpu, cuda, mps, or one of several GPUs, such as cuda:1. auto chooses a GPU if "
+        "there is one.",
+    )
+
+    # More about the pictures.
     style_weights: tuple[Weight, ...] = setting(
         (), PICTURES, "Shares of several styles in their blend, such as 0.7,0.3. The default is equal shares."
     )
@@ -101,12 +148,6 @@ class Settings(BaseModel):
     )
 
     # Colours (impasto.assembly.colors).
-    color: Color = setting(
-        "style",
-        OBJECTIVE,
-        "Source of the result's colours. style: the style picture. keep: the content; only lightness is "
-        "stylized. match: the content; the style picture is recoloured first. palette: a third picture.",
-    )
     color_match: ColorMatch = setting(
         "covariance",
         OBJECTIVE,
@@ -114,17 +155,7 @@ class Settings(BaseModel):
     )
 
     # The objective.
-    preset: str = setting(
-        "impasto", OBJECTIVE, "Preset that provides the default settings; `impasto presets` lists all."
-    )
     content_weight: Weight = setting(1.0, OBJECTIVE, "Weight of the content loss (alpha).")
-    style_weight: Weight = setting(20.0, OBJECTIVE, "Weight of the style loss (beta).")
-    strength: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = setting(
-        None,
-        OBJECTIVE,
-        "Amount of style, from 0 (almost the content picture) to 1 (almost no content left), in place of "
-        "the two weights. A measurement on these pictures converts it to a style_weight.",
-    )
     measured_for: str | None = setting(
         None,
         FINE,
@@ -203,9 +234,6 @@ class Settings(BaseModel):
     )
 
     # Sizes and start.
-    size: Pixels = setting(
-        512, SIZES, "Size of the result in pixels, measured as fit says; 0 keeps the content picture's size."
-    )
     fit: Literal["long", "short", "height", "area"] = setting(
         "long",
         FINE,
@@ -238,11 +266,14 @@ class Settings(BaseModel):
     resample: Literal["bicubic", "bilinear"] = setting(
         "bicubic", FINE, "Interpolation for resizing pictures."
     )
-    init: Name = setting(
+    init: Start = setting(
         "content",
         SIZES,
         "The first image: content, style, noise, or a picture file. From a file, all iterations "
         "run at the result's size.",
+    )
+    init_sha256: str = setting(
+        "", FINE, "SHA-256 of the first image where init is a file. Written by impasto."
     )
     noise: Grey = setting(10.0, FINE, "Standard deviation of the noise in grey levels, where init is noise.")
     init_noise: Share = setting(
@@ -268,7 +299,6 @@ class Settings(BaseModel):
     optimizer: Optimizer = setting(
         "lbfgs", SOLVER, "Optimiser: lbfgs, lbfgs-wolfe (with a strong Wolfe line search) or adam."
     )
-    steps: Annotated[int, Field(ge=1, le=1000000)] = setting(250, SOLVER, "Iterations over all levels.")
     coarser: Positive = setting(1.0, FINE, "Iterations of a level divided by those of the next finer level.")
     first_level: Positive = setting(1.0, FINE, "Additional factor on the iterations of the coarsest level.")
     learning_rate: Positive | None = setting(
@@ -319,15 +349,6 @@ class Settings(BaseModel):
     )
 
     # The machine.
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
-        0, MACHINE, "Random seed; the same seed gives the same result."
-    )
-    device: Device = setting(
-        "auto",
-        MACHINE,
-        "Device to compute on: cpu, cuda, mps, or one of several GPUs, such as cuda:1. auto chooses a GPU if "
-        "there is one.",
-    )
     precision: Precision = setting(
         "auto",
         MACHINE,
@@ -340,3 +361,12 @@ class Settings(BaseModel):
         "Side in pixels of the tiles of larger pictures. Smaller tiles take less memory and more time, "
         "and give the same picture. 0 turns tiling off.",
     )
+
+
+def attributes() -> str:
+    """The section of a docstring that describes every setting."""
+    lines = ["    Attributes:"]
+    for name, field in Settings.model_fields.items():
+        text = f"{name}: {field.description} Default: {field.default!r}."
+        lines += textwrap.wrap(text, 112, initial_indent=" " * 8, subsequent_indent=" " * 12)
+    return "\n".join(lines) + "\n    "

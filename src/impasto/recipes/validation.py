@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from impasto.errors import ParameterError
+from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.settings import Settings
 from impasto.text import one_line
 
@@ -33,6 +33,9 @@ def first_error(error: ValidationError, name: str, *, with_location: bool = True
     message = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
     if first["type"] == "value_error":
         return f"{name}: {message}" if name else message
+    if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+        what = f"{name}: setting" if name else "setting"
+        return str(unknown_name(what, str(first["loc"][0]), Settings.model_fields))
     if first["type"] == "extra_forbidden":
         return f"{where}: expected a known setting, got an unknown name"
     if first["type"] == "missing" and isinstance(first["input"], list | tuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ import torch
 from impasto import images
 from impasto.errors import ImpastoError, ParameterError
 from impasto.figures.charts import Curve, drawable
-from impasto.recipes.differences import differences
 from impasto.recipes.fields import Input
 from impasto.recipes.recipe import Recipe
+from impasto.reports import words
+from impasto.reports.words import Title
 from impasto.runs.layout import EVENTS, RECIPE, RESULT, Summary
 from impasto.runs.readers import damaged_events, find, read_events, read_recipe, read_summary, status
 from impasto.text import one_line
@@ -38,7 +39,8 @@ class RunView:
 
     Attributes:
         path: its folder.
-        name: short, and unique among the runs of a report.
+        name: its path, short, and unique among the runs of a report.
+        title: in words, from the settings in which it differs from the report's other runs.
         status: as :func:`impasto.runs.readers.status`, or "damaged", or "missing" where there is no run.
         recipe, summary: None where they cannot be read.
         events: the logged iterations.
@@ -49,6 +51,7 @@ class RunView:
 
     path: Path
     name: str
+    title: Title
     status: str
     recipe: Recipe | None
     summary: Summary | None
@@ -65,14 +68,21 @@ class RunView:
     @property
     def pictures(self) -> str:
         """Names of the content and the styles, such as "harbour in the style of wave"."""
-        if self.recipe is None or self.recipe.content is None:
-            return ""
-        styles = " and ".join(Path(style.path).stem for style in self.recipe.styles)
-        return one_line(f"{Path(self.recipe.content.path).stem} in the style of {styles}")
+        return words.pictures(self.recipe)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the picture is finished; its loss is then that of the saved picture."""
+        return self.status == "done"
+
+    @property
+    def inputs(self) -> tuple[tuple[str, Input], ...]:
+        """(kind, picture) of the content, the styles and the palette."""
+        return tuple(self.recipe.inputs) if self.recipe else ()
 
     def total(self, *, over: str = "done", key: str = "") -> Curve:
         """The total loss over iterations ("done") or "seconds"; ``key`` identifies the curve on the page."""
-        return Curve(self.name, _points(self.events, over, "loss"), key)
+        return Curve(self.title.whole, _points(self.events, over, "loss"), key)
 
     def terms(self) -> list[Curve]:
         """The total and the weighted terms over iterations; curves without positive values are left out."""
@@ -108,9 +118,11 @@ def read(path: Path, *, name: str | None = None) -> RunView:
         notes.append(f"{EVENTS}: {damaged} damaged lines left out")
     steps = _steps(path)
     newest = steps[max(steps)] if steps else None
+    shown = one_line(path.name if name is None else name)
     return RunView(
         path=path,
-        name=one_line(path.name if name is None else name),
+        name=shown,
+        title=Title(shown, shown),
         status=found,
         recipe=recipe,
         summary=summary,
@@ -122,16 +134,18 @@ def read(path: Path, *, name: str | None = None) -> RunView:
 
 
 def read_all(paths: Sequence[Path]) -> list[RunView]:
-    """Several runs, each named by its path without the common parent folder."""
+    """Several runs. Each is named by its path without the common parent folder, and titled by its settings."""
     whole = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  # resolve() raises for a loop of symbolic links
     parents = {path.parent for path in whole}
     shared = (
         Path(os.path.commonpath(parents)) if parents and len({path.anchor for path in whole}) == 1 else None
     )
-    return [
+    found = [
         read(path, name=str(absolute.relative_to(shared)) if shared else str(absolute))
         for path, absolute in zip(paths, whole, strict=True)
     ]
+    titles = words.titles([each.recipe for each in found], [each.name for each in found])
+    return [replace(each, title=title) for each, title in zip(found, titles, strict=True)]
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
@@ -151,29 +165,12 @@ def expand(paths: Sequence[Path]) -> list[Path]:
 
 def differing_settings(run_views: Sequence[RunView]) -> list[str]:
     """Names of the settings that differ between runs, in the recipe's order."""
-    recipes = [each.recipe for each in run_views if each.recipe is not None]
-    changed = {name for each in recipes[1:] for name in differences(recipes[0], each)}
-    return [name for name in Recipe.model_fields if name in changed]
+    return words.differing([each.recipe for each in run_views])
 
 
 def setting(recipe: Recipe, name: str) -> str:
-    """A setting's value as short text; pictures are shown by their file names."""
-    return _words(getattr(recipe, name))
-
-
-def _words(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case float():
-            return f"{value:g}"
-        case Input():
-            return one_line(Path(value.path).name)
-        case dict():
-            return ", ".join(f"{key} {_words(each)}" for key, each in value.items())
-        case tuple() | list():
-            return ", ".join(map(_words, value))
-    return one_line(value)
+    """A setting's value as short text."""
+    return words.value_of(getattr(recipe, name))
 
 
 def picture(path: Path) -> PIL.Image.Image:

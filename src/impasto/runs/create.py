@@ -16,7 +16,7 @@ from impasto.engine.step import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.images import Source
 from impasto.images.alpha import straight
-from impasto.recipes.fields import STARTS, RegionOf
+from impasto.recipes.fields import STARTS, RegionOf, absolute
 from impasto.runs.folder import RunFolder
 from impasto.runs.readers import check_new
 from impasto.runs.recording import (
@@ -123,7 +123,7 @@ def _make_session(
                 if isinstance(region, dict) and region.get(kind) in masks:
                     name = f"{kind.replace('_', '-')}-{region.get('name')}"
                     region[kind] = _as_file(folder, name, masks[region[kind]])
-        given["regions"] = [RegionOf.model_validate(each).absolute() for each in given["regions"]]
+        given["regions"] = [RegionOf.model_validate(each).with_paths(absolute) for each in given["regions"]]
     return make_session(
         _as_file(folder, "content", content),
         [

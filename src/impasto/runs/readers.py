@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,20 +18,25 @@ from pydantic import ValidationError
 from impasto.errors import ParameterError
 from impasto.recipes.recipe import Recipe, recipe_from
 from impasto.recipes.validation import read_toml
-from impasto.runs.checkpoint import done_in
-from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, SUMMARY, Summary
+from impasto.runs.layout import CHECKPOINTS, EVENTS, LOCK, RECIPE, RESULT, SUMMARY, Summary
 
 
 def check_new(path: Path) -> None:
-    """Check that a folder contains no run.
+    """Check that a folder contains no run, nor any file that a run would replace.
 
     Raises:
         ParameterError: the folder contains one.
     """
     if (path / RECIPE).exists():
         raise ParameterError(
-            f"{path}: expected a folder without a run, got one with a run; to resume it: impasto resume {path}"
+            f"{path}: expected a folder without a run, got one with a run; to resume it:",
+            command=f"impasto resume {shlex.quote(str(path))}",
         )
+    for pattern in (EVENTS, SUMMARY, RESULT, *CHECKPOINTS, "step-[0-9]*.png"):
+        for each in path.glob(pattern):
+            raise ParameterError(
+                f"{each}: expected a folder without such a file for a run; give another folder"
+            )
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -41,8 +48,15 @@ def read_recipe(path: Path) -> Recipe:
     try:
         text = (path / RECIPE).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ParameterError(f"{path}: expected the folder of a run, got no {RECIPE} in it") from None
+        raise ParameterError(f"{path}: expected the folder of a run, {_instead(path)}") from None
     return recipe_from(read_toml(text, name=RECIPE), name=RECIPE)
+
+
+def _instead(path: Path) -> str:
+    """What is there in place of a run."""
+    if path.is_dir():
+        return f"got no {RECIPE} in it"
+    return "got a file" if path.exists() else "there is no such folder"
 
 
 def read_summary(path: Path) -> Summary | None:
@@ -64,6 +78,8 @@ def read_steering(path: Path) -> Iterator[dict[str, Any]]:
 
 def iterations_done(path: Path) -> int:
     """Iterations done: the largest number in the events and checkpoints."""
+    from impasto.runs.checkpoint import done_in  # which imports torch
+
     found: list[int] = [event["done"] for event in read_events(path)]
     return max(*found, *(done_in(path / name) or 0 for name in CHECKPOINTS), 0)
 
@@ -128,14 +144,20 @@ else:
 
 
 def find(folder: Path) -> list[Path]:
-    """The folders of all runs in a folder, at any depth, sorted.
+    """The folders of all runs in a folder, at any depth, sorted; numbers in their names by value, run2 before run10.
 
     Raises:
         ParameterError: there is no such folder.
     """
     if not folder.is_dir():
-        raise ParameterError(f"{folder}: expected a folder with runs, got no folder")
-    return sorted(path.parent for path in folder.rglob(RECIPE) if path.is_file())
+        raise ParameterError(f"{folder}: expected a folder with runs, {_instead(folder)}")
+    return sorted((path.parent for path in folder.rglob(RECIPE) if path.is_file()), key=natural_order)
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts paths by text, and numbers in them by value."""
+    parts = re.split(r"([0-9]+)", str(path))  # text, number, text, ...
+    return [(int(part), "") if at % 2 else (0, part) for at, part in enumerate(parts)]
 
 
 def overview(path: Path) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from impasto import images
 from impasto._version import __version__
 from impasto.assembly.device import peak_memory
 from impasto.engine.step import Step
-from impasto.errors import OutputError
-from impasto.recipes.fields import Change
+from impasto.errors import OutputError, described
+from impasto.recipes.fields import Change, absolute
 from impasto.recipes.recipe import Recipe
 from impasto.runs.checkpoint import Checkpoint
 from impasto.runs.folder import RunFolder
@@ -121,6 +121,16 @@ class Recording:
         self._painting: Painting | None = None
 
     @property
+    def done(self) -> int:
+        """Iterations done."""
+        return self._summary.done
+
+    @property
+    def planned(self) -> int:
+        """Iterations in all."""
+        return self._summary.planned
+
+    @property
     def painting(self) -> Painting:
         """The iterator over the session's steps, created on first access."""
         if self._painting is None:
@@ -173,7 +183,7 @@ class Recording:
                     self._board.show(step.done, step.image)
             if is_save_step(step.done, self._save_every):
                 path = self.folder.path / f"step-{step.done:06d}.png"
-                images.write(path, step.image, metadata=self.session.recipe.to_toml())
+                images.write(path, step.image, metadata=self.session.recipe.to_metadata())
             # No checkpoint after the last step: a resumed run then has at least one step, and its picture.
             pause = self._checkpoint_seconds and max(self._checkpoint_seconds, 20.0 * cost)
             if step.done < step.planned and now - written >= pause:
@@ -235,7 +245,7 @@ class Recording:
         path = self.folder.path / RESULT
         if result.stopped:
             path = self.folder.path / f"step-{result.steps:06d}.png"
-        images.write(path, result.image, bits=bits, metadata=result.recipe.to_toml())
+        images.write(path, result.image, bits=bits, metadata=result.recipe.to_metadata())
         self._end(
             "stopped" if result.stopped else "done",
             loss=result.loss,
@@ -253,7 +263,7 @@ class Recording:
     def fail(self, error: Exception) -> None:
         """Write the status "failed" and the error into the summary, where the folder can be written."""
         try:
-            self._end("failed", notes=(*self._summary.notes, " ".join(str(error).split())))
+            self._end("failed", notes=(*self._summary.notes, described(error)))
             if self._board is not None:
                 self._board.close()
         except OutputError:
@@ -282,7 +292,7 @@ def write_undo(folder: RunFolder, recipe: Recipe, done: int, to: int) -> None:
 def with_absolute_masks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """A copy with absolute paths of masks; the session validates the settings afterwards."""
     with suppress(ValidationError):
-        regions = Change(at=0, regions=settings.get("regions")).absolute().regions
+        regions = Change(at=0, regions=settings.get("regions")).with_paths(absolute).regions
         return settings if regions is None else {**settings, "regions": regions}
     return settings
 

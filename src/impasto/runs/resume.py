@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,8 @@ def resume(
     summary = read_summary(path)
     if summary is not None and summary.status == "done" and back_to is None:
         raise ParameterError(
-            f"{path}: expected an unfinished run, got one that is done; `impasto rerun` paints it again"
+            f"{path}: expected an unfinished run, got one that is done; to paint it again:",
+            command=f"impasto rerun {shlex.quote(str(path))}",
         )
     iterations = iterations_done(path)
     if back_to is not None:
@@ -74,7 +76,7 @@ def resume(
         )
         now = session.recipe
         for (what, old), (_, new) in zip(recipe.inputs, now.inputs, strict=True):
-            if old.sha256 != new.sha256:
+            if old.sha256 and old.sha256 != new.sha256:
                 raise ParameterError(
                     f"{path}: expected the {what} picture that the run started with, got a changed {old.path}"
                 )

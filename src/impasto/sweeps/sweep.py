@@ -6,7 +6,6 @@ Runs share a cache of pictures and targets (`impasto.transfer.resources`); each 
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -20,27 +19,24 @@ import torch
 from impasto.assembly.device import choose_device
 from impasto.assembly.networks import Progress
 from impasto.errors import OutputError, ParameterError
-from impasto.figures.contact_sheet import contact_sheet, thumbnail
 from impasto.files import replacing
-from impasto.jobs.job import Event, Job, Limits, check_job, is_done, run_job
+from impasto.jobs.job import Event, Limits, check_job, run_job
 from impasto.jobs.workers import run_jobs
 from impasto.recipes.fields import Input
-from impasto.recipes.grid import Build, Variant, check_grid, format_value, variants
+from impasto.recipes.grid import Build, Variant, check_grid, variants
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
 from impasto.recipes.recipe import Recipe
 from impasto.reports import html as report
-from impasto.reports.run_view import picture_or_note
-from impasto.runs.layout import RECIPE, RESULT
+from impasto.runs.layout import RECIPE
 from impasto.runs.readers import is_held, read_summary, status
 from impasto.runs.recording import SaveEvery
 from impasto.runs.tensorboard import require
+from impasto.sweeps import sheet
 from impasto.transfer.peak_memory import available_memory
 from impasto.transfer.resources import SessionCache, network
 
 SHEET, REPORT = "sheet.png", "report.html"
-
-_CELL, _SHEET = 256, 40_000_000  # the longest side of a picture on the sheet; the most pixels of a sheet
 
 
 class Sweep:
@@ -51,6 +47,7 @@ class Sweep:
         grid: of :func:`impasto.recipes.grid.variants`.
         jobs: number of parallel processes, which divide the threads and the memory equally.
         limits: for all processes together.
+        strict: refuse a folder with something else in it; without it, only a plan can be made.
 
     Attributes:
         queue: the jobs, in the grid's order.
@@ -68,20 +65,20 @@ class Sweep:
         jobs: int = 1,
         limits: Limits | None = None,
         shared: SessionCache | None = None,
+        strict: bool = True,
     ) -> None:
         if jobs < 1:
             raise ParameterError(f"jobs: expected 1 or more, got {jobs}")
         if not grid:
             raise ParameterError("sweep: expected at least one picture and one style, got none")
-        if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: expected a folder or a free name, got a file")
-        if (folder / RECIPE).exists():
-            raise ParameterError(f"{folder}: expected a folder for many runs, got the folder of a single run")
+        if strict:
+            _check_folder(folder)
         self.folder, self.jobs = folder, jobs
         self.limits = _per_process(limits or Limits(), jobs, grid[0].recipe)
         self._shared = shared or SessionCache()  # the runs reuse the pictures that the check reads
         self.queue = tuple(
-            check_job(variant, folder / variant.name, self.limits, self._shared) for variant in grid
+            check_job(variant, folder / variant.name, self.limits, self._shared, strict=strict)
+            for variant in grid
         )
 
     def paint(self, *, download: Progress | None = None) -> Generator[Event, None, None]:
@@ -94,7 +91,9 @@ class Sweep:
 
         Raises:
             OutputError: another process has locked one of the folders.
+            ParameterError: the folder has a file of the user's that the sweep would replace.
         """
+        self._check_own_files()
         pending = [job for job in self.queue if job.state != "done"]
         for job in pending:
             if is_held(job.path):
@@ -107,6 +106,16 @@ class Sweep:
                 yield from run_job(job, self.limits, self._shared, download=download)
             return
         yield from run_jobs(pending, jobs=self.jobs, limits=self.limits)
+
+    def _check_own_files(self) -> None:
+        """Refuse a folder without runs whose files the sheet and the report would replace.
+
+        Raises:
+            ParameterError: there is such a file.
+        """
+        for path in (self.folder / SHEET, self.folder / REPORT):
+            if path.exists() and next(self.folder.glob(f"**/{RECIPE}"), None) is None:
+                raise ParameterError(f"{path}: expected a folder without such a file for a sweep, got one")
 
     def overview(self) -> list[dict[str, Any]]:
         """One dict for each run: "run", "content", "style", "settings", "status", "done", "loss", "seconds"."""
@@ -129,34 +138,8 @@ class Sweep:
         return found
 
     def sheet(self) -> PIL.Image.Image | None:
-        """A contact sheet of the finished pictures; None where none is finished.
-
-        The columns are the content, the style, and the values of the grid's first setting. The rows are the pairs of
-        pictures and the values of all other settings.
-        """
-        # With many pictures, smaller cells limit the size of the sheet.
-        side = max(32, min(_CELL, math.isqrt(_SHEET // len(self.queue))))
-        results = {job.path: _thumbnail(job.path / RESULT, side) for job in self.queue if is_done(job.path)}
-        cell = max((max(each.size) for each in results.values() if each), default=0)
-        if not cell:
-            return None
-        axes = list(dict.fromkeys(name for job in self.queue for name in job.variant.settings))
-        columns = list(dict.fromkeys(_label(job, axes[:1]) for job in self.queue))
-        rows: dict[tuple[Path, Path, str], list[PIL.Image.Image | None]] = {}
-        pairs: set[tuple[Path, Path]] = set()
-        for job in self.queue:
-            pair = job.variant.content, job.variant.style
-            row = rows.setdefault((*pair, _label(job, axes[1:])), [None] * (2 + len(columns)))
-            if pair not in pairs:
-                row[:2] = [_thumbnail(path, cell) for path in pair]
-                pairs.add(pair)
-            row[2 + columns.index(_label(job, axes[:1]))] = results.get(job.path)
-        return contact_sheet(
-            list(rows.values()),
-            row_labels=_row_labels(rows, several=len(pairs) > 1),
-            column_labels=["content", "style", *columns],
-            cell=cell,
-        )
+        """A contact sheet of the finished pictures (:mod:`impasto.sweeps.sheet`); None where none is finished."""
+        return sheet.draw(self.queue)
 
     def write_sheet(self) -> Path | None:
         """Write :meth:`sheet` into the folder, and return its path; None where no picture is finished.
@@ -164,13 +147,13 @@ class Sweep:
         Raises:
             OutputError: the file cannot be written.
         """
-        sheet = self.sheet()
-        if sheet is None:
+        drawn = self.sheet()
+        if drawn is None:
             return None
         path = self.folder / SHEET
         try:
             with replacing(path) as file:
-                sheet.save(file, "PNG")
+                drawn.save(file, "PNG")
         except OSError as error:
             raise OutputError(f"{path}: cannot write: {error.strerror or error}") from None
         return path
@@ -187,6 +170,14 @@ class Sweep:
         path = self.folder / REPORT
         report.write(path, started, title=self.folder.resolve().name)
         return path
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that a folder can have many runs."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: expected a folder or a free name, got a file")
+    if (folder / RECIPE).exists():
+        raise ParameterError(f"{folder}: expected a folder for many runs, got the folder of a single run")
 
 
 def sweep(
@@ -257,25 +248,6 @@ def _recipe_builder(given: Mapping[str, Any]) -> Build:
         return resolve(**combined) if recipe is None else change(recipe, combined)
 
     return build
-
-
-def _thumbnail(path: Path, side: int) -> PIL.Image.Image | None:
-    """The picture at the size of a cell; None where the file cannot be read, so that the sheet shows the others."""
-    found = picture_or_note(path)
-    return None if isinstance(found, str) else thumbnail(found, side)
-
-
-def _label(job: Job, axes: Sequence[str]) -> str:
-    settings = job.variant.settings
-    return ", ".join(f"{name}={format_value(settings[name])}" for name in axes if name in settings)
-
-
-def _row_labels(rows: Mapping[tuple[Path, Path, str], object], *, several: bool) -> list[str]:
-    labels = []
-    for content, style, settings in rows:
-        pair = f"{content.stem} x {style.stem}" if several else ""
-        labels.append(", ".join(part for part in (pair, settings) if part))
-    return labels if any(labels) else []
 
 
 def _per_process(limits: Limits, jobs: int, recipe: Recipe) -> Limits:

@@ -71,8 +71,8 @@ def stylize(
 
     with ProgressBar() as bar:
         session = make_session(content, style, {**options, "progress": bar.download})
-        session.load()
-        bar.begin(session)
+        session.load(measuring=bar.measuring)
+        bar.start(session)
 
         def both(step: Step) -> None:
             bar.step(step)

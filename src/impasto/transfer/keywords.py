@@ -30,18 +30,22 @@ if TYPE_CHECKING:
 class Keywords(TypedDict, total=False):
     """What can be given beside the pictures."""
 
+    size: int | None
+    strength: float | None
+    style_weight: float | None
+    color: Color | None
+    steps: int | None
+    seed: int | None
+    preset: str | None
+    device: str | None
     style_weights: Sequence[float] | None
     style_scales: Sequence[float] | None
     style_rotate: Sequence[int] | None
     style_flip: Sequence[str] | None
     palette: Source | None
     regions: Sequence[RegionOf | Mapping[str, Any]] | None
-    color: Color | None
     color_match: ColorMatch | None
-    preset: str | None
     content_weight: float | None
-    style_weight: float | None
-    strength: float | None
     measured_for: str | None
     tv_weight: float | None
     photo_weight: float | None
@@ -58,7 +62,6 @@ class Keywords(TypedDict, total=False):
     pooling: Literal["max", "average", "l2", "max-blur"] | None
     padding: Literal["zero", "replicate", "replicate-first", "reflect"] | None
     mean_pixel: Sequence[float] | None
-    size: int | None
     fit: Literal["long", "short", "height", "area"] | None
     aspect: float | None
     seamless: bool | None
@@ -69,6 +72,7 @@ class Keywords(TypedDict, total=False):
     style_enlarge: bool | None
     resample: Literal["bicubic", "bilinear"] | None
     init: Source | None
+    init_sha256: str | None
     noise: float | None
     init_noise: float | None
     smallest: int | None
@@ -77,7 +81,6 @@ class Keywords(TypedDict, total=False):
     engine: EngineName | None
     faithful: bool | None
     optimizer: Optimizer | None
-    steps: int | None
     coarser: float | None
     first_level: float | None
     learning_rate: float | None
@@ -91,8 +94,6 @@ class Keywords(TypedDict, total=False):
     white_level: Literal[1, 255] | None
     min_relative_decrease: float | None
     changes: Sequence[Change | Mapping[str, Any]] | None
-    seed: int | None
-    device: str | None
     precision: Precision | None
     tile: int | None
     quality: Quality | None

@@ -20,15 +20,17 @@ from impasto.engine.pyramid import Level, Pyramid
 from impasto.engine.solvers.state import State
 from impasto.engine.steering import Course, Steering
 from impasto.engine.step import Step
-from impasto.errors import ParameterError
+from impasto.errors import DivergedError, ParameterError
 from impasto.geometry import Size, resize, size_of
 from impasto.losses.objective import Objective, draws
 from impasto.recipes.fields import CHANGEABLE
 from impasto.recipes.recipe import Recipe
+from impasto.text import display_name
 from impasto.transfer.engine import FinalPicture, Materials
 from impasto.transfer.planner import Plan, make_plan
 from impasto.transfer.strength import balance
 
+_FLAT = 2.0 / 255.0  # standard deviation of each colour
 TARGET_CACHE_BYTES = 60_000_000
 """Size of the cache of targets, which are not computed again when only a weight changes."""
 
@@ -165,7 +167,7 @@ class Optimizing:
         return replace(self._courses[key], learning_rate=rate)
 
     def steps(self, recipe: Recipe, steering: Steering, resume: State | None) -> Iterator[Step]:
-        return optimize.iterate(
+        steps = optimize.iterate(
             content=self._pictures.content,
             styles=self._pictures.styles,
             pyramid=Pyramid(
@@ -184,6 +186,10 @@ class Optimizing:
             steering=steering,
             start_at=partial(self._start_at, recipe) if self._starts_from_picture(recipe) else None,
         )
+        try:
+            yield from steps
+        except DivergedError as error:
+            raise DivergedError(f"{error}{self._flat_styles()}") from None
 
     def final_picture(self, recipe: Recipe, last: Step) -> FinalPicture:
         """The picture after ``last``, or the initial image if its loss is lower."""
@@ -213,6 +219,18 @@ class Optimizing:
         return prepare(
             plain.content(self._pictures.content, level), plain.styles(self._pictures.styles, level)
         )
+
+    def _flat_styles(self) -> str:
+        """A likely cause of divergence: style pictures of nearly one colour, with nearly singular statistics."""
+        pictures = zip(self._pictures.recipe.styles, self._pictures.styles, strict=True)
+        flat = [
+            display_name(given.path)
+            for given, style in pictures
+            if float(resize(style, size_of(style)).std(dim=(2, 3)).amax()) < _FLAT
+        ]
+        if not flat:
+            return ""
+        return f"; of nearly one colour: {', '.join(flat)}; use another style picture, or another style loss"
 
     def _judge(self, recipe: Recipe, last: Step) -> Callable[[Tensor], Evaluation]:
         """A function that returns the losses of a picture in [0, 1], rounded to 8 bits and without the margin."""

@@ -15,6 +15,7 @@ from impasto.engine.solvers.state import State, clone
 from impasto.engine.steering import Course, Steering
 from impasto.engine.step import Step
 from impasto.errors import ParameterError
+from impasto.modes import own_modes
 from impasto.recipes.recipe import Recipe
 from impasto.transfer.pace import Pace
 
@@ -89,6 +90,7 @@ class Painting(Iterator[Step]):
     def __iter__(self) -> Painting:
         return self
 
+    @own_modes()
     def __next__(self) -> Step:
         started = time.perf_counter()
         try:
@@ -114,6 +116,7 @@ class Painting(Iterator[Step]):
         """Stop. The last step's picture stays available."""
         self._steps.close()  # type: ignore[attr-defined]  # it is a generator
 
+    @own_modes()
     def change(self, **settings: Any) -> Mapping[str, Any]:
         """Change settings from the next step on.
 
@@ -134,6 +137,7 @@ class Painting(Iterator[Step]):
         self._steer()
         return changed
 
+    @own_modes()
     def undo(self, to: int | None = None) -> int:
         """Go back to ``to`` iterations: picture, solver and settings are as they were then.
 

@@ -125,6 +125,7 @@ def read_pictures(
     shown, compared, restore_colors = recolored(recipe, photo, orient_styles(recipe, painted), aim)
     inputs = {
         "init": recipe.init if sources.init is None or start is None else start.name,
+        "init_sha256": "" if start is None else start.sha256,
         "content": _input(sources.content, content),
         "styles": tuple(_input(*each) for each in zip(sources.styles, styles, strict=True)),
         "palette": None if palette is None or colors is None else _input(palette, colors),

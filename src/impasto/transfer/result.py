@@ -27,6 +27,7 @@ class Result:
         image: (1, 3, H, W), RGB in [0, 1]; (1, 4, H, W) where the photograph has alpha.
         recipe: all settings, for reproducing the picture.
         loss, losses: the total loss and its weighted terms for the saved picture, in 8 bits.
+        last_loss: the total loss of the last iteration, for the working picture: not rounded, with its margin.
         steps: iterations done.
         seconds: by phase: "read", "network", "strength" (if one was measured), "paint" and "total".
         device, precision: used for the computation.
@@ -45,6 +46,7 @@ class Result:
     precision: str
     peak_memory: int
     notes: tuple[str, ...]
+    last_loss: float
     stopped: bool = False
 
     @property
@@ -91,12 +93,27 @@ class Result:
             f"{self.seconds['total']:.1f} s on {self.device} in {self.precision}{stopped}>"
         )
 
-    def save(self, path: str | os.PathLike[str], *, bits: Literal[8, 16] = 8) -> Path:
-        """Write PNG, JPEG, WebP or TIFF by suffix, with the recipe embedded; atomically.
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bits: Literal[8, 16] = 8,
+        quality: int | None = None,
+        compression: int | None = None,
+        recipe: bool = True,
+    ) -> Path:
+        """Write PNG, JPEG, WebP, TIFF, GIF or BMP by suffix, atomically. An existing file is replaced.
+
+        Args:
+            bits: per channel; 16 for PNG and TIFF.
+            quality: 1 to 100, of JPEG and WebP; 95 by default.
+            compression: 0 to 9, of PNG and TIFF; 6 by default.
+            recipe: embed the recipe, without absolute paths. BMP has no place for it.
 
         Raises:
-            ParameterError: another suffix, or 16 bits where the format has only 8.
+            ParameterError: another suffix, or a property that the format does not have.
             OutputError: the file cannot be written.
         """
-        images.write(path, self.image, bits=bits, metadata=self.recipe.to_toml())
+        metadata = self.recipe.to_metadata() if recipe else None
+        images.write(path, self.image, bits=bits, metadata=metadata, quality=quality, compression=compression)
         return Path(path)

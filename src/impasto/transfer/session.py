@@ -22,6 +22,7 @@ from impasto.engine.step import Step
 from impasto.errors import ParameterError
 from impasto.geometry import Size
 from impasto.images import Picture, Source
+from impasto.modes import own_modes
 from impasto.recipes.fields import RegionOf
 from impasto.recipes.presets import change
 from impasto.recipes.recipe import Recipe
@@ -83,6 +84,7 @@ class Session:
         InputError: anything given cannot be used. Options are checked first, then pictures, then sizes and memory.
     """
 
+    @own_modes()
     def __init__(
         self,
         recipe: Recipe,
@@ -103,11 +105,11 @@ class Session:
         self._on_note = on_note
         if asked is not None:
             recipe, replaced = adapt_to_machine(recipe, asked=asked)
-            self._note(*replaced)
+            self.note(*replaced)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
         read = partial(resources.read, max_pixels=limits.max_pixels)
-        self._pictures = read_pictures(recipe, sources, read, self.device, self._note)
+        self._pictures = read_pictures(recipe, sources, read, self.device, self.note)
         self.recipe = self._pictures.recipe
         self._masks = _SessionMasks(self._pictures, sources, read)
         self._take_all_masks()
@@ -124,7 +126,7 @@ class Session:
         )
         self.engine = ENGINES[recipe.engine].build(self.recipe, materials)
         _check_pixels("size: a result", self.size, limits.max_pixels)
-        self._note(*enlargements(self._pictures, self.levels[-1]))
+        self.note(*enlargements(self._pictures, self.levels[-1]))
         self.engine.check_changes(self.recipe)
         self.plan = None if keep_plan else self.engine.plan(self.recipe, limits.memory)
         if self.plan is None:  # nothing else limits their memory
@@ -132,7 +134,7 @@ class Session:
                 _check_pixels("style_size, style_scale: a style", size, limits.max_pixels)
         else:
             self.recipe = self.plan.recipe
-            self._note(*self.plan.notes)
+            self.note(*self.plan.notes)
         # A resumed run has its weights, and a new measurement could differ in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self._loaded = False
@@ -166,8 +168,12 @@ class Session:
         """The style pictures, recoloured if the recipe says so, (1, 3, H, W) in [0, 1]."""
         return self._pictures.styles
 
-    def load(self) -> None:
+    @own_modes()
+    def load(self, *, measuring: Callable[[], object] | None = None) -> None:
         """Load the network, once. The recipe's strength then becomes a style weight.
+
+        Args:
+            measuring: called before a strength is measured, which takes seconds.
 
         Raises:
             InputError: the network's weights cannot be used, or the strength cannot be measured.
@@ -179,14 +185,17 @@ class Session:
             self._loaded = True
         if not self._balanced:
             self._balanced = True
+            if measuring is not None:
+                measuring()
             started = time.perf_counter()
             self.recipe = self.engine.balance(self.recipe)
-            self._note(f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}")
+            self.note(f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}")
             self.seconds["strength"] = time.perf_counter() - started
 
     def __iter__(self) -> Painting:
         return self.steps()
 
+    @own_modes()
     def steps(self, resume: State | None = None, *, undo_bytes: int = 0) -> Painting:
         """The steps, from the start or from a state of :meth:`impasto.engine.step.Step.state`.
 
@@ -204,6 +213,7 @@ class Session:
         self._resumed = resume is not None
         return Painting(self, begin, self._pace, resume=resume, undo_bytes=undo_bytes)
 
+    @own_modes()
     def evaluate(self, done: int = 0) -> Evaluate:
         """The objective at the final size, of pictures in [0, 1], with the settings after ``done`` iterations.
 
@@ -217,11 +227,13 @@ class Session:
 
     # --- changes while painting -----------------------------------------------------------------------------
 
+    @own_modes()
     def course(self, done: int) -> Course:
         """The course of the step after ``done`` iterations. Equal objectives have the same ``prepare``."""
         self.load()
         return self.engine.course(self.recipe, done)
 
+    @own_modes()
     def change(self, done: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Change settings from the step after ``done`` iterations on.
 
@@ -282,11 +294,11 @@ class Session:
     def _take_masks(self, settings: Recipe) -> tuple[RegionOf, ...]:
         """Read the masks of the regions; returns the regions with the masks' hashes."""
         masks = self._masks.read(settings)
-        self._note(*masks.notes)
+        self.note(*masks.notes)
         return masks.recipe.regions
 
-    def _note(self, *notes: str) -> None:
-        """Add notes that are new."""
+    def note(self, *notes: str) -> None:
+        """Add those notes that are new."""
         for note in notes:
             if note not in self.notes:
                 self.notes += (note,)
@@ -295,11 +307,15 @@ class Session:
 
     # --- the end --------------------------------------------------------------------------------------------
 
+    @own_modes()
     def result(self, last: Step, *, notes: Sequence[str] = ()) -> Result:
         """The result after ``last``: the picture at its final size, with the losses of the saved picture."""
         started = time.perf_counter()
         painted = self.engine.final_picture(self.recipe, last)
         self._learn(time.perf_counter() - started)
+        finished = last.done == last.planned
+        if finished:
+            last.release()  # whoever keeps the step does not keep the network
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())
         return Result(
@@ -307,13 +323,14 @@ class Session:
             recipe=self.recipe,
             loss=painted.judged.loss,
             losses=painted.judged.terms,
+            last_loss=last.loss,
             steps=last.done,
             seconds={**self.seconds, "paint": paint, "total": total},
             device=str(self.device),
             precision=self.precision,
             peak_memory=peak_memory(self.device),
             notes=(*self.notes, *notes, *painted.notes),
-            stopped=last.done != last.planned,
+            stopped=not finished,
         )
 
     def _learn(self, end: float) -> None:

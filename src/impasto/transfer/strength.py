@@ -149,7 +149,7 @@ def _level(recipe: Recipe, content: Tensor, styles: Sequence[Tensor], *, size: S
 NOT_MEASURED = frozenset(
     (
         # Results of the measurement, and names without an effect of their own.
-        *("style_weight", "measured_for", "preset", "quality"),
+        *("style_weight", "measured_for", "init_sha256", "preset", "quality"),
         # Pictures, sizes and shares of styles: the digest has the hashes, sizes and shares that follow from them.
         *("content", "styles", "palette", "style_weights", "size", "fit", "aspect"),
         *("style_size", "style_fit", "style_scale", "style_scales", "style_enlarge"),
@@ -175,7 +175,7 @@ NOT_MEASURED = frozenset(
 
 def _digest(recipe: Recipe, level: Level, size: Size) -> str:
     """Digest of everything that the measurement depends on; a change of the digest triggers a new measurement."""
-    pictures = [each.sha256 for _, each in recipe.inputs]
+    pictures = [each.sha256 for what, each in recipe.inputs if what != "init"]
     settings = recipe.model_dump(mode="json", exclude={*NOT_MEASURED, "regions"})
     regions = [region.model_dump(mode="json", exclude={"mask", "style_mask"}) for region in recipe.regions]
     grows = size if {recipe.content_loss, *_style_losses(recipe)} & _GROWTH.keys() else None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.interrupts import interruptible
-from impasto.apps.cli.parameters import Flag, JsonObject, Quiet, WholeNumber
+from impasto.apps.cli.interrupts import exit_code
+from impasto.apps.cli.output import claimed
+from impasto.apps.cli.parameters import Flag, Force, JsonObject, Quiet, WholeNumber
 
 if TYPE_CHECKING:
     from impasto.reports.film import Film
@@ -26,12 +27,14 @@ def animate(
     hold: float = 1.0,
     size: WholeNumber = 0,
     before: Flag = False,
+    force: Force = False,
     as_json: JsonObject = False,
     quiet: Quiet = False,
 ) -> int:
-    """Make a film of a run from its saved pictures (`--save-every log`).
+    """Make a film of a run.
 
-    Each picture fades into the next; the result stands still at the end. MP4 and WebM need the extra `video`.
+    The film shows the pictures that the run saved (`--save-every log`). Each picture fades into the next; the result
+    stands still at the end. MP4 and WebM need the extra `video`.
 
         impasto stylize photo.jpg painting.jpg --run first --save-every log
         impasto animate first -o first.mp4
@@ -55,17 +58,24 @@ def animate(
     before
         Start with the content picture.
     """
+    from impasto.runs.readers import read_recipe
+
+    read_recipe(run)  # before importing torch, which takes a second
+
     from impasto.apps.cli.progress import counter
     from impasto.reports import film
 
     try:
-        with interruptible(), counter("frames", quiet=quiet or as_json) as count:
+        with (
+            claimed(output, stem="", suffix="", inputs=run.glob("*"), force=force),
+            counter("frames", quiet=quiet or as_json) as count,
+        ):
             made = film.animate(
                 run, output, rate=fps, seconds=seconds, hold=hold, size=size, before=before, progress=count
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         sys.stderr.write("impasto: interrupted; no film was written\n")
-        return 1
+        return exit_code(stopped)
     _write_summary(made, as_json=as_json)
     return 0
 

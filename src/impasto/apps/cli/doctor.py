@@ -17,7 +17,6 @@ _PACKAGES = ("torch", "numpy", "pillow", "safetensors", "pydantic", "cyclopts", 
 _OPTIONAL = {  # package -> the extra that installs it
     "h5py": "keras",
     "pillow-heif": "heif",
-    "scikit-image": "demo",
     "tensorboard": "tensorboard",
     "torchvision": "torchvision",
     "av": "video",
@@ -25,9 +24,9 @@ _OPTIONAL = {  # package -> the extra that installs it
 
 
 def doctor(*, speed: Flag = False) -> int:
-    """Print the installed packages, the devices and weights, and the result of a self test.
+    """Print the installation, and the result of a self test.
 
-    Please include this output in a bug report.
+    The installation is the packages, the devices and the weights. Please include this output in a bug report.
 
         impasto doctor
         impasto doctor --speed

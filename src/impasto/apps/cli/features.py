@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
-from impasto.apps.cli.output import check_picture, write_json_list, write_picture
-from impasto.apps.cli.parameters import Flag, Json, OutputFile, Quiet, WholeNumber
+from impasto.apps.cli.output import (
+    check_picture,
+    claimed,
+    write_json_list,
+    write_line,
+    write_picture,
+)
+from impasto.apps.cli.parameters import Flag, Force, Json, OutputFile, Quiet, WholeNumber
 from impasto.apps.cli.table import table
 from impasto.recipes.parsing import parse_names
 
@@ -33,12 +41,14 @@ def features(
     channels: WholeNumber = 64,
     gram: Flag = False,
     compare: Path | None = None,
+    force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Show the network's feature maps of IMAGE, strongest first, or its Gram matrices.
+    """Show the network's feature maps of IMAGE, or its Gram matrices.
 
-    The label of each map gives the channel and its maximum. Each map has its own scale.
+    The strongest map comes first. The label of each map gives the channel and its maximum. Each map has its own
+    scale.
 
         impasto features photo.jpg --layer relu2_1 -o maps.png
         impasto features photo.jpg --layer relu4_1 --gram -o gram.png
@@ -52,7 +62,8 @@ def features(
     layers
         Layers, such as relu2_1 or relu1_1,relu3_1. `impasto encoders` lists them.
     output
-        The picture's file. Without it only numbers are printed.
+        The picture's file. The default with --gram is IMAGE-gram.png in this folder; otherwise only numbers are
+        printed.
     size
         Long side in pixels to which the picture is resized; 0 keeps its size.
     channels
@@ -65,18 +76,25 @@ def features(
         Print one JSON list: for each layer the mean, maximum and share of zeros of each channel, or the distances.
     """
     names = list(parse_names(layers, option="--layers"))
+    pictures = [path for path in (image, compare) if path is not None]
+    check_pictures(pictures)
     if output is not None:
         check_picture(output)
-    pictures = [path for path in (image, compare) if path is not None]
-    found = _extract(
-        names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
-    )
-    if output is not None:
-        _write_sheet(output, names, found, gram=gram or compare is not None, count=channels)
+    with ExitStack() as held:
+        if output is not None or (gram and not as_json):
+            place = claimed(output, stem=f"{image.stem}-gram", suffix=".png", inputs=pictures, force=force)
+            output = held.enter_context(place)
+        found = _extract(
+            names, pictures, options.network(), size=size, count=channels, as_json=as_json, quiet=quiet
+        )
+        if output is not None:
+            _write_sheet(output, names, found, gram=gram or compare is not None, count=channels)
     if compare is None:
         _write_channels(names, found[0][1], as_json=as_json)
     else:
         _write_distances(names, found, as_json=as_json)
+    if output is not None and not as_json:
+        write_line(str(output))
     return 0
 
 

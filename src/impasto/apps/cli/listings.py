@@ -8,9 +8,9 @@ from impasto.apps.cli.output import write_line
 
 
 def presets(name: str | None = None, *, faithful: bool = False) -> int:
-    """List the presets, or print one as a recipe for a .toml file.
+    """List the presets, or print one as a recipe.
 
-    The recipe contains every setting of the preset.
+    The recipe is for a .toml file. It contains every setting of the preset.
 
         impasto presets
         impasto presets gatys --faithful > mine.toml
@@ -34,9 +34,9 @@ def presets(name: str | None = None, *, faithful: bool = False) -> int:
 
 
 def schema() -> int:
-    """Print the JSON schema of a recipe: every setting with its type, default and description.
+    """Print the JSON schema of a recipe.
 
-    Editors use it to check and complete recipes.
+    It has every setting with its type, default and description. Editors use it to check and complete recipes.
 
         impasto schema > recipe.schema.json
     """

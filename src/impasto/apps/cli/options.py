@@ -6,14 +6,16 @@ settings that have no option of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from impasto.apps.cli.parameters import WholeNumber, whole_number
+from impasto.apps.cli.inputs import check_pictures
+from impasto.apps.cli.parameters import GROUPS, WholeNumber, whole_number
+from impasto.apps.cli.recipes import read_recipe_file
 from impasto.errors import ParameterError
 from impasto.recipes.fields import Input, Quality
 from impasto.recipes.parsing import (
@@ -22,8 +24,9 @@ from impasto.recipes.parsing import (
     parse_regions,
     parse_setting,
     parse_style_loss,
+    spell,
 )
-from impasto.recipes.settings import Group as GroupName
+from impasto.recipes.presets import resolve
 from impasto.recipes.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,14 +41,15 @@ GIVEN_OTHERWISE = {
     "style_losses": "--style-loss",
     "changes": "impasto resume --set",
     "measured_for": "written by --strength",
+    "init_sha256": "written by impasto",
 }
 """Setting without an option of its name -> the options that set it."""
 
 _NOT_BY_NAME = {"color": "palette", "encoder": "custom"}
 """Setting -> the value that its option does not accept: a palette picture or a custom network implies it."""
 
-_GROUPS = {name: Group(name, sort_key=place) for place, name in enumerate(get_args(GroupName), start=1)}
-_REGION = Parameter(group=Group("Regions", sort_key=1.5), negative=(), consume_multiple=False)
+_REGION = Parameter(group=Group("Regions", sort_key=6.5), negative=(), consume_multiple=False)
+_DEFAULTS = resolve()
 
 
 def _is_text(name: str) -> bool:
@@ -53,10 +57,16 @@ def _is_text(name: str) -> bool:
     return name == "style_loss" or get_origin(kind_of(name)) in (dict, tuple)
 
 
-def _option(name: str) -> tuple[str, Any, None]:
-    """A dataclass field for a setting, None by default: (name, type, default)."""
+def _option(name: str, *, default: bool) -> tuple[str, Any, None]:
+    """A dataclass field for a setting, None by default: (name, type, default).
+
+    Args:
+        name: of the setting.
+        default: whether help shows the value of the default preset.
+    """
     field, kind = Settings.model_fields[name], kind_of(name)
     extra: Any = field.json_schema_extra
+    value = getattr(_DEFAULTS, name)
     more: dict[str, Any] = {}
     if _is_text(name):
         kind = str
@@ -68,17 +78,29 @@ def _option(name: str) -> tuple[str, Any, None]:
         more["converter"] = whole_number
     elif kind is bool and field.default is False:
         more["negative"] = ()
-    parameter = Parameter(help=field.description, group=_GROUPS[extra["group"]], show_default=False, **more)
+    parameter = Parameter(
+        help=field.description,
+        group=GROUPS[extra["group"]],
+        alias=extra.get("short"),
+        show_default=(default and value is not False and spell(value)) or False,
+        **more,
+    )
     return name, Annotated[kind | None, parameter], None
 
 
-def _with_options(names: Iterable[str]) -> Callable[[type[T]], type[T]]:
-    """A decorator that adds an option for each of these settings to a dataclass."""
+def _with_options(
+    names: Iterable[str], *, without_default: Container[str] = ()
+) -> Callable[[type[T]], type[T]]:
+    """A decorator that adds an option for each of these settings to a dataclass.
+
+    Args:
+        names: of the settings.
+        without_default: settings whose default depends on more than the preset.
+    """
 
     def add(base: type[T]) -> type[T]:
-        made = make_dataclass(
-            base.__name__, [_option(name) for name in names], bases=(base,), frozen=True, kw_only=True
-        )
+        options = [_option(name, default=name not in without_default) for name in names]
+        made = make_dataclass(base.__name__, options, bases=(base,), frozen=True, kw_only=True)
         made.__doc__, made.__module__ = base.__doc__, base.__module__
         # cyclopts reads these annotations, and cannot resolve names of this module in a generated method.
         made.__init__.__annotations__ |= get_type_hints(made, include_extras=True)  # type: ignore[misc]
@@ -107,6 +129,13 @@ _PAINTING = tuple(
 )
 
 
+_OF_CONTENT = (
+    *("content_weight", "content_layers", "content_loss", "photo_weight", "photo_finish", "strength"),
+    *("color", "color_match", "palette", "init", "init_noise", "detail", "fit", "aspect", "faithful"),
+)
+"""Settings without a meaning for a texture, which has no content picture and starts from noise."""
+
+
 class _Given:
     """Settings given on the command line; None for each that is not given."""
 
@@ -126,7 +155,7 @@ class NetworkOptions(_Given):
         The most pixels of an input picture; larger pictures are an error.
     """
 
-    max_pixels: Annotated[WholeNumber, Parameter(group=_GROUPS["Machine"])] = 100_000_000
+    max_pixels: Annotated[WholeNumber, Parameter(group=GROUPS["Machine"])] = 100_000_000
 
     def network(self) -> dict[str, Any]:
         """The given options as keyword arguments.
@@ -147,9 +176,43 @@ class NetworkOptions(_Given):
             raise ParameterError(f"--max-pixels: expected 1 or more, got {self.max_pixels}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _RecipeOptions(NetworkOptions):
+    """Options that make a recipe."""
+
+    def build_recipe(self, changes: Mapping[str, Any] | None = None) -> Recipe:
+        """The recipe of a preset, or of a file, with the given options.
+
+        Args:
+            changes: further settings, which override the options.
+
+        Raises:
+            ParameterError: an invalid option, or a recipe that cannot be read.
+        """
+        self.check_max_pixels()
+        values = _parsed(self, [field.name for field in fields(self) if field.name in Settings.model_fields])
+        if "style_loss" in values:
+            losses = parse_style_loss(values.pop("style_loss"), option="--style-loss")
+            if "style_layers" in losses and "style_layers" in values:
+                raise ParameterError(
+                    "--style-layers: expected none with a --style-loss that names layers, got both"
+                )
+            values |= losses
+        return _build(self.recipe_file, values | self.further() | dict(changes or {}))
+
+    @property
+    def recipe_file(self) -> Path | None:
+        """The file that provides the recipe."""
+        return None
+
+    def further(self) -> dict[str, Any]:
+        """The given settings whose options have other names."""
+        return {}
+
+
 @_with_options(_OBJECTIVE)
 @dataclass(frozen=True, kw_only=True)
-class ObjectiveOptions(NetworkOptions):
+class ObjectiveOptions(_RecipeOptions):
     """Options of the objective, the network and the device.
 
     Parameters
@@ -168,37 +231,20 @@ class ObjectiveOptions(NetworkOptions):
     mask: Annotated[list[str] | None, _REGION] = None
     style_mask: Annotated[list[str] | None, _REGION] = None
     region: Annotated[list[str] | None, _REGION] = None
-    recipe: Annotated[Path | None, Parameter(group=_GROUPS["Optimisation"])] = None
+    recipe: Annotated[Path | None, Parameter(group=GROUPS["Common"])] = None
 
-    def build_recipe(self, changes: Mapping[str, Any] | None = None) -> Recipe:
-        """The recipe of a preset, a .toml file or a painted picture, with the given options.
+    @property
+    def recipe_file(self) -> Path | None:
+        return self.recipe
 
-        Args:
-            changes: further settings, which override the options.
-
-        Raises:
-            ParameterError: an invalid option, or a recipe that cannot be read.
-        """
-        self.check_max_pixels()
-        values = _parsed(self, [field.name for field in fields(self) if field.name in Settings.model_fields])
-        if "style_loss" in values:
-            losses = parse_style_loss(values.pop("style_loss"), option="--style-loss")
-            if "style_layers" in losses and "style_layers" in values:
-                raise ParameterError(
-                    "--style-layers: expected none with a --style-loss that names layers, got both"
-                )
-            values |= losses
-        if regions := parse_regions(self.mask or [], self.style_mask or [], self.region or []):
-            values["regions"] = regions
-        if (quality := getattr(self, "quality", None)) is not None:
-            values["quality"] = quality
-        return _build(self.recipe, values | dict(changes or {}))
+    def further(self) -> dict[str, Any]:
+        regions = parse_regions(self.mask or [], self.style_mask or [], self.region or [])
+        return super().further() | ({"regions": regions} if regions else {})
 
 
-@_with_options(_PAINTING)
 @dataclass(frozen=True, kw_only=True)
-class Options(ObjectiveOptions):
-    """All options of a picture.
+class PaintingOptions(_RecipeOptions):
+    """Options of every command that paints.
 
     Parameters
     ----------
@@ -209,16 +255,24 @@ class Options(ObjectiveOptions):
         picture needs.
     """
 
-    quality: Annotated[Quality | None, Parameter(group=_GROUPS["Optimisation"])] = None
-    memory: Annotated[str | None, Parameter(group=_GROUPS["Machine"])] = None
+    quality: Annotated[Quality | None, Parameter(group=GROUPS["Common"], show_default="standard")] = None
+    memory: Annotated[str | None, Parameter(group=GROUPS["Machine"])] = None
+
+    def further(self) -> dict[str, Any]:
+        return super().further() | ({} if self.quality is None else {"quality": self.quality})
 
     def given(self) -> set[str]:
         """The names of the options that were given."""
         return {field.name for field in fields(self) if getattr(self, field.name) is not None}
 
     def asked(self) -> set[str] | None:
-        """The options that override settings of ``--recipe``; None without ``--recipe``."""
-        return None if self.recipe is None else self.given()
+        """The options that override settings of a recipe's file; None without one."""
+        return None if self.recipe_file is None else self.given()
+
+    @property
+    def shrinks_silently(self) -> bool:
+        """Whether neither the user nor a recipe has said that the photograph is resized."""
+        return self.size is None and self.recipe_file is None
 
     @property
     def memory_bytes(self) -> int | None:
@@ -226,7 +280,33 @@ class Options(ObjectiveOptions):
         return None if self.memory is None else parse_memory(self.memory, option="--memory")
 
 
+@_with_options(_PAINTING)
+@dataclass(frozen=True, kw_only=True)
+class Options(PaintingOptions, ObjectiveOptions):
+    __doc__ = f"{PaintingOptions.__doc__}{(ObjectiveOptions.__doc__ or '').partition('----------')[2]}"
+
+
+@_with_options((*_NETWORK, *_OBJECTIVE, *_PAINTING), without_default=Settings.model_fields)
+@dataclass(frozen=True, kw_only=True)
+class ChangedOptions(Options):
+    """Options that change a recipe: those not given keep its values."""
+
+
+@_with_options(
+    [name for name in (*_OBJECTIVE, *_PAINTING) if name not in _OF_CONTENT],
+    without_default=["smallest"],  # it follows from the style's size
+)
+@dataclass(frozen=True, kw_only=True)
+class TextureOptions(PaintingOptions):
+    __doc__ = PaintingOptions.__doc__
+
+    @property
+    def shrinks_silently(self) -> bool:  # there is no photograph
+        return False
+
+
 DEFAULT_NETWORK_OPTIONS, DEFAULT_OPTIONS = NetworkOptions(), Options()
+DEFAULT_CHANGED_OPTIONS, DEFAULT_TEXTURE_OPTIONS = ChangedOptions(), TextureOptions()
 
 
 def options_with(**given: Any) -> Options:
@@ -250,7 +330,6 @@ def _parsed(options: object, names: Iterable[str]) -> dict[str, Any]:
 
 def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
     from impasto.recipes.presets import load_written, resolve
-    from impasto.recipes.validation import read_toml
 
     if file is None:
         return resolve(**given)
@@ -259,16 +338,7 @@ def _build(file: Path | None, given: Mapping[str, Any]) -> Recipe:
             "--preset, --faithful, --quality: expected none of them with --recipe, which sets them, got "
             + ", ".join(f"--{name}" for name in ("preset", "faithful", "quality") if name in given)
         )
-    if file.suffix.lower() == ".toml":
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ParameterError(f"--recipe: expected a readable file, got {file}: {error}") from None
-    else:
-        from impasto import images
-
-        text = images.read_metadata(file)
-    return load_written(read_toml(text, name=file.name), given)
+    return load_written(read_recipe_file(file), given)
 
 
 def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tuple[Path, list[Path]]:
@@ -281,4 +351,5 @@ def pictures(settings: Recipe, content: Path | None, styles: list[Path]) -> tupl
     if not styles:
         raise ParameterError("STYLE: expected at least one style picture, got none")
     settings.check_styles(len(styles))
+    check_pictures((content, *styles))
     return content, styles

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
-from impasto.apps.cli.painting import write_note
 from impasto.apps.cli.parameters import Content, JsonObject, Styles
 from impasto.errors import ParameterError
 from impasto.text import duration
@@ -24,10 +23,10 @@ def plan(
     options: Options = DEFAULT_OPTIONS,
     as_json: JsonObject = False,
 ) -> int:
-    """Print how much memory and time `impasto stylize` needs with the same options, without painting.
+    """Print the memory and time that a picture needs, without painting.
 
-    As with `impasto stylize`, a picture that does not fit is an error (exit code 2); the message names a size that
-    fits.
+    The options are those of `impasto stylize`. As with `impasto stylize`, a picture that does not fit is an error
+    (exit code 2); the message names a size that fits.
 
         impasto plan photo.jpg painting.jpg --size 8192
         impasto plan photo.jpg painting.jpg --size 4096 --memory 4GB
@@ -35,6 +34,7 @@ def plan(
     settings, memory = options.build_recipe(), options.memory_bytes
     content, styles = pictures(settings, content, styles or [])
 
+    from impasto.apps.cli.progress import size_note
     from impasto.transfer.pictures import Sources
     from impasto.transfer.session import Limits, Session
 
@@ -43,14 +43,14 @@ def plan(
         Sources(content, styles),
         limits=Limits(options.max_pixels, memory),
         asked=options.asked(),
-        on_note=None if as_json else write_note,
+        on_note=None if as_json else _write_note,
     )
     if session.plan is None:
         raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")
     if as_json:
         sys.stdout.write(json.dumps(_summary(session, session.plan)) + "\n")
     else:
-        _write_plan(session, session.plan)
+        _write_plan(session, session.plan, size_note(session) if options.shrinks_silently else None)
     return 0
 
 
@@ -70,9 +70,15 @@ def _summary(session: Session, found: Plan) -> dict[str, object]:
     }
 
 
-def _write_plan(session: Session, found: Plan) -> None:
+def _write_note(note: str) -> None:
+    sys.stderr.write(f"note: {note}\n")
+
+
+def _write_plan(session: Session, found: Plan, note: str | None) -> None:
     from impasto.transfer.planner import format_bytes
 
+    if note is not None:
+        _write_note(note)
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
     sys.stdout.write(

@@ -9,18 +9,25 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from impasto.assembly.device import peak_memory
 from impasto.engine.step import Step
 from impasto.jobs.job import Event
+from impasto.text import duration
+from impasto.transfer.progress_bar import MEASURING, ProgressBar, new_bars, status, time_left
+from impasto.transfer.result import Result
 from impasto.transfer.session import Session
 
 
 class Reporter(Protocol):
     """Shows the progress of a session."""
 
+    def note(self, text: str) -> None: ...
+
     def download(self, done: int, total: int | None) -> None: ...
+
+    def measuring(self) -> None: ...
 
     def start(self, session: Session) -> None: ...
 
@@ -36,7 +43,7 @@ def reporter(*, quiet: bool) -> Iterator[Reporter]:
     if quiet:
         yield Silent()
     elif sys.stderr.isatty():
-        with Live() as live:
+        with ProgressBar(transient=True) as live:
             yield live
     else:
         yield Plain()
@@ -66,7 +73,11 @@ def counter(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
 class Silent:
     """Shows nothing."""
 
+    def note(self, text: str) -> None: ...
+
     def download(self, done: int, total: int | None) -> None: ...
+
+    def measuring(self) -> None: ...
 
     def start(self, session: Session) -> None: ...
 
@@ -84,11 +95,17 @@ class Plain:
         self._last_write = 0.0
         self._session: Session | None = None
 
+    def note(self, text: str) -> None:
+        self._write(f"note: {text}")
+
     def download(self, done: int, total: int | None) -> None:
         if time.monotonic() - self._last_write > self.every or done == total:
             self._write(
                 f"downloading weights: {done / 1e6:.0f} MB" + (f" of {total / 1e6:.0f} MB" if total else "")
             )
+
+    def measuring(self) -> None:
+        self._write(MEASURING)
 
     def start(self, session: Session) -> None:
         self._session = session
@@ -98,14 +115,14 @@ class Plain:
 
     def step(self, step: Step) -> None:
         for note in step.notes:
-            self._write(f"note: {note}")
+            self.note(note)
         ends = step.iteration == step.iterations or step.done == step.planned
         if step.iteration == 1 or ends or time.monotonic() - self._last_write > self.every:
             elapsed = time.monotonic() - self._started
             memory = peak_memory(self._session.device) / 1e9 if self._session else 0.0
             self._write(
                 f"level {step.level + 1}/{step.levels} iteration {step.done}/{step.planned} "
-                f"loss {step.loss:.4g} {elapsed:.0f} s {memory:.1f} GB"
+                f"{status(step)} · {duration(elapsed)} so far · {memory:.1f} GB"
             )
 
     def count(self, what: str, done: int, total: int) -> None:
@@ -116,63 +133,6 @@ class Plain:
         self._last_write = time.monotonic()
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
-
-
-class Live:
-    """Shows one live line: level, bar, iterations, loss, time left, memory."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
-        self._task: TaskID | None = None
-        self._session: Session | None = None
-
-    def __enter__(self) -> Live:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def download(self, done: int, total: int | None) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task("weights", total=total, status="downloading")
-        self._progress.update(self._task, completed=done, total=total)
-
-    def start(self, session: Session) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._session = session
-        total = sum(level.iterations for level in session.levels)
-        self._task = self._progress.add_task("painting", total=total, status="")
-
-    def step(self, step: Step) -> None:
-        for note in step.notes:
-            self._console.print(f"note: {note}", style="yellow", highlight=False)
-        if self._task is None or self._session is None:
-            return
-        height, width = self._session.levels[step.level].size
-        memory = peak_memory(self._session.device) / 1e9
-        self._progress.update(
-            self._task,
-            completed=step.done,
-            total=step.planned,
-            description=f"painting {width}x{height}",
-            status=f"loss {step.loss:.4g} · {memory:.1f} GB",
-        )
-
-    def count(self, what: str, done: int, total: int) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task(what, total=total, status="")
-        self._progress.update(self._task, completed=done, total=total, description=what, status="")
 
 
 class SweepReporter(Protocol):
@@ -240,16 +200,7 @@ class LiveSweep:
     """Shows one bar for the sweep, and one for each active run."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
+        self._bars = new_bars(transient=True)
         self._all = self._bars.add_task("pictures", total=len(names), status="")
         self._tasks: dict[str, TaskID] = {}
 
@@ -270,12 +221,13 @@ class LiveSweep:
             if event.name in self._tasks:
                 self._bars.remove_task(self._tasks.pop(event.name))
             self._bars.advance(self._all)
-            self._console.print(_line(event), highlight=False, markup=False)
+            self._bars.console.print(_line(event), highlight=False, markup=False, soft_wrap=True)
             return
         if event.name not in self._tasks:
             self._tasks[event.name] = self._bars.add_task(event.name, total=event.planned, status="")
         loss = "" if event.loss is None else f"loss {event.loss:.4g}"
-        self._bars.update(self._tasks[event.name], completed=event.done, total=event.planned, status=loss)
+        words = " · ".join(filter(None, (loss, time_left(event.seconds_left))))
+        self._bars.update(self._tasks[event.name], completed=event.done, total=event.planned, status=words)
 
 
 def _line(event: Event) -> str:
@@ -286,6 +238,29 @@ def _line(event: Event) -> str:
         parts.append(f"{event.done}/{event.planned}")
     if event.loss is not None:
         parts.append(f"loss {event.loss:.4g}")
+    if event.seconds_left is not None:
+        parts.append(time_left(event.seconds_left))
     if event.notes:
         parts.append(f"({'; '.join(event.notes)})")
     return " ".join(parts)
+
+
+def size_note(session: Session) -> str | None:
+    """What to say where no size was given: the default one; None where it is the photograph's."""
+    height, width = session.size
+    own = max(session.content.shape[-2:])
+    if own == max(height, width):
+        return None
+    return f"{max(height, width)} pixels on the long side (your photograph has {own}; --size 0 keeps them)"
+
+
+def losses_in_words(result: Result) -> str:
+    """The loss of the saved picture, and that of the last iteration where it differs, with the reason."""
+    saved, last = f"{result.loss:.4g}", f"{result.last_loss:.4g}"
+    if saved == last:
+        return f"loss {saved}"
+    if result.stopped:
+        why = "at its size"
+    else:
+        why = "with the margin" if result.recipe.margin else "before its step and the rounding"
+    return f"loss {saved} as saved ({last} at the last iteration, {why})"

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from impasto.apps.cli.inputs import check_pictures
+from impasto.apps.cli.interrupts import exit_code
 from impasto.apps.cli.options import DEFAULT_NETWORK_OPTIONS, NetworkOptions
-from impasto.apps.cli.output import check_picture, write_json_list, write_picture, writing_to
-from impasto.apps.cli.parameters import Json, OutputFile, Quiet, WholeNumber, whole_number
+from impasto.apps.cli.output import check_picture, claimed, write_json_list, write_picture, writing_to
+from impasto.apps.cli.parameters import Force, Json, OutputFile, Quiet, WholeNumber, whole_number
 from impasto.apps.cli.table import table
+from impasto.files import check_replaceable
 
 if TYPE_CHECKING:
     from impasto.engine.step import Step
@@ -32,11 +35,13 @@ def reconstruct(
     size: WholeNumber = 256,
     steps: Annotated[int | None, Parameter(converter=whole_number)] = None,
     seed: WholeNumber = 0,
+    force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Reconstruct IMAGE from noise: its content from each layer, or its style from the layers up to each.
+    """Reconstruct IMAGE from noise: its content or its style.
 
+    The content is reconstructed from each layer, the style from all layers up to each.
     A layer's features contain the details that such a picture reproduces, and have lost the others.
 
         impasto reconstruct content photo.jpg -o sheet.png
@@ -65,21 +70,31 @@ def reconstruct(
         Print one JSON list: an object for each picture, with its losses by layer. Features of 0 have a loss of 1.
     """
     chosen = None if layers is None else list(parse_names(layers, option="--layers"))
-    output = output or Path(f"{image.stem}-{what}.png")
-    check_picture(output)
+    check_pictures((image,))
+    if output is not None:
+        check_picture(output)
     network = options.network()
 
     from impasto.inspection.reconstruct import LAYERS, STEPS, sheet
 
     names = chosen or LAYERS[what]
     given = {**network, "size": size, "steps": STEPS if steps is None else steps, "seed": seed}
-    made = _optimize(what, image, names, given, pictures, as_json=as_json, quiet=quiet)
-    write_picture(output, sheet(image, made, title=f"{what} of {image.name}", max_pixels=options.max_pixels))
-    _write_summary(made, output, as_json=as_json)
-    if len(made) == len(names):
+    stem = f"{image.stem}-{what}"
+    with claimed(output, stem=stem, suffix=".png", inputs=[image], force=force) as path:
+        for name in names if pictures else ():
+            check_replaceable(_file_of(pictures, what, name), inputs=[image], force=force)
+        made, stopped = _optimize(what, image, names, given, pictures, as_json=as_json, quiet=quiet)
+        title = f"{what} of {image.name}"
+        write_picture(path, sheet(image, made, title=title, max_pixels=options.max_pixels))
+    _write_summary(made, path, as_json=as_json)
+    if stopped is None:
         return 0
-    sys.stderr.write(f"impasto: interrupted; {output} has {len(made)} of {len(names)} reconstructions\n")
-    return 1
+    sys.stderr.write(f"impasto: interrupted; {path} has {len(made)} of {len(names)} reconstructions\n")
+    return exit_code(stopped)
+
+
+def _file_of(folder: Path | None, what: str, layer: str) -> Path:
+    return (folder or Path()) / f"{what}-{layer}.png"
 
 
 def _optimize(
@@ -91,8 +106,8 @@ def _optimize(
     *,
     as_json: bool,
     quiet: bool,
-) -> list[Reconstruction]:
-    """The reconstructions, fewer than ``layers`` after Ctrl-C; each is also written into ``folder``."""
+) -> tuple[list[Reconstruction], KeyboardInterrupt | None]:
+    """The reconstructions, fewer than ``layers`` after a stop, and the stop; each is also written into ``folder``."""
     from impasto import images
     from impasto.apps.cli.progress import reporter
     from impasto.inspection import reconstruct
@@ -112,11 +127,12 @@ def _optimize(
                 made.append(one)
                 if folder is not None:
                     with writing_to(folder):
-                        images.write(folder / f"{what}-{one.layers[-1]}.png", one.image)
-        except KeyboardInterrupt:
+                        images.write(_file_of(folder, what, one.layers[-1]), one.image)
+        except KeyboardInterrupt as stopped:
             if not made:
                 raise
-    return made
+            return made, stopped
+    return made, None
 
 
 def _write_summary(made: list[Reconstruction], output: Path, *, as_json: bool) -> None:

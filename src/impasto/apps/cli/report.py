@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.parameters import Quiet
+from impasto.apps.cli.output import claimed
+from impasto.apps.cli.parameters import Force, OutputFile, Quiet
 from impasto.errors import ParameterError
 
 
@@ -16,14 +17,15 @@ def report(
     runs: Annotated[list[Path], Parameter(negative=())],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")] = Path("report.html"),
+    output: OutputFile = None,
+    force: Force = False,
     title: str | None = None,
     quiet: Quiet = False,
 ) -> int:
-    """Write a page that compares runs: a table, pictures, loss curves, recipes.
+    """Write a page that compares runs.
 
-    The page is a single file that needs no other file and no network. A slider compares each result with the content,
-    or any two results with each other.
+    It has a table, pictures, loss curves and recipes. The page is a single file that needs no other file and no
+    network. A slider compares each result with the content, or any two results with each other.
 
         impasto report runs
         impasto report runs/first runs/second -o both.html --title "More style"
@@ -33,12 +35,17 @@ def report(
     runs
         Folders of runs, or folders that contain runs at any depth.
     output
-        The page's file.
+        The page's file. The default is a new report.html in this folder.
     title
         The page's title. The default is the names of the folders.
     """
-    if output.suffix.lower() not in (".html", ".htm"):
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"--output: expected a name that ends in .html, got {output}")
+
+    from impasto.runs.readers import find
+
+    for folder in runs:
+        find(folder)  # before importing torch, which takes a second
 
     from impasto.apps.cli.progress import counter
     from impasto.reports.html import write
@@ -47,9 +54,10 @@ def report(
     found = expand(runs)
     if title is None:
         title = ", ".join(path.resolve().name for path in runs[:3]) + (", …" if len(runs) > 3 else "")
-    with counter("runs", quiet=quiet) as count:
-        write(output, found, title=title, progress=count)
-    sys.stdout.write(
-        f"{output}: {len(found)} run{'s' * (len(found) > 1)}, {output.stat().st_size / 1e6:.1f} MB\n"
-    )
+    inputs = [file for run in found for file in run.glob("*")]
+    with claimed(output, stem="report", suffix=".html", inputs=inputs, force=force) as path:
+        with counter("runs", quiet=quiet) as count:
+            write(path, found, title=title, progress=count)
+        megabytes = path.stat().st_size / 1e6
+    sys.stdout.write(f"{path}: {len(found)} run{'s' * (len(found) > 1)}, {megabytes:.1f} MB\n")
     return 0

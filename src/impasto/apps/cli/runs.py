@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
-from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
-from impasto.apps.cli.painting import paint, paint_given, write_note
-from impasto.apps.cli.parameters import Flag, Json, JsonObject, OutputFile, Quiet, whole_number
+from impasto.apps.cli.interrupts import interruptible
+from impasto.apps.cli.messages import say
+from impasto.apps.cli.options import DEFAULT_CHANGED_OPTIONS, ChangedOptions
+from impasto.apps.cli.output import DEFAULT_OUTPUT, Output, claimed, parse_save_every
+from impasto.apps.cli.painting import paint, paint_given
+from impasto.apps.cli.parameters import Flag, Force, Json, JsonObject, OutputFile, Quiet, Strict, whole_number
 from impasto.apps.cli.table import table
 from impasto.errors import ParameterError
 from impasto.recipes.parsing import parse_changes
 
 if TYPE_CHECKING:
     from impasto.recipes.recipe import Recipe
+    from impasto.runs.recording import Recording, SaveEvery
 
 
 def resume(
@@ -31,14 +35,15 @@ def resume(
     ] = None,
     back_to: Annotated[int | None, Parameter(converter=whole_number)] = None,
     output: OutputFile = None,
+    force: Force = False,
     save_every: str | None = None,
     tensorboard: Flag = False,
     as_json: JsonObject = False,
     quiet: Quiet = False,
 ) -> int:
-    """Resume a run that was stopped, killed or interrupted by a power cut; the result is bit-identical.
+    """Resume a run that was stopped, killed or interrupted by a power cut.
 
-    It resumes from the last checkpoint.
+    It resumes from the last checkpoint; the result is bit-identical to that of an uninterrupted run.
 
         impasto resume run1
         impasto resume run1 --set style_weight=60 --set learning_rate=0.5
@@ -61,27 +66,53 @@ def resume(
     tensorboard
         Also write losses, memory and pictures for TensorBoard into the run's folder.
     """
-    from impasto import images
-    from impasto.apps.cli.output import parse_save_every
-    from impasto.apps.cli.progress import reporter
-    from impasto.runs.recording import Recording
-    from impasto.runs.resume import resume
+    from impasto.runs.readers import read_recipe
 
     change = parse_changes(settings or [], option="--set")
     every = None if save_every is None else parse_save_every(save_every)
-    if output is not None:
-        images.check_output(output)
-    with reporter(quiet=quiet or as_json) as report:
+    wanted = Output(path=output, run=run, force=force, tensorboard=tensorboard, as_json=as_json, quiet=quiet)
+    wanted.check()
+    read_recipe(run)  # which needs no torch
+    with interruptible():
+        return _go_on(run, wanted, every, back_to=back_to, change=change)
+
+
+def _go_on(
+    run: Path,
+    output: Output,
+    every: SaveEvery | None,
+    *,
+    back_to: int | None,
+    change: Mapping[str, Any],
+) -> int:
+    """Resume a run, paint it to its end, and write the result to the output's file too."""
+    from impasto.apps.cli.progress import reporter
+    from impasto.runs.readers import iterations_done
+    from impasto.runs.recording import Recording
+    from impasto.runs.resume import resume
+
+    silent = output.quiet or output.as_json
+    with output.claimed(run.resolve().name, run.glob("*")) as claimed, reporter(quiet=silent) as report:
         session, folder = resume(
             run,
             back_to=back_to,
             change=change,
-            progress=None if as_json else report.download,
-            on_note=None if as_json else write_note,
+            progress=None if output.as_json else report.download,
+            on_note=report.note,
         )
+        begun = iterations_done(run) if back_to is None else back_to
         with folder:
-            recording = Recording(session, folder, save_every=every, tensorboard=tensorboard)
-            return paint(session, report, recording, output, as_json=as_json)
+            recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
+            if not silent:
+                sys.stderr.write(_where_it_goes_on(run, recording, begun))
+            return paint(session, report, recording, claimed)
+
+
+def _where_it_goes_on(run: Path, recording: Recording, begun: int) -> str:
+    """A line about the first iteration, and those that are repeated because no checkpoint is newer."""
+    first = recording.done + 1
+    again = f"; {first} to {begun} are painted again, up to the same picture" if begun >= first else ""
+    return f"{run}: goes on at iteration {first} of {recording.planned}{again}\n"
 
 
 def runs(
@@ -90,9 +121,10 @@ def runs(
     *,
     as_json: Json = False,
 ) -> int:
-    """List the runs in FOLDER, by default this one: status, size, iterations, loss, time.
+    """List the runs in FOLDER, by default this one.
 
-    `impasto stylize --run` and `impasto sweep` create runs.
+    The columns are status, pictures, size, iterations, loss and time. `impasto stylize --run` and `impasto sweep`
+    create runs.
 
         impasto runs
         impasto runs experiments
@@ -111,7 +143,10 @@ def runs(
         sys.stdout.write(json.dumps(found) + "\n")
         return 0
     if not found:
-        sys.stderr.write(f"no runs in {folder.resolve()}; impasto stylize --run DIR creates one\n")
+        say(
+            f"no runs in {folder.resolve()}; to create one:",
+            command="impasto stylize CONTENT STYLE --run RUN",
+        )
         return 0
     rows = [
         (
@@ -196,11 +231,12 @@ def compare(
     /,
     *,
     output: OutputFile = None,
+    force: Force = False,
     as_json: JsonObject = False,
 ) -> int:
-    """Print the differences between two runs: settings, losses, time; with -o also as a picture or a page.
+    """Print the differences between two runs, or draw them.
 
-    Settings that are equal in both runs are omitted.
+    It compares settings, losses and time. Settings that are equal in both runs are omitted.
 
         impasto compare runs/first runs/second
         impasto compare runs/first runs/second -o compare.png
@@ -221,9 +257,12 @@ def compare(
     changed = differences(*recipes)
     both = [overview(path) for path in (first, second)]
     if output is not None:
-        from impasto.reports.comparison import write
+        from impasto.reports.comparison import check_output, write
 
-        write(output, first, second)
+        check_output(output)
+        inputs = [file for run in (first, second) for file in run.glob("*")]
+        with claimed(output, stem="", suffix="", inputs=inputs, force=force):
+            write(output, first, second)
     if as_json:
         sys.stdout.write(json.dumps({"differences": changed, "runs": both}) + "\n")
         return 0
@@ -241,12 +280,13 @@ def rerun(
     source: Path,
     /,
     *,
-    options: Options = DEFAULT_OPTIONS,
+    options: ChangedOptions = DEFAULT_CHANGED_OPTIONS,
     output: Output = DEFAULT_OUTPUT,
+    strict: Strict = False,
 ) -> int:
-    """Paint a picture again, with the recipe of a picture or a run, and with the given options changed.
+    """Paint a picture or a run again, with some settings changed.
 
-    Without changes the result is the same picture.
+    All other settings are those of its recipe. Without changes the result is the same picture.
 
         impasto rerun out.png --seed 1
         impasto rerun runs/first --style-weight 60 --run runs/second
@@ -266,7 +306,7 @@ def rerun(
             f"--recipe: expected none beside {shlex.quote(str(source))}, which provides the recipe"
         )
     recipe = source / RECIPE if source.is_dir() else source
-    return paint_given(None, [], options=replace(options, recipe=recipe), output=output)
+    return paint_given(None, [], options=replace(options, recipe=recipe), output=output, strict=strict)
 
 
 def _preset(recipe: Recipe) -> Recipe:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from impasto.apps.cli.interrupts import signal_handlers
+from impasto.apps.cli.inputs import check_pictures
+from impasto.apps.cli.interrupts import STOPS, exit_code, signal_handlers
+from impasto.apps.cli.messages import say
 from impasto.apps.cli.options import DEFAULT_OPTIONS, Options, pictures
 from impasto.apps.cli.output import parse_save_every
 from impasto.apps.cli.parameters import Flag, Json, Quiet, WholeNumber
@@ -91,7 +92,7 @@ def sweep(
     quiet: Annotated[Quiet, Parameter(group=_SWEEP)] = False,
     options: Options = DEFAULT_OPTIONS,
 ) -> int:
-    """Paint CONTENT in each of the STYLES at every combination of the settings in a grid.
+    """Paint CONTENT in every STYLE at every combination of settings.
 
     The first picture is a content, all others are styles; `--content` adds contents. Each combination is a run in
     its own folder, bit-identical to one of `impasto stylize --run`. The sweep also writes a contact sheet, sheet.png,
@@ -125,7 +126,7 @@ def sweep(
     if tensorboard:
         require()
     limits = Limits(max_pixels=options.max_pixels, memory=memory, save_every=every, tensorboard=tensorboard)
-    planned = Sweep(output, found, jobs=jobs, limits=limits)
+    planned = Sweep(output, found, jobs=jobs, limits=limits, strict=not dry_run)
     if not (quiet or as_json):
         for note in dict.fromkeys(note for job in planned.queue for note in job.notes):
             sys.stderr.write(f"note: {note}\n")
@@ -144,6 +145,7 @@ def _variants(
     if options.style_weights is not None:
         raise ParameterError("--style-weights: expected none, since each run has one style")
     content, styles = pictures(options.build_recipe(), content, styles)
+    check_pictures(more_contents)
     return variants(options.build_recipe, contents=[content, *more_contents], styles=styles, grid=axes)
 
 
@@ -178,19 +180,19 @@ def _paint(planned: Sweep, *, as_json: bool, quiet: bool) -> int:
             f"{planned.folder}: {done} of {len(runs)} pictures done{there}, {seconds:.0f} s of painting\n"
         )
     if failed:
-        sys.stderr.write(
-            f"impasto: {failed} of {len(runs)} runs failed; impasto runs {_quoted(planned)} lists them\n"
-        )
+        listed = f"impasto runs {shlex.quote(str(planned.folder))}"
+        say(f"{failed} of {len(runs)} runs failed; to list them:", command=listed)
     if stopped and done < len(runs):
         sys.stderr.write(
             f"impasto: interrupted, {done} of {len(runs)} pictures are done; the same command resumes the sweep\n"
         )
+        return exit_code(stopped[0])
     return int(done < len(runs))
 
 
 @contextmanager
 def _stop_on_signal() -> Iterator[list[int]]:
-    """A list that is not empty after SIGINT or SIGTERM; the current iteration is finished first.
+    """A list of the signals that have come and stop the command; the current iteration is finished first.
 
     A second signal has no further effect.
     """
@@ -201,7 +203,7 @@ def _stop_on_signal() -> Iterator[list[int]]:
             sys.stderr.write("impasto: stopping after this iteration\n")
         stopped.append(number)
 
-    with signal_handlers({signal.SIGINT: stop, signal.SIGTERM: stop}):
+    with signal_handlers(dict.fromkeys(STOPS, stop)):
         yield stopped
 
 
@@ -242,7 +244,3 @@ def _write_plans(planned: Sweep, *, as_json: bool) -> int:
         f" and up to {format_bytes(cache)} of shared cache{beside}\n"
     )
     return 0
-
-
-def _quoted(planned: Sweep) -> str:
-    return shlex.quote(str(planned.folder))

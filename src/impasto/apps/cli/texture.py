@@ -7,9 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from impasto.apps.cli.options import DEFAULT_OPTIONS, Options
-from impasto.apps.cli.output import DEFAULT_OUTPUT, Output
-from impasto.apps.cli.painting import paint_recipe
+from impasto.apps.cli.inputs import check_pictures
+from impasto.apps.cli.options import DEFAULT_TEXTURE_OPTIONS, TextureOptions
+from impasto.apps.cli.output import DEFAULT_OUTPUT, Output, default_stem
+from impasto.apps.cli.painting import Given, paint_recipe
 from impasto.errors import ParameterError
 
 
@@ -17,12 +18,13 @@ def texture(
     styles: Annotated[list[Path], Parameter(negative=())],
     *,
     aspect: float = 1.0,
-    options: Options = DEFAULT_OPTIONS,
+    options: TextureOptions = DEFAULT_TEXTURE_OPTIONS,
     output: Output = DEFAULT_OUTPUT,
 ) -> int:
-    """Paint a texture in the style of one or more STYLES, from noise, without a content picture.
+    """Paint a texture in the style of one or more STYLES, from noise.
 
-    The style pictures keep their sizes, and so do their strokes; --style-size and --style-scale change this.
+    There is no content picture. The style pictures keep their sizes, and so do their strokes; --style-size and
+    --style-scale change this.
 
         impasto texture painting.jpg --size 1024 --seamless
         impasto texture bark.jpg moss.jpg --style-weights 0.7,0.3 --aspect 2 --seed 1
@@ -36,11 +38,9 @@ def texture(
     """
     if not 0.01 < aspect < 100.0:
         raise ParameterError(f"--aspect: expected a number between 0.01 and 100, got {aspect:g}")
-    if options.recipe is not None:
-        raise ParameterError(
-            f"--recipe: expected none for a new texture, got {options.recipe}; "
-            "to repeat a texture: impasto stylize --recipe"
-        )
+    check_pictures(styles)
+
+    # Importing torch takes a second; all cheap checks come before it.
     from impasto import images
     from impasto.transfer.texture import settings
 
@@ -52,10 +52,5 @@ def texture(
     recipe = options.build_recipe(
         {name: value for name, value in given.items() if name not in options.given()}
     )
-    return paint_recipe(
-        recipe,
-        styles[0],
-        styles,
-        options=options,
-        output=output.with_default_name(f"texture-{styles[0].stem}"),
-    )
+    stem = f"texture-{default_stem(styles[0])}"
+    return paint_recipe(Given(recipe, styles[0], styles, stem), options=options, output=output)

@@ -48,8 +48,8 @@ class LBFGS:
         spectral_exponent: p of the amplitudes f⁻ᵖ of the first steps, for pictures of up to
             :data:`impasto.engine.solvers.preconditioner.LARGEST` pixels; 0 for steps along the gradient.
         tolerance: the solver ends when the largest gradient entry, or the largest change of x, is below. With an
-            ``initial_step_rms``, the values apply to losses of 1 and above and are scaled by smaller losses, whose
-            gradients near the optimum are proportionally smaller.
+            ``initial_step_rms``, the values hold for losses of 1 and above. Smaller losses have smaller gradients
+            near the optimum, so the values are then multiplied by the loss.
     """
 
     def __init__(

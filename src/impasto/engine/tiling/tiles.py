@@ -42,8 +42,8 @@ class Tile:
 
     Attributes:
         core: the tile's part of the picture; cores do not overlap.
-        outer: the core with its margin: the network's input. It may extend beyond a seamless picture and wraps
-        around. seamless: whether the picture is periodic.
+        outer: the core with its margin: the network's input. In a seamless picture it wraps around at the edges.
+        seamless: whether the picture is periodic.
     """
 
     core: Box

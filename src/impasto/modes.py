@@ -1,0 +1,46 @@
+"""The caller's PyTorch modes: the computation is the same whatever they are, and they are as before after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """Within the block, PyTorch has its initial modes: a context manager, or a decorator of functions.
+
+    The caller may be in ``torch.inference_mode()``, ``torch.no_grad()`` or ``torch.autocast(…)``, or have set a
+    default device or a default dtype. All but the default dtype belong to the thread. The default dtype is changed
+    only where it is not float32.
+    """
+    dtype = torch.get_default_dtype()
+    if dtype != torch.float32:
+        torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.device("cpu"),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+        ):
+            yield
+    finally:
+        if dtype != torch.float32:
+            torch.set_default_dtype(dtype)
+
+
+def each_in_own_modes(values: Iterator[T]) -> Iterator[T]:
+    """The values, each computed in :func:`own_modes`; the caller has its modes between two values."""
+    while True:
+        with own_modes():
+            try:
+                value = next(values)
+            except StopIteration:
+                return
+        yield value
