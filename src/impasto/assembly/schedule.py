@@ -61,17 +61,25 @@ def build_levels(
 
 def final_size(recipe: Recipe, content: Size) -> Size:
     """(height, width) of the result for a content picture of that size."""
-    if recipe.aspect is not None:
-        content = (1 << 16, round((1 << 16) * recipe.aspect))
-    return align_to_grid(recipe, fit(content, recipe.size, recipe.fit))
+    return align_to_grid(recipe, fit(_proportions(recipe, content), recipe.size, recipe.fit))
+
+
+def _proportions(recipe: Recipe, content: Size) -> Size:
+    """A size with the result's proportions."""
+    return content if recipe.aspect is None else (1 << 16, round((1 << 16) * recipe.aspect))
 
 
 def _too_narrow(recipe: Recipe, content: Size, final: Size, min_side: int) -> str:
-    """The error message for a result that is too narrow for the network, with a size that would do."""
+    """The error message for a result that is too narrow for the network, with the least size that would do."""
+
+    def side(size: int) -> int:
+        return min(final_size(recipe.model_copy(update={"size": size}), content))
+
+    shape = _proportions(recipe, content)
+    wanted = math.ceil(min_side * measure(shape, recipe.fit) / min(shape))
+    while side(wanted - 1) >= min_side:
+        wanted -= 1
     name = "content" if recipe.content is None else display_name(recipe.content.path)
-    wanted = math.ceil(min_side * measure(final, recipe.fit) / min(final))
-    while min(final_size(recipe.model_copy(update={"size": wanted}), content)) < min_side:
-        wanted += 1
     return (
         f"{name}: the chosen layers need at least {min_side} pixels on each side of the result, "
         f"got {final[1]}x{final[0]} from a picture of {content[1]}x{content[0]}; size {wanted} would do"
