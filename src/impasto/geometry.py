@@ -24,6 +24,15 @@ def size_of(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+def same_shape(one: Size, other: Size) -> bool:
+    """Whether two sizes have the same proportions, up to rounding and 2 %."""
+    off = abs(math.log(one[0] * other[1] / (one[1] * other[0])))
+    return off <= _MAX_ASPECT_ERROR + 1.0 / min(*one, *other)
+
+
+_MAX_ASPECT_ERROR = 0.02  # difference of log aspect ratios
+
+
 def fit(size: Size, pixels: float, how: Fit = "long", *, enlarge: bool = True) -> Size:
     """``size`` scaled, keeping its proportions.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -52,10 +53,11 @@ def test_manifest(impasto: Command, folder: Path, shared: Path, thin: None, name
     else:
         assert run.code == 2
         assert written == set()
-        complaint = run.err.splitlines()
+        complaint = [line for line in run.err.splitlines() if not line.startswith("note: ")]
         assert len(complaint) == 1
         if name in _SMALL:
-            assert "size: the chosen layers need at least 16 pixels" in complaint[0]
+            assert f"{name}: the chosen layers need at least 16 pixels" in complaint[0]
+            assert re.search(r"; size \d+ would do", complaint[0])
         else:
             assert name in run.complaint()
             assert "refusal" in _outcomes(accept)

@@ -12,7 +12,8 @@ import torch
 
 import impasto
 from impasto import images
-from impasto.errors import ParameterError
+from impasto.assembly.mask_pictures import mask_of
+from impasto.errors import ImageError, ParameterError
 from impasto.geometry import resize
 from impasto.runs import recording
 from impasto.runs.create import stylize
@@ -215,3 +216,155 @@ def test_what_is_transparent_in_a_style_does_not_count(pictures: dict[str, Path]
 def test_a_name_stands_for_one_region(pictures: dict[str, Path]) -> None:
     with pytest.raises(ParameterError, match="each name once"):
         painted(pictures, "glass", regions=masks(pictures, "left", "left"))
+
+
+def half(inside: tuple[int, ...], outside: tuple[int, ...]) -> PIL.Image.Image:
+    """48 x 64 pixels, the left half of one colour and the right half of another."""
+    values = np.empty((48, 64, len(inside)), np.uint8)
+    values[:, :32], values[:, 32:] = inside, outside
+    return PIL.Image.fromarray(values)
+
+
+FORMS = {
+    "white on transparent": half((255, 255, 255, 255), (255, 255, 255, 0)),
+    "black on transparent": half((0, 0, 0, 255), (0, 0, 0, 0)),
+    "red on transparent": half((255, 0, 0, 255), (0, 0, 0, 0)),
+    "grey with alpha": half((255, 255), (0, 0)),
+    "palette with transparency": half((255, 255, 255, 255), (0, 0, 0, 0)).quantize(4),
+    "0 and 1": PIL.Image.fromarray(np.asarray(half((1, 1), (0, 0)))[:, :, 0]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_masks_as_paint_programs_write_them(pictures: dict[str, Path], form: str) -> None:
+    path = pictures["left"].with_name("form.png")
+    FORMS[form].save(path)
+    plain = painted(pictures, "glass", regions=masks(pictures, "left"))
+    found = painted(pictures, "glass", regions=[{"name": "left", "mask": path}])
+    assert float((found.image - plain.image).abs().mean()) < 0.001
+    (note,) = found.notes
+    assert note.startswith("form.png: ")
+
+
+def test_a_drawing_on_transparent_takes_both_brightness_and_alpha() -> None:
+    values = np.asarray(half((255, 255, 255, 255), (255, 255, 255, 0))).copy()
+    values[:24, :, :3] = 0
+    found, (note,) = mask_of(images.read(values), "mask sky", "a.png", None)
+    wanted = torch.zeros(48, 64)
+    wanted[24:, :32] = 1
+    assert torch.allclose(found[0, 0], wanted, atol=1e-4)
+    assert note == "a.png: its opaque bright pixels are inside, transparent ones are outside"
+
+
+LABELS = np.arange(4, dtype=np.uint8).reshape(2, 2).repeat(24, 0).repeat(32, 1)
+
+
+@pytest.mark.parametrize("values", [LABELS, LABELS.astype(np.int64), LABELS.astype(np.uint16)])
+def test_a_map_of_labels_needs_a_label(pictures: dict[str, Path], values: np.ndarray) -> None:
+    complaint = (
+        r"mask sky: expected black and white, or .* label .*, got a map of the labels 0, 1, 2, 3 without"
+    )
+    with pytest.raises(ParameterError, match=complaint):
+        painted(pictures, "glass", regions=[{"name": "sky", "mask": values}])
+    with pytest.raises(ParameterError, match="got label 9, in a map of 0, 1, 2, 3"):
+        painted(pictures, "glass", regions=[{"name": "sky", "mask": values, "label": 9}])
+    corner = painted(pictures, "glass", regions=[{"name": "sky", "mask": LABELS == 2}])
+    found = painted(pictures, "glass", regions=[{"name": "sky", "mask": values, "label": 2}])
+    assert float((found.image - corner.image).abs().mean()) < 0.001
+    assert found.recipe.regions[0].label == 2
+
+
+@pytest.mark.parametrize("kind", [np.asarray, PIL.Image.fromarray, torch.from_numpy])
+def test_masks_may_be_pictures_in_memory(pictures: dict[str, Path], tmp_path: Path, kind: Any) -> None:
+    with PIL.Image.open(pictures["left"]) as opened:
+        left = np.array(opened)
+    plain = painted(pictures, "glass", regions=masks(pictures, "left", style_mask=pictures["small"]))
+    regions = [{"name": "left", "mask": kind(left), "style_mask": kind(left[::4, ::4].copy())}]
+    found = painted(pictures, "glass", regions=regions)
+    assert torch.equal(found.image, plain.image)
+    (region,) = found.recipe.regions
+    assert (region.mask.path, region.style_mask and region.style_mask.path) == (
+        "<mask left>",
+        "<style-mask left>",
+    )
+    assert len(region.mask.sha256) == 64
+    run = stylize(tmp_path / "run", pictures["content"], pictures["glass"], regions=regions, **OPTIONS)
+    assert torch.equal(run.image, plain.image)
+    steps = impasto.iterate(pictures["content"], pictures["glass"], **OPTIONS)
+    next(steps)
+    assert steps.change(regions=regions)
+
+
+@pytest.mark.parametrize("mask", [[[0, 1] * 9999] * 99, 3, {"a": [1] * 9999}])
+def test_an_unusable_mask_is_refused_in_a_short_line(pictures: dict[str, Path], mask: Any) -> None:
+    with pytest.raises(ParameterError) as caught:
+        painted(pictures, "glass", regions=[{"name": "sky", "mask": mask}])
+    assert str(caught.value).startswith("regions.0.mask") and len(str(caught.value)) < 200
+
+
+CLEAR = np.zeros((30, 40, 4), np.uint8)
+STYLE = paint("glass", size=56)
+LEFT = np.repeat([[255] * 32 + [0] * 32], 48, 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "loss", ["gram-share", "wasserstein", "sliced-wasserstein", "histogram", "patches", "relaxed-transport"]
+)
+@pytest.mark.parametrize(
+    ("content", "styles", "more"),
+    [
+        (CLEAR, [STYLE], {}),
+        (STYLE, [CLEAR], {}),
+        (STYLE, [CLEAR], {"seamless": True}),
+        (STYLE, [STYLE, CLEAR], {}),
+        (STYLE, [STYLE, CLEAR], {"regions": [{"name": "left", "mask": LEFT, "style": 2}]}),
+    ],
+)
+def test_a_wholly_transparent_picture_is_named_before_painting(
+    content: np.ndarray, styles: list[np.ndarray], more: dict[str, Any], loss: str
+) -> None:
+    given: dict[str, Any] = {**OPTIONS, **more, "style_loss": loss}
+    with pytest.raises(ImageError, match=r"<array>: expected visible pixels, got .* wholly transparent"):
+        impasto.plan(content, styles, **given)
+    if not more:
+        with pytest.raises(ImageError, match=r"<array>: expected visible pixels, got .* wholly transparent"):
+            impasto.Judge(content, styles, style_loss=loss)
+
+
+def test_an_unused_transparent_style_is_left_out(pictures: dict[str, Path]) -> None:
+    changes = [{"at": 1, "style_weights": [1, 1]}]
+    for loss in ("gram-share", "histogram"):
+        plain = painted(pictures, "glass", style_loss=loss)
+        given: dict[str, Any] = {**OPTIONS, "style_loss": loss, "style_weights": [1, 0]}
+        styles = [pictures["glass"], CLEAR]
+        found = impasto.stylize(pictures["content"], styles, **given)
+        assert "<array>: wholly transparent, left out" in found.notes
+        assert float((found.image - plain.image).abs().mean()) < 0.002
+        with pytest.raises(ImageError, match="wholly transparent"):
+            impasto.plan(pictures["content"], styles, changes=changes, **given)
+        steps = impasto.iterate(pictures["content"], styles, **given)
+        next(steps)
+        with pytest.raises(ImageError, match="wholly transparent"):
+            steps.change(style_weights=[1, 1])
+
+
+def test_a_mask_beside_the_cut_out_is_named(pictures: dict[str, Path]) -> None:
+    regions = masks(pictures, "right")
+    with pytest.raises(
+        ParameterError, match=r"mask right: .* of content-cut\.png .* transparent ones: right\.png"
+    ):
+        impasto.plan(cut_out(pictures, "content"), pictures["glass"], regions=regions, **OPTIONS)
+    seen = np.repeat([[255] * 28 + [0] * 28], 56, 0).astype(np.uint8)
+    regions = [{"name": "left", "mask": LEFT, "style_mask": 255 - seen}]
+    with pytest.raises(ParameterError, match=r"style-mask left: .* <array>, got only transparent ones"):
+        impasto.plan(pictures["content"], np.dstack([STYLE, seen]), regions=regions, **OPTIONS)
+    with pytest.raises(ParameterError, match=r"mask sky: .* got only black or transparent ones"):
+        impasto.plan(pictures["content"], STYLE, regions=[{"name": "sky", "mask": CLEAR}], **OPTIONS)
+
+
+@pytest.mark.parametrize("loss", ["gram-share", "wasserstein", "histogram", "patches", "relaxed-transport"])
+def test_a_region_of_one_pixel_is_painted(pictures: dict[str, Path], loss: str) -> None:
+    dot = np.zeros((480, 640), np.uint8)
+    dot[479, 639] = 255
+    found = painted(pictures, "glass", regions=[{"name": "dot", "mask": dot}], style_loss=loss)
+    assert torch.isfinite(found.image).all()

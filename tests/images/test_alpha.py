@@ -41,8 +41,8 @@ def test_opaque_alpha_is_not_worth_a_note() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "1"])
 def test_a_transparent_colour_becomes_white(tmp_path: Path, mode: str) -> None:
-    image = Image.fromarray(np.zeros((4, 6, 3), np.uint8))
-    image.paste((255, 255, 255) if mode == "1" else (255, 0, 0), (0, 0, 3, 4))
+    image = Image.new("RGB", (6, 4), "white" if mode == "1" else "black")
+    image.paste((0, 0, 0) if mode == "1" else (255, 0, 0), (0, 0, 3, 4))
     image = image.convert(mode)
     path = tmp_path / "a.png"
     image.save(path, transparency=(0, 0, 0) if mode == "RGB" else image.getpixel((5, 0)))

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.images import read
+from impasto.images import as_list, read
 from tests.images.pictures import VALUES, hwc
 
 
@@ -56,20 +56,28 @@ def test_array_with_alpha_is_flattened() -> None:
         np.full((2, 2, 3), -0.1),
         np.full((2, 2, 3), np.nan),
         np.full((2, 2, 3), np.inf),
-        np.zeros((2, 2, 3), np.int32),
-        np.zeros((2, 2, 3), bool),
-        np.zeros((2, 2, 2)),
-        np.zeros((1, 2, 2, 3)),
+        np.full((2, 2, 3), 256, np.int32),
+        np.full((2, 2, 3), -1, np.int8),
+        np.zeros((2, 2, 3), complex),
+        np.zeros((2, 2, 3), object),
+        np.ma.masked_array(np.zeros((2, 2, 3))),
+        np.zeros((3, 8, 9)),
+        np.zeros((2, 2, 2, 3)),
         np.zeros((0, 2, 3)),
         np.zeros(3),
         torch.full((3, 2, 2), 2.0),
         torch.full((3, 2, 2), float("nan")),
-        torch.zeros(3, 2, 2, dtype=torch.int64),
+        torch.full((3, 2, 2), 300, dtype=torch.int64),
         torch.zeros(2, 3, 2, 2),
-        torch.zeros(4, 2, 2),
-        torch.zeros(2, 2),
+        torch.zeros(8, 9, 3),
+        torch.zeros(3, 2, 2, dtype=torch.complex64),
+        torch.zeros(3, 2, 2, device="meta"),
+        torch.zeros(2, 2).to_sparse(),
         torch.zeros(3, 0, 2),
         b"bytes",
+        b"",
+        io.StringIO("text"),
+        [[0, 1], [1, 0]],
         None,
         3,
     ],
@@ -121,3 +129,55 @@ def test_an_image_in_memory_may_come_from_an_open_file(tmp_path: Path) -> None:
         picture = read(image)
     assert picture.name == "<image>"
     assert picture.pixels.shape == (1, 3, 17, 12)
+
+
+GREY = VALUES[:, :, 0]
+GREY_ALPHA, RGBA = VALUES[:, :, :2], np.dstack([VALUES, 255 - VALUES[:, :, :1]])
+
+
+@pytest.mark.parametrize("values", [GREY, GREY[:, :, None], GREY_ALPHA, VALUES, RGBA])
+@pytest.mark.parametrize("batched", [False, True])
+def test_arrays_and_tensors_of_every_form_are_the_same_picture(values: np.ndarray, batched: bool) -> None:
+    planes = values if values.ndim == 2 else values.transpose(2, 0, 1)
+    if batched and values.ndim == 3:
+        values, planes = values[None], planes[None]
+    wanted = read(values)
+    plain = np.ascontiguousarray(planes)
+    for tensor in (plain, plain.astype(np.int64), plain.astype(np.uint16) * 257, (plain / 255).astype("f4")):
+        found = read(torch.from_numpy(tensor))
+        assert torch.allclose(found.pixels, wanted.pixels, atol=1e-6)
+        assert (found.alpha is None) == (wanted.alpha is None)
+    for array in (values.astype(np.int32), values.astype(np.uint16) * 257, values / 255):
+        assert torch.allclose(read(array).pixels, wanted.pixels, atol=1e-6)
+    assert torch.equal(read(torch.from_numpy(plain > 99)).pixels, read(values > 99).pixels)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_is_a_grey_picture() -> None:
+    assert torch.equal(read(np.matrix(GREY)).pixels, read(GREY).pixels)
+
+
+def test_a_files_content_is_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(VALUES).save(path)
+    wanted = read(path)
+    opened = io.BytesIO(path.read_bytes())
+    opened.seek(9)
+    with path.open("rb") as file:
+        for source in (path.read_bytes(), bytearray(path.read_bytes()), opened, file):
+            found = read(source)
+            assert torch.equal(found.pixels, wanted.pixels)
+            assert (found.name, found.sha256) == ("<bytes>", wanted.sha256)
+
+
+def test_one_picture_or_several() -> None:
+    for one in (VALUES, Image.fromarray(VALUES), torch.zeros(3, 4, 4), "a.png", Path("a.png"), b"a"):
+        assert as_list(one)[0] is one
+        assert len(as_list(each for each in (one, one))) == 2
+
+
+@pytest.mark.parametrize("kind", ["I", "F"])
+def test_32_bit_grey_up_to_255_is_scaled(kind: str) -> None:
+    picture = read(Image.fromarray(GREY.astype(np.int32 if kind == "I" else np.float32)))
+    assert torch.allclose(picture.pixels, read(GREY).pixels, atol=1e-6)
+    assert picture.notes == ("32-bit values up to 255, taken as 8-bit grey levels",)

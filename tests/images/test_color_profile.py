@@ -51,7 +51,7 @@ def test_broken_or_foreign_profile_is_ignored(tmp_path: Path) -> None:
     for profile, note in (
         (b"not a profile at all", "colour profile is broken, ignored"),
         (gamma_profile(1.0)[:150], "colour profile is broken, ignored"),
-        (gamma_profile(1.0, b"GRAY"), "colour profile ignored: it is for L pictures, this one is RGB"),
+        (gamma_profile(1.0, b"GRAY"), "colour profile ignored: it is for grey pictures, this one is RGB"),
     ):
         Image.fromarray(VALUES).save(path, icc_profile=profile)
         picture = read(path)

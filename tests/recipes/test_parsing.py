@@ -43,7 +43,12 @@ def test_regions() -> None:
         (["=a.png"], [], [], "--mask: expected NAME=…"),
         (["sky=a.png", "sky=b.png"], [], [], "--mask: expected each region once, got sky twice"),
         (["sky=a.png"], ["sea=b.png"], [], "--style-mask: region: unknown name 'sea'"),
-        (["sky=a.png"], [], ["sky=keep:1"], "--region sky: expected style:N, weight:W, loss:NAME or keep"),
+        (
+            ["sky=a.png"],
+            [],
+            ["sky=keep:1"],
+            "--region sky: expected style:N, weight:W, loss:NAME, label:N or keep",
+        ),
         (["sky=a.png"], [], ["sky=style:"], "--region sky: expected style:N"),
     ],
 )

@@ -119,9 +119,9 @@ def test_work_is_done_once(
         loaded.append(recipe.encoder)
         return build_encoder(recipe, progress=progress)
 
-    def counted_read(source: Any, *, max_pixels: int) -> images.Picture:
+    def counted_read(source: Any, *, max_pixels: int, shrink_to: int = 0) -> images.Picture:
         read.append(str(Path(source).name))
-        return images.read(source, max_pixels=max_pixels)
+        return images.read(source, max_pixels=max_pixels, shrink_to=shrink_to)
 
     def counted_sums(stream: Any, terms: Any, wholes: Any, picture: Any, *rest: Any) -> Any:
         summed.append(tuple(picture.shape[-2:]))

@@ -86,9 +86,9 @@ def test_equal_to_the_last_bit(
 def test_reads_a_file_once(pictures: tuple[Path, Path, Path]) -> None:
     read: list[object] = []
 
-    def counted(source: Any, *, max_pixels: int) -> images.Picture:
+    def counted(source: Any, *, max_pixels: int, shrink_to: int = 0) -> images.Picture:
         read.append(source)
-        return original(source, max_pixels=max_pixels)
+        return original(source, max_pixels=max_pixels, shrink_to=shrink_to)
 
     original = images.read
     shared = SessionCache(read=counted)

@@ -32,7 +32,9 @@ def choose_device(name: str) -> torch.device:
 
 def _devices() -> list[str]:
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return [device for device, is_available in found.items() if is_available]
+    gpus = torch.cuda.device_count() if found["cuda"] else 0
+    names = [device for device, is_available in found.items() if is_available]
+    return [*names, *(f"cuda:{number}" for number in range(gpus))]
 
 
 def choose_precision(name: str, device: torch.device, *, exact: bool) -> tuple[torch.dtype, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from impasto.encoders.mobilenet import mobilenet_v2
 from impasto.encoders.vgg import VGG, layer_names, smallest_side
 from impasto.encoders.vgg_cost import VGGCost
 from impasto.encoders.weights import ARCHITECTURES, Convolutions, load
-from impasto.errors import unknown_name
+from impasto.errors import ParameterError, unknown_name
 from impasto.geometry import Size
 from impasto.recipes.recipe import Recipe
 
@@ -98,6 +98,22 @@ ENCODERS: dict[str, Network] = {
         build=lambda recipe, progress: mobilenet_v2(recipe.weights, progress=progress),
     ),
 }
+
+
+def own_encoder(given: object) -> Encoder | None:
+    """The caller's network object; None for the name of a network, or for nothing.
+
+    Raises:
+        ParameterError: the object is no encoder.
+    """
+    if not callable(given):
+        return None
+    if not isinstance(getattr(given, "layers", None), tuple | list):
+        raise ParameterError(
+            "encoder: expected a name or a network with layers, such as impasto.from_module(network, layers=…, "
+            f"mean=…, std=…), got a {type(given).__name__}"
+        )
+    return cast(Encoder, given)
 
 
 def custom_network(encoder: Encoder) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import overload
@@ -18,6 +19,7 @@ from impasto.errors import ParameterError
 from impasto.geometry import Size, cover, fit, measure, resize
 from impasto.recipes.fields import Optimizer
 from impasto.recipes.recipe import Recipe
+from impasto.text import display_name
 
 _STRIDE = 16  # of relu5_1, in pixels
 
@@ -38,14 +40,9 @@ def build_levels(
     Raises:
         ParameterError: the result would be too small for the network.
     """
-    if recipe.aspect is not None:
-        content = (1 << 16, round((1 << 16) * recipe.aspect))
-    final = align_to_grid(recipe, fit(content, recipe.size, recipe.fit))
+    final = final_size(recipe, content)
     if min(final) < min_side:
-        raise ParameterError(
-            f"size: the chosen layers need at least {min_side} pixels on each side, "
-            f"got a result of {final[1]}x{final[0]}"
-        )
+        raise ParameterError(_too_narrow(recipe, content, final, min_side), field="size")
     all_sizes = [final] if final_only else sizes(final, smallest=recipe.smallest, ratio=recipe.ratio)
     used = [align_to_grid(recipe, size) for size in all_sizes if min(size) >= min_side]
     counts = split(recipe.steps, len(used), coarser=recipe.coarser, first=recipe.first_level)
@@ -60,6 +57,48 @@ def build_levels(
         )
         for size, count in zip(used, counts, strict=True)
     ]
+
+
+def final_size(recipe: Recipe, content: Size) -> Size:
+    """(height, width) of the result for a content picture of that size."""
+    return align_to_grid(recipe, fit(_proportions(recipe, content), recipe.size, recipe.fit))
+
+
+def _proportions(recipe: Recipe, content: Size) -> Size:
+    """A size with the result's proportions."""
+    return content if recipe.aspect is None else (1 << 16, round((1 << 16) * recipe.aspect))
+
+
+def _too_narrow(recipe: Recipe, content: Size, final: Size, min_side: int) -> str:
+    """The error message for a result that is too narrow for the network, with the least size that would do."""
+
+    def side(size: int) -> int:
+        return min(final_size(recipe.model_copy(update={"size": size}), content))
+
+    shape = _proportions(recipe, content)
+    wanted = math.ceil(min_side * measure(shape, recipe.fit) / min(shape))
+    while side(wanted - 1) >= min_side:
+        wanted -= 1
+    name = "content" if recipe.content is None else display_name(recipe.content.path)
+    return (
+        f"{name}: the chosen layers need at least {min_side} pixels on each side of the result, "
+        f"got {final[1]}x{final[0]} from a picture of {content[1]}x{content[0]}; size {wanted} would do"
+    )
+
+
+_OVERSAMPLING = 4
+
+
+def content_pixels(recipe: Recipe) -> int:
+    """Pixels on a content picture's short side that are enough for the result, with some to spare; 0: all."""
+    longest = recipe.size if recipe.aspect is None else max(final_size(recipe, (1, 1)))
+    return _OVERSAMPLING * longest if recipe.size else 0
+
+
+def style_pixels(recipe: Recipe, number: int, final: Size) -> int:
+    """The same of the style picture of that index, for a result of size ``final``."""
+    longest = max(final) if recipe.style_size is None else recipe.style_size
+    return math.ceil(_OVERSAMPLING * longest * recipe.scale_of(number))
 
 
 def margin(recipe: Recipe, levels: Sequence[Level]) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impasto.images.metadata import read_metadata
     from impasto.images.opening import MAX_PIXELS
-    from impasto.images.reading import Picture, Source, read
+    from impasto.images.reading import Picture, Source, as_list, in_memory, read
     from impasto.images.writing import WRITABLE, check_format, check_output, write
 
 # A name's module is imported when the name is used: reading a recipe out of a picture needs no torch.
@@ -25,8 +25,10 @@ _HOMES = {
     "WRITABLE": "writing",
     "Picture": "reading",
     "Source": "reading",
+    "as_list": "reading",
     "check_format": "writing",
     "check_output": "writing",
+    "in_memory": "reading",
     "read": "reading",
     "read_metadata": "metadata",
     "write": "writing",
@@ -37,8 +39,10 @@ __all__ = [
     "WRITABLE",
     "Picture",
     "Source",
+    "as_list",
     "check_format",
     "check_output",
+    "in_memory",
     "read",
     "read_metadata",
     "write",

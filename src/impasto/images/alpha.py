@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from PIL import Image
 
 from impasto.errors import ImageError
 from impasto.images.samples import GREY_MODES, Array, Floats, to_unit_range
+
+OVER_WHITE = "transparent pixels composited over white"
+OVER_BLACK = "transparent pixels composited over black, since all others are white"
+_ALMOST_WHITE = 1 - 4 / 255
 
 
 def split(image: Image.Image, name: str) -> tuple[Image.Image, Floats | None]:
@@ -44,8 +49,38 @@ def flatten(values: Array, alpha: Floats, notes: list[str]) -> tuple[Array, Floa
     """
     if alpha.min() >= 1:
         return values, None
-    notes.append("transparent pixels composited over white")
+    notes.append(OVER_WHITE)
     cover = alpha[:, :, None]
     # Rounding may exceed 1 by one float32 step.
     flat: Floats = (to_unit_range(values) * cover + (1 - cover)).clip(0, 1)
     return flat, alpha
+
+
+def choose_background(planes: Array, alpha: Floats, notes: list[str]) -> float:
+    """Put a picture whose visible pixels are all white over black, since nothing would be seen over white.
+
+    Args:
+        planes: (3, H, W) over white; changed in place.
+        alpha: (H, W).
+        notes: the note about the background is replaced.
+
+    Returns:
+        the background: 1 for white, 0 for black.
+    """
+    if planes.min() < _ALMOST_WHITE or not alpha.any():
+        return 1.0
+    planes += alpha - 1
+    planes.clip(0, 1, out=planes)
+    notes[:] = [OVER_BLACK if note == OVER_WHITE else note for note in notes]
+    return 0.0
+
+
+def straight(pixels: torch.Tensor, alpha: torch.Tensor, background: float) -> torch.Tensor:
+    """The colours before they were composited over ``background``; the background where alpha is 0.
+
+    Args:
+        pixels: (1, 3, H, W).
+        alpha: (1, 1, H, W).
+    """
+    color = (pixels - background * (1 - alpha)) / alpha.clamp_min(1e-6)
+    return torch.where(alpha > 0, color, background).clamp_(0.0, 1.0)

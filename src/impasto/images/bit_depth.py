@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from typing import Any
@@ -28,6 +29,12 @@ def bits_per_channel(image: Image.Image, data: bytes | None) -> int:
         arguments = image.tile[0].args if isinstance(image, ImageFile.ImageFile) and image.tile else None
         largest = arguments[-1] if isinstance(arguments, tuple) else 255
         return largest.bit_length() if isinstance(largest, int) else 8
+    if "bit_depth" in image.info:  # HEIC
+        return int(image.info["bit_depth"])
+    if image.format == "AVIF":
+        at = data.find(b"av1C")  # profile and level come before the flags
+        flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
+        return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
     if image.format == "JPEG2000":
         start = data.find(b"\xff\x4f\xff\x51")  # SOC, SIZ; the first channel's depth is 38 bytes into SIZ
         return (data[start + 42] & 0x7F) + 1 if 0 <= start < len(data) - 42 else 8
@@ -97,9 +104,10 @@ def deep_grey(
         ImageError: floats outside [0, 1], or whole numbers outside 0 to 65535.
     """
     values = np.asarray(grey)
-    if grey.mode == "F":
-        check_unit_range(name, values)
-        return values.astype(np.float32), alpha
+    if grey.mode == "F" or (grey.mode == "I" and image.format != "PPM"):
+        scaled = _with_white_of_255(name, values, notes)
+        if scaled is not None:
+            return scaled, alpha
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise ImageError(f"{name}: expected whole values in 0 to 65535, got {low} to {high}")
@@ -112,3 +120,31 @@ def deep_grey(
         scaled = 1 - scaled
     notes.append("16-bit kept" if full == 65535 else "12-bit kept")
     return scaled, alpha
+
+
+def _with_white_of_255(name: str, values: Array, notes: list[str]) -> Floats | None:
+    """32-bit grey in [0, 1], from floats or from whole numbers up to 255; None for larger whole numbers.
+
+    Raises:
+        ImageError: floats outside of 0 to 255, or not finite.
+    """
+    # Floats a little above 1 are probably highlights.
+    if values.min() >= 0 and (25 if values.dtype.kind == "f" else 0) < values.max() <= 255:
+        notes.append("32-bit values up to 255, taken as 8-bit grey levels")
+        return values.astype(np.float32) / np.float32(255)
+    if values.dtype.kind != "f":
+        return None
+    check_unit_range(name, values)
+    return values.astype(np.float32)
+
+
+def deep_heic(data: bytes) -> tuple[Array, Floats | None]:
+    """(H, W, 3) float32 in [0, 1] and alpha (H, W) of a HEIC picture with more than 8 bits, upright."""
+    import pillow_heif
+
+    opened = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    values = np.asarray(opened)
+    # Its values are shifted to the left.
+    bits = int(opened.info["bit_depth"])
+    values = (values >> (16 - bits)).astype(np.float32) / np.float32((1 << bits) - 1)
+    return values[:, :, :3], values[:, :, 3] if values.shape[2] == 4 else None

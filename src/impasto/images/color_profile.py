@@ -49,7 +49,9 @@ def transform_to_srgb(
     grey_with_rgb_profile = mode in GREY_MODES and profile_mode == "RGB"  # scanners write this
     kind = "L" if mode in GREY_MODES else mode if mode in ("CMYK", "LAB") else "RGB"
     if (kind != profile_mode and not grey_with_rgb_profile) or mode in ("I", "F"):
-        notes.append(f"colour profile ignored: it is for {profile_mode} pictures, this one is {mode}")
+        notes.append(
+            f"colour profile ignored: it is for {_words(profile_mode)} pictures, this one is {_words(mode)}"
+        )
         return None
     if profile_mode in ("RGB", "L") and _is_identity(transform, profile_mode):
         return None
@@ -57,6 +59,10 @@ def transform_to_srgb(
         described = one_line(ImageCms.getProfileDescription(source), limit=60)
         notes.append(f"colours converted to sRGB from {described or 'its colour profile'}")
     return profile_mode, transform
+
+
+def _words(mode: str) -> str:
+    return "grey" if mode in GREY_MODES else mode
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from impasto.errors import ImageError
+from impasto.geometry import Size
+from impasto.images.alpha import OVER_WHITE
+from impasto.images.complaints import plain_words
 from impasto.images.opening import check_size
+from impasto.images.samples import Floats, block_means, shrink_factor
 from impasto.text import one_line
 
 LARGE_BYTES = 64_000_000
@@ -49,10 +52,29 @@ def available() -> bool:
     return True
 
 
+def jpeg_is_damaged(data: bytes) -> bool:
+    """Whether libjpeg warns of damage in a JPEG or a TIFF file; Pillow does not pass its warnings on.
+
+    False where pyvips is not installed.
+    """
+    if not available():
+        return False
+    import pyvips
+
+    try:
+        pyvips.Image.new_from_buffer(data, "", access="sequential", fail_on="warning").avg()
+    except pyvips.Error:
+        return True
+    return False
+
+
 def read_tiff(
-    path: str | os.PathLike[str], name: str, *, max_pixels: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, str, list[str]] | None:
-    """(3, H, W) in [0, 1], alpha (H, W), the file's SHA-256 and notes; None for a pixel type that is not read here.
+    path: str | os.PathLike[str], name: str, *, max_pixels: int, shrink_to: int = 0
+) -> tuple[Floats, Floats | None, Size, str, list[str]] | None:
+    """(3, H, W) in [0, 1], alpha (H, W), the size in the file, the file's SHA-256, notes; None if not read here.
+
+    Args:
+        shrink_to: as for :func:`impasto.images.read`.
 
     Raises:
         ImageError: the file is damaged, or has more than ``max_pixels``.
@@ -70,15 +92,15 @@ def read_tiff(
         if image.get_typeof("orientation") and image.get("orientation") != 1:
             # Turning changes the order of the rows: libvips then decodes to a temporary file.
             image = pyvips.Image.tiffload(os.fspath(path), access="random", **_LOAD_OPTIONS).autorot()
-        planes, alpha = _planes(_to_srgb(image, notes), notes)
+        shrink = shrink_factor(min(image.height, image.width), shrink_to)
+        planes, alpha = _planes(_to_srgb(image, notes), notes, shrink)
         with Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except pyvips.Error as error:
-        reason = one_line(error, limit=200)
-        raise ImageError(f"{name}: expected a picture, got a damaged file: {reason}") from error
+        raise ImageError(f"{name}: expected a picture, got a damaged file: {plain_words(error)}") from error
     except (MemoryError, OSError) as error:
         raise ImageError(f"{name}: cannot read the picture: {one_line(error)}") from error
-    return planes, alpha, digest, notes
+    return planes, alpha, (image.height, image.width), digest, notes
 
 
 _SPACES = ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband")
@@ -95,27 +117,33 @@ def _to_srgb(image: Any, notes: list[str]) -> Any:
     return image
 
 
-def _planes(image: Any, notes: list[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
-    """The pixels (3, H, W) over white, decoded from top to bottom; and alpha (H, W), or None if all is opaque."""
+def _planes(image: Any, notes: list[str], shrink: int) -> tuple[Floats, Floats | None]:
+    """The pixels (3, H, W) over white, decoded from top to bottom; and alpha (H, W), or None if all is opaque.
+
+    Args:
+        shrink: the sides are divided by it, rounded up.
+    """
     import pyvips
 
     depth = _DEPTHS[image.format]
     scale = np.float32(np.iinfo(depth).max)
     width, height, bands = image.width, image.height, image.bands
-    planes = np.empty((3, height, width), np.float32)
-    cover = np.empty((height, width), np.float32) if image.hasalpha() else None
+    small = -(-height // shrink), -(-width // shrink)
+    planes = np.empty((3, *small), np.float32)
+    cover = np.empty(small, np.float32) if image.hasalpha() else None
     region = pyvips.Region.new(image)
-    rows = max(1, _BAND_BYTES // (width * bands * np.dtype(depth).itemsize))
+    rows = max(1, _BAND_BYTES // (width * bands * np.dtype(depth).itemsize * shrink)) * shrink
     for top in range(0, height, rows):
         count = min(rows, height - top)
         band = np.frombuffer(region.fetch(0, top, width, count), depth).reshape(count, width, bands)
         values = band.transpose(2, 0, 1).astype(np.float32) / scale
+        kept = slice(top // shrink, -(-(top + count) // shrink))
         if cover is not None:
             color, alpha = values[:-1], values[-1:]
-            cover[top : top + count] = alpha[0]
+            cover[kept] = block_means(alpha, shrink)[0]
             values = (color * alpha + (1 - alpha)).clip(0, 1) if alpha.min() < 1 else color
-        planes[:, top : top + count] = values
+        planes[:, kept] = block_means(values, shrink)
     if cover is None or cover.min() >= 1:
         return planes, None
-    notes.append("transparent pixels composited over white")
+    notes.append(OVER_WHITE)
     return planes, cover

@@ -13,7 +13,6 @@ import os
 import re
 import stat
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,8 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from impasto.errors import ImageError, ImpastoError, MissingExtraError
+from impasto.images.complaints import collected, plain_words
+from impasto.images.kinds import format_read, other_kind
 from impasto.text import display_name, one_line
 
 MAX_PIXELS = 100_000_000
@@ -86,10 +87,7 @@ def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
     limit is ``max_pixels``. It also covers sizes that are known to the decoder only (the tile of a TIFF, the picture
     inside an icon).
     """
-    warned: list[str] = []
-    with _swapped_globals, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _swapped_globals, collected() as warned:
         saved = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = max_pixels, False
         try:
@@ -104,11 +102,11 @@ def guarded(name: str, *, max_pixels: int) -> Iterator[list[str]]:
         # For damaged files decoders raise nearly any exception: OSError, SyntaxError, struct.error, zlib.error,
         # IndexError, OverflowError, ... No list of types would be complete.
         except Exception as error:
-            reason = one_line(error, limit=200) or type(error).__name__
-            raise ImageError(f"{name}: expected a picture, got a damaged file: {reason}") from error
+            raise ImageError(
+                f"{name}: expected a picture, got a damaged file: {plain_words(error)}"
+            ) from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = saved
-            warned.extend(dict.fromkeys(one_line(w.message, limit=120) for w in caught))
 
 
 def too_large(name: str, count: int | None, max_pixels: int) -> ImageError:
@@ -136,24 +134,40 @@ def open_header(data: bytes, name: str) -> Image.Image:
         ImageError: the bytes are in none of the supported formats.
         MissingExtraError: the picture is HEIC and ``pillow-heif`` is not installed.
     """
-    if _is_heic(data):
+    if is_heic(data):
         return _open_heic(data, name)
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") >= 40:
+        width = int.from_bytes(data[18:22], "little", signed=True)
+        if width < 1:  # Pillow reads it as unsigned
+            raise ImageError(
+                f"{name}: expected a width of 1 pixel or more, got a damaged BMP file with {width}"
+            )
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
-        expected = ", ".join((*FORMATS, "HEIC"))
-        raise ImageError(f"{name}: expected a picture ({expected}), got another or a damaged file") from error
+        raise _unidentified(data, name) from error
     # A decoder allocates the full tile, even if the picture covers little of it. Tiles up to 1 << 20 pixels are
     # allowed.
     tags = getattr(image, "tag_v2", {})
-    width, height = tags.get(322), tags.get(323)
+    tile = tags.get(322), tags.get(323)
     limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS
-    if isinstance(width, int) and isinstance(height, int) and width * height > max(limit, 1 << 20):
-        raise too_large(name, width * height, limit)
+    if isinstance(tile[0], int) and isinstance(tile[1], int) and tile[0] * tile[1] > max(limit, 1 << 20):
+        raise too_large(name, tile[0] * tile[1], limit)
     return image
 
 
-def _is_heic(data: bytes) -> bool:
+def _unidentified(data: bytes, name: str) -> ImageError:
+    """The error for bytes that no decoder takes."""
+    if (known := format_read(data)) is not None:
+        return ImageError(f"{name}: expected a picture, got a damaged {known} file: its header is broken")
+    expected = f"{name}: expected a picture ({', '.join((*FORMATS, 'HEIC'))})"
+    if (kind := other_kind(data)) is not None:
+        return ImageError(f"{expected}, got {kind}")
+    return ImageError(f"{expected}, got a file of another kind or a damaged one")
+
+
+def is_heic(data: bytes) -> bool:
+    """Whether the bytes begin like a HEIC picture."""
     if data[4:8] != b"ftyp":
         return False
     end = min(int.from_bytes(data[:4], "big"), 256)
@@ -172,4 +186,5 @@ def _open_heic(data: bytes, name: str) -> Image.Image:
     limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS
     check_size(name, width, height, limit)  # before to_pillow(), which decodes
     image: Image.Image = opened.to_pillow()
+    image.n_frames = len(opened)  # type: ignore[attr-defined]  # as Pillow's own formats have it
     return image

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from impasto.errors import ImageError
 
@@ -44,18 +45,35 @@ def check_unit_range(name: str, values: Array) -> None:
         raise ImageError(f"{name}: expected finite values in [0, 1], got {low:g} to {high:g}")
 
 
-def to_planes(samples: Array) -> torch.Tensor:
+def to_planes(samples: Array, shrink: int = 1) -> torch.Tensor:
     """(H, W, 1) or (H, W, 3), uint8, uint16 or float -> (1, 3, H, W) float32, a copy.
 
     Converted in bands of rows, since full-size temporary arrays would take more memory than the picture.
+
+    Args:
+        shrink: the sides are divided by it, rounded up; every value is the mean of a square of that side.
     """
     height, width, _ = samples.shape
-    planes = np.empty((3, height, width), np.float32)
-    rows = max(1, _BAND_PIXELS // width)
+    planes = np.empty((3, -(-height // shrink), -(-width // shrink)), np.float32)
+    rows = max(1, _BAND_PIXELS // (width * shrink)) * shrink
     for first in range(0, height, rows):
-        band = slice(first, first + rows)
-        planes[:, band] = to_unit_range(samples[band]).transpose(2, 0, 1)
+        band = to_unit_range(samples[first : first + rows]).transpose(2, 0, 1)
+        planes[:, first // shrink : -(-(first + rows) // shrink)] = block_means(band, shrink)
     return torch.from_numpy(planes[None])
+
+
+def shrink_factor(short: int, shrink_to: int) -> int:
+    """The largest divisor of the short side that leaves at least ``shrink_to``; 1 where ``shrink_to`` is 0."""
+    return max(1, short // shrink_to) if shrink_to else 1
+
+
+def block_means(planes: Floats, side: int) -> Floats:
+    """The means of squares of ``side`` pixels of (C, H, W); those at the right and the bottom may be cut off."""
+    if side == 1:
+        return planes
+    whole = torch.from_numpy(np.ascontiguousarray(planes))[None]
+    means = F.avg_pool2d(whole, side, ceil_mode=True, count_include_pad=False)[0]
+    return np.asarray(means)
 
 
 def to_uint8_if_exact(pixels: torch.Tensor) -> torch.Tensor:

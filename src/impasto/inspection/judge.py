@@ -7,10 +7,10 @@ picture is evaluated as it was saved, with the objective of any preset.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
@@ -18,9 +18,16 @@ from impasto import color, images
 from impasto.assembly.colors import recolored
 from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision
 from impasto.assembly.masks import read_masks
-from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers
+from impasto.assembly.networks import ENCODERS, Encoder, Progress, build_encoder, check_layers, own_encoder
 from impasto.assembly.objective import build_evaluation, build_objective, min_side
-from impasto.assembly.schedule import align_to_grid, orient_styles, style_size
+from impasto.assembly.schedule import (
+    align_to_grid,
+    content_pixels,
+    final_size,
+    orient_styles,
+    style_pixels,
+    style_size,
+)
 from impasto.engine.evaluation import Evaluate
 from impasto.errors import ParameterError
 from impasto.geometry import Size, fit, resize, size_of
@@ -80,7 +87,7 @@ class Judge:
     reported loss.
 
     Args:
-        content, style: the input pictures; ``style`` may be a sequence.
+        content, style: the input pictures; ``style`` may be several, in any iterable.
         recipe: the settings, such as the recipe embedded in a result; None uses a preset.
         max_pixels: larger pictures are refused from their header.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
@@ -103,7 +110,7 @@ class Judge:
     def __init__(
         self,
         content: Source,
-        style: Source | Sequence[Source],
+        style: Source | Iterable[Source],
         *,
         recipe: Recipe | None = None,
         max_pixels: int = images.MAX_PIXELS,
@@ -111,7 +118,7 @@ class Judge:
         **options: Any,
     ) -> None:
         given = options.pop("encoder", None)
-        own: Encoder | None = given if callable(given) else None
+        own = own_encoder(given)
         settings = {**options, "encoder": "custom" if own else given}
         notes: tuple[str, ...] = ()
         if recipe is None:
@@ -128,22 +135,26 @@ class Judge:
         self.objective = build_objective(self.recipe)
         self.device = choose_device(self.recipe.device)
         dtype, self.precision = choose_precision(self.recipe.precision, self.device, exact=True)
-        styles = cast(Sequence[Source], style if isinstance(style, list | tuple) else [style])
-        self.recipe.check_styles(len(styles))
-        pictures = [images.read(source, max_pixels=max_pixels) for source in (content, *styles)]
+        sources = images.as_list(style)
+        self.recipe.check_styles(len(sources))
+        read = partial(images.read, max_pixels=max_pixels)
+        # The content of a result is read as it was for that result, perhaps reduced.
+        photograph = read(content, shrink_to=0 if recipe is None else content_pixels(recipe))
+        final = final_size(self.recipe, photograph.size)
+        reduced = [0 if recipe is None else style_pixels(recipe, at, final) for at in range(len(sources))]
+        pictures = [photograph, *map(lambda each, pixels: read(each, shrink_to=pixels), sources, reduced)]
         inputs = [Input(path=picture.name, sha256=picture.sha256) for picture in pictures]
         self.recipe = self.recipe.model_copy(update={"content": inputs[0], "styles": tuple(inputs[1:])})
         self.notes = (*notes, *(f"{picture.name}: {note}" for picture in pictures for note in picture.notes))
-        photo, *style_pixels = (to_uint8_if_exact(picture.pixels).to(self.device) for picture in pictures)
+        photo, *styles = (to_uint8_if_exact(picture.pixels).to(self.device) for picture in pictures)
         aim = None
         if self.recipe.palette is not None:
             aim = images.read(self.recipe.palette.path, max_pixels=max_pixels).pixels.to(self.device)
-        style_pixels = orient_styles(self.recipe, style_pixels)
-        self._content, self._styles, _ = recolored(self.recipe, photo, style_pixels, aim)
-        read = partial(images.read, max_pixels=max_pixels)
+        styles = orient_styles(self.recipe, styles)
+        self._content, self._styles, _ = recolored(self.recipe, photo, styles, aim)
         self._masks = read_masks(
             self.recipe,
-            size_of(photo),
+            photograph.size,
             read,
             self.device,
             alpha=pictures[0].alpha,

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from impasto.text import escaped
 
@@ -15,7 +25,6 @@ from impasto.text import escaped
 Optimizer = Literal["lbfgs", "lbfgs-wolfe", "adam"]
 EncoderName = Literal["vgg19", "vgg16", "mobilenet-v2"]
 EngineName = Literal["optimize"]
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Quality = Literal["standard", "draft"]
 StyleLossName = Literal[
@@ -41,6 +50,23 @@ SmoothnessLossName = Literal["absolute-sum", "absolute-mean", "nine-point"]
 STARTS = ("content", "style", "noise")
 """The first images that are not files."""
 
+
+def _weights_of_one(given: Any) -> Any:
+    """A list of layers, each with the weight 1."""
+    return dict.fromkeys(given, 1.0) if isinstance(given, list | tuple) else given
+
+
+def _device_name(given: Any) -> Any:
+    """The name of a device, or of a ``torch.device``, without loading torch."""
+    name = str(given)
+    if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name) is None:
+        raise PydanticCustomError("device", "Input should be auto, cpu, cuda, cuda:N or mps")
+    return name
+
+
+Device = Annotated[str, BeforeValidator(_device_name)]
+
+
 # The upper bounds keep products and powers of these values within float32.
 Weight = Annotated[float, Field(ge=0.0, le=1e15, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)]
@@ -48,7 +74,7 @@ Scale = Annotated[float, Field(gt=0.0, le=16.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Grey = Annotated[float, Field(ge=0.0, le=255.0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=0, le=100_000)]
-LayerWeights = dict[str, Weight]
+LayerWeights = Annotated[dict[str, Weight], BeforeValidator(_weights_of_one)]
 Mix = Annotated[dict[StyleLossName, Weight], Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1)]
 
@@ -85,7 +111,11 @@ class Input(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_path(cls, given: Any) -> Any:
-        return {"path": os.fspath(given)} if isinstance(given, str | os.PathLike) else given
+        if isinstance(given, str | os.PathLike):
+            return {"path": os.fspath(given)}
+        if isinstance(given, Mapping | Input):
+            return given
+        raise PydanticCustomError("picture", "Input should be a path, an array, a tensor or a Pillow image")
 
     def with_path(self, change: ChangePath) -> Input:
         """A copy with a changed path."""
@@ -97,7 +127,8 @@ class RegionOf(BaseModel):
 
     Attributes:
         name: of the region; letters, digits, ``_`` and ``-``.
-        mask: a picture, white inside the region.
+        mask: a picture, white inside the region, or opaque inside where it has alpha, or a map of class labels.
+        label: of the region in a mask, or in both masks, that is a map of class labels.
         style: number of the style picture, counted from 1. None: the n-th region takes the n-th style where there
             are as many styles as regions; otherwise every region takes the blend of all styles.
         style_mask: a picture, white where the style picture shows this region's style.
@@ -110,6 +141,7 @@ class RegionOf(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     mask: Input
+    label: Annotated[int, Field(ge=0, le=65535)] | None = None
     style: Annotated[int, Field(ge=1)] | None = None
     style_mask: Input | None = None
     weight: Weight = 1.0

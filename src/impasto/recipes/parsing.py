@@ -136,11 +136,12 @@ def _about(name: str, text: str) -> dict[str, Any]:
         key, _, value = part.strip().partition(":")
         if key == "keep" and not value:
             about["keep"] = True
-        elif key in ("style", "weight", "loss") and value:
+        elif key in ("style", "weight", "loss", "label") and value:
             about[key] = value
         else:
             raise ParameterError(
-                f"--region {name}: expected style:N, weight:W, loss:NAME or keep between commas, got {part!r}"
+                f"--region {name}: expected style:N, weight:W, loss:NAME, label:N or keep between commas, "
+                f"got {part!r}"
             )
     return about
 

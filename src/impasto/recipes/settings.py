@@ -114,7 +114,12 @@ class Settings(BaseModel):
         "Preset that provides the default settings; `impasto presets` lists all.",
         short="-p",
     )
-    device: Device = setting("auto", COMMON, "Device to compute on; auto chooses a GPU if there is one.")
+    device: Device = setting(
+        "auto",
+        COMMON,
+        "Device to compute on: cpu, cuda, mps, or one of several GPUs, such as cuda:1. auto chooses a GPU if "
+        "there is one.",
+    )
 
     # More about the pictures.
     style_weights: tuple[Weight, ...] = setting(

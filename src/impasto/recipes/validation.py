@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from impasto.errors import ParameterError, unknown_name
 from impasto.recipes.settings import Settings
+from impasto.text import one_line
 
 
 def read_toml(text: str, *, name: str) -> dict[str, Any]:
@@ -41,7 +42,16 @@ def first_error(error: ValidationError, name: str, *, with_location: bool = True
         given = ", ".join(map(str, first["input"]))
         return f"{where.rpartition('.')[0]}: expected more values than {len(first['input'])}, got {given}"
     expected = message.removeprefix("Input should be ").replace("Input should have", "a value with")
-    return f"{where}: expected {expected}, got {first['input']!r}"
+    return f"{where}: expected {expected}, got {_shown(first['input'])}"
+
+
+def _shown(given: object) -> str:
+    """A value in a message: short ones as they are, long ones by their beginning or their type."""
+    if isinstance(given, str | int | float | bool | None):
+        return one_line(repr(given), limit=200)
+    if isinstance(given, list | tuple | dict) and len(given) <= 10 and len(shown := repr(given)) <= 200:
+        return shown
+    return f"a {type(given).__name__}"
 
 
 def first_field(error: ValidationError) -> str | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
+import torch
 
 from impasto import images
 from impasto.engine.step import Step
 from impasto.errors import OutputError, ParameterError
 from impasto.images import Source
+from impasto.images.alpha import straight
 from impasto.recipes.fields import STARTS, RegionOf, absolute
 from impasto.runs.folder import RunFolder
 from impasto.runs.readers import check_new
@@ -26,6 +28,7 @@ from impasto.runs.recording import (
 from impasto.runs.tensorboard import require
 from impasto.transfer.api import make_session
 from impasto.transfer.painting import UNDO_BYTES
+from impasto.transfer.pictures import name_masks
 from impasto.transfer.result import Result
 from impasto.transfer.session import Session
 
@@ -34,7 +37,7 @@ from impasto.transfer.session import Session
 def begin(
     run: str | os.PathLike[str],
     content: Source,
-    style: Source | Sequence[Source],
+    style: Source | Iterable[Source],
     *,
     save_every: SaveEvery = 0,
     tensorboard: bool = False,
@@ -80,7 +83,7 @@ def begin(
 def stylize(
     run: str | os.PathLike[str],
     content: Source,
-    style: Source | Sequence[Source],
+    style: Source | Iterable[Source],
     *,
     on_step: Callable[[Step], object] | None = None,
     **options: Any,
@@ -100,12 +103,11 @@ def stylize(
 
 
 def _make_session(
-    folder: Path, content: Source, style: Source | Sequence[Source], options: Mapping[str, Any]
+    folder: Path, content: Source, style: Source | Iterable[Source], options: Mapping[str, Any]
 ) -> Session:
     """A session that reads all pictures from files with absolute paths."""
     if callable(options.get("encoder")):
         raise ParameterError("encoder: expected a name for a run in a folder, got a network of your own")
-    styles = style if isinstance(style, list | tuple) else [style]
     given = dict(options)
     init = given.get("init")
     if init is not None and not (isinstance(init, str) and init in STARTS):
@@ -115,10 +117,19 @@ def _make_session(
     if given.get("recipe") is not None:
         given["recipe"] = given["recipe"].absolute()
     if given.get("regions"):
+        given["regions"], masks = name_masks(given["regions"])
+        for region in given["regions"]:
+            for kind in ("mask", "style_mask"):
+                if isinstance(region, dict) and region.get(kind) in masks:
+                    name = f"{kind.replace('_', '-')}-{region.get('name')}"
+                    region[kind] = _as_file(folder, name, masks[region[kind]])
         given["regions"] = [RegionOf.model_validate(each).with_paths(absolute) for each in given["regions"]]
     return make_session(
         _as_file(folder, "content", content),
-        [_as_file(folder, f"style-{number}", each) for number, each in enumerate(styles, start=1)],
+        [
+            _as_file(folder, f"style-{number}", each)
+            for number, each in enumerate(images.as_list(style), start=1)
+        ],
         given,
     )
 
@@ -128,11 +139,14 @@ def _as_file(folder: Path, name: str, source: Source) -> Path:
     if isinstance(source, str | os.PathLike):
         return Path(source).resolve()
     picture = images.read(source)
-    has_8_bits = isinstance(source, PIL.Image.Image) or str(source.dtype).endswith("uint8")
+    has_8_bits = isinstance(source, PIL.Image.Image) or str(getattr(source, "dtype", "")).endswith("uint8")
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = torch.cat([straight(pixels, picture.alpha, picture.background), picture.alpha], 1)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot write: {error.strerror or error}") from None
     path = folder.resolve() / f"{name}.png"
-    images.write(path, picture.pixels, bits=8 if has_8_bits else 16)
+    images.write(path, pixels, bits=8 if has_8_bits else 16)
     return path

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Unpack
 
+from impasto.assembly.networks import own_encoder
 from impasto.engine.step import Step
 from impasto.errors import ParameterError
-from impasto.images import Source
+from impasto.images import Source, as_list
 from impasto.recipes.fields import Input
 from impasto.recipes.parsing import parse_memory
 from impasto.recipes.presets import change, resolve
@@ -16,14 +17,14 @@ from impasto.recipes.recipe import Recipe
 from impasto.transfer.driver import Driver
 from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
-from impasto.transfer.pictures import Sources
+from impasto.transfer.pictures import Sources, name_masks
 from impasto.transfer.planner import Plan
 from impasto.transfer.resources import Resources
 from impasto.transfer.result import Result
 from impasto.transfer.session import Limits, Session
 
 
-def iterate(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Painting:
+def iterate(content: Source, style: Source | Iterable[Source], **options: Unpack[Keywords]) -> Painting:
     """Paint ``content`` in the style of ``style``, one :class:`Step` at a time.
 
     Takes the arguments of :func:`stylize`. Stop iterating, or close the iterator, to end early. ``step.image`` is the
@@ -35,7 +36,7 @@ def iterate(content: Source, style: Source | Sequence[Source], **options: Unpack
 
 def stylize(
     content: Source,
-    style: Source | Sequence[Source],
+    style: Source | Iterable[Source],
     *,
     on_step: Callable[[Step], object] | None = None,
     **options: Unpack[Keywords],
@@ -43,8 +44,9 @@ def stylize(
     """Paint ``content`` in the style of ``style``.
 
     Args:
-        content: the picture whose content is kept: a path, PIL image, array or tensor.
-        style: the picture whose style is taken, or a sequence of several.
+        content: the picture whose content is kept: a path, PIL image, array or tensor, the bytes of a file, or an
+            open file (:func:`impasto.images.read`). Arrays and tensors have their channels in the order RGB.
+        style: the picture whose style is taken, or several, in any iterable.
         on_step: called with each :class:`Step`.
         options: the settings (docs/settings.md), such as ``preset`` ("impasto"), ``size`` (512, the long side in
             pixels; 0 keeps the content's), ``style_weight`` or ``strength``, ``steps`` and ``seed``.
@@ -93,7 +95,7 @@ def run(session: Session, on_step: Callable[[Step], object] | None = None) -> Re
     return session.result(driver.newest, notes=driver.notes)
 
 
-def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> Plan | None:
+def plan(content: Source, style: Source | Iterable[Source], **options: Unpack[Keywords]) -> Plan | None:
     """The memory and time that :func:`stylize` takes with the same arguments. No step is computed.
 
     Returns:
@@ -107,7 +109,7 @@ def plan(content: Source, style: Source | Sequence[Source], **options: Unpack[Ke
 
 def make_session(
     content: Source,
-    style: Source | Sequence[Source],
+    style: Source | Iterable[Source],
     options: Mapping[str, Any],
     resources: Resources | None = None,
 ) -> Session:
@@ -131,11 +133,12 @@ def make_session(
         settings["palette"] = Input(path=name)
     if recipe is not None and not isinstance(recipe, Recipe):
         raise ParameterError(f"recipe: expected a Recipe, got {type(recipe).__name__}")
-    encoder = settings.get("encoder")
-    if callable(encoder):
+    encoder = own_encoder(settings.get("encoder"))
+    if encoder is not None:
         settings["encoder"] = "custom"
-    else:
-        encoder = None
+    masks: dict[str, Source] = {}
+    if settings.get("regions") is not None:
+        settings["regions"], masks = name_masks(settings["regions"])
     if init is not None and isinstance(init, str | os.PathLike):
         settings["init"], init = os.fspath(init), None
     asked = None if recipe is None else {name for name, value in settings.items() if value is not None}
@@ -143,10 +146,9 @@ def make_session(
         recipe = change(recipe, settings)
     elif recipe is None:
         recipe = resolve(**settings)
-    styles = style if isinstance(style, list | tuple) else [style]
     return Session(
         recipe,
-        Sources(content, cast(Sequence[Source], styles), init, palette),
+        Sources(content, as_list(style), init, palette, masks),
         limits=Limits(max_pixels, None if memory is None else parse_memory(memory)),
         encoder=encoder,
         asked=asked,

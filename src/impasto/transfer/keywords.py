@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         Color,
         ColorMatch,
         ContentLossName,
-        Device,
         EncoderName,
         EngineName,
         Optimizer,
@@ -38,7 +37,7 @@ class Keywords(TypedDict, total=False):
     steps: int | None
     seed: int | None
     preset: str | None
-    device: Device | None
+    device: str | None
     style_weights: Sequence[float] | None
     style_scales: Sequence[float] | None
     style_rotate: Sequence[int] | None

@@ -58,7 +58,7 @@ class Optimizing:
         # Sizes are checked before the network is loaded, which may be a download.
         self.levels: Sequence[Level] = build_levels(
             recipe,
-            size_of(self._pictures.content),
+            self._pictures.content_size,
             self._style_sizes,
             # The user's initial image has fine detail, which a coarse level would lose.
             final_only=self._pictures.start is not None and not recipe.faithful,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +12,7 @@ import torch
 from impasto import images
 from impasto.assembly.networks import Encoder, Progress, build_encoder
 from impasto.engine.cache import LRUCache
-from impasto.images.samples import to_uint8_if_exact
+from impasto.images.samples import shrink_factor, to_uint8_if_exact
 from impasto.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PICTURE_BYTES = 300_000_000
 class Read(Protocol):
     """Reads a picture (:func:`impasto.images.read`)."""
 
-    def __call__(self, source: Source, *, max_pixels: int) -> images.Picture: ...
+    def __call__(self, source: Source, *, max_pixels: int, shrink_to: int = 0) -> images.Picture: ...
 
 
 class Load(Protocol):
@@ -49,13 +49,13 @@ class Resources:
     def __init__(self, *, read: Read = images.read, load: Load = build_encoder) -> None:
         self._read, self._load = read, load
 
-    def read(self, source: Source, *, max_pixels: int) -> images.Picture:
-        """Read a picture.
+    def read(self, source: Source, *, max_pixels: int, shrink_to: int = 0) -> images.Picture:
+        """Read a picture (:func:`impasto.images.read`).
 
         Raises:
             ImageError: it cannot be read, or has more than ``max_pixels``.
         """
-        return self._read(source, max_pixels=max_pixels)
+        return self._read(source, max_pixels=max_pixels, shrink_to=shrink_to)
 
     def encoder(
         self,
@@ -96,17 +96,29 @@ class SessionCache(Resources):
         super().__init__(read=read, load=load)
         self._target_bytes = target_bytes
         self._pictures = LRUCache(picture_bytes)
+        self._short_sides: dict[Hashable, int] = {}
         self._network: Hashable = None
         self._encoder: Encoder | None = None
         self.targets = LRUCache(target_bytes)
 
-    def read(self, source: Source, *, max_pixels: int) -> images.Picture:
+    def read(self, source: Source, *, max_pixels: int, shrink_to: int = 0) -> images.Picture:
         """Read a picture; files are cached, as uint8 where that is lossless."""
-        make: Callable[[], images.Picture] = lambda: _small(self._read(source, max_pixels=max_pixels))  # noqa: E731
+
+        def make() -> images.Picture:
+            return _small(self._read(source, max_pixels=max_pixels, shrink_to=shrink_to))
+
         if not isinstance(source, str | os.PathLike):
             return make()
+        where, read = (os.fspath(source), max_pixels), None
+        if where not in self._short_sides:
+            read = make()
+            self._short_sides[where] = min(read.size)
+        # All that are not reduced are the same picture.
+        reduced = shrink_factor(self._short_sides[where], shrink_to) > 1
         return self._pictures.get(
-            (os.fspath(source), max_pixels), make, lambda picture: picture.pixels.nbytes
+            (where, shrink_to if reduced else 0),
+            lambda: read or make(),
+            lambda picture: picture.pixels.nbytes,
         )
 
     def encoder(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.assembly.device import adapt_to_machine, choose_device, choose_precision, peak_memory
 from impasto.assembly.guided_filter import guided_filter
-from impasto.assembly.masks import Masks, Read, read_masks
+from impasto.assembly.masks import Masks, read_masks
 from impasto.assembly.networks import Encoder, Progress
 from impasto.engine.evaluation import Evaluate
 from impasto.engine.pyramid import Level
@@ -20,7 +20,8 @@ from impasto.engine.solvers.state import State
 from impasto.engine.steering import Course, Finish, Steering
 from impasto.engine.step import Step
 from impasto.errors import ParameterError
-from impasto.geometry import Size, size_of
+from impasto.geometry import Size
+from impasto.images import Picture, Source
 from impasto.modes import own_modes
 from impasto.recipes.fields import RegionOf
 from impasto.recipes.presets import change
@@ -30,7 +31,7 @@ from impasto.transfer.engines import ENGINES
 from impasto.transfer.optimizing import Optimizing
 from impasto.transfer.pace import Pace, learn
 from impasto.transfer.painting import Painting
-from impasto.transfer.pictures import Pictures, Sources, read_pictures
+from impasto.transfer.pictures import Pictures, Sources, enlargements, name_masks, read_pictures
 from impasto.transfer.resources import Resources
 from impasto.transfer.result import Result
 
@@ -73,8 +74,10 @@ class Session:
         keep_plan: keep the recipe's tiles, history and weights, since a resumed run must be bit-identical.
         progress: called with (bytes done, bytes in all) while weights are downloaded.
         resources: reads the pictures and loads the network.
+        on_note: called with each note as soon as it is known.
 
     Attributes:
+        notes: conversions of the pictures, and changes of settings, one line each.
         plan: memory and time; None for a network whose memory is not known.
 
     Raises:
@@ -93,20 +96,22 @@ class Session:
         keep_plan: bool = False,
         progress: Progress | None = None,
         resources: Resources | None = None,
+        on_note: Callable[[str], object] | None = None,
     ) -> None:
         self._started, limits = time.perf_counter(), limits or Limits()
         self._shares, resources = resources is not None, resources or Resources()
         self._check(recipe, sources, encoder)
-        replaced: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self._on_note = on_note
         if asked is not None:
             recipe, replaced = adapt_to_machine(recipe, asked=asked)
+            self.note(*replaced)
         self.device = choose_device(recipe.device)
         self.dtype, self.precision = choose_precision(recipe.precision, self.device, exact=recipe.faithful)
         read = partial(resources.read, max_pixels=limits.max_pixels)
-        self._pictures = read_pictures(recipe, sources, read, self.device)
+        self._pictures = read_pictures(recipe, sources, read, self.device, self.note)
         self.recipe = self._pictures.recipe
-        self.notes = tuple(dict.fromkeys((*replaced, *self._pictures.notes)))
-        self._masks = _SessionMasks(self._pictures, read)
+        self._masks = _SessionMasks(self._pictures, sources, read)
         self._take_all_masks()
         materials = Materials(
             pictures=self._pictures,
@@ -121,6 +126,7 @@ class Session:
         )
         self.engine = ENGINES[recipe.engine].build(self.recipe, materials)
         _check_pixels("size: a result", self.size, limits.max_pixels)
+        self.note(*enlargements(self._pictures, self.levels[-1]))
         self.engine.check_changes(self.recipe)
         self.plan = None if keep_plan else self.engine.plan(self.recipe, limits.memory)
         if self.plan is None:  # nothing else limits their memory
@@ -128,7 +134,7 @@ class Session:
                 _check_pixels("style_size, style_scale: a style", size, limits.max_pixels)
         else:
             self.recipe = self.plan.recipe
-            self.notes += self.plan.notes
+            self.note(*self.plan.notes)
         # A resumed run has its weights, and a new measurement could differ in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self._loaded = False
@@ -183,7 +189,7 @@ class Session:
                 measuring()
             started = time.perf_counter()
             self.recipe = self.engine.balance(self.recipe)
-            self.notes += (f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}",)
+            self.note(f"strength {self.recipe.strength:g}: style weight {self.recipe.style_weight:g}")
             self.seconds["strength"] = time.perf_counter() - started
 
     def __iter__(self) -> Painting:
@@ -242,6 +248,10 @@ class Session:
                 cannot be read.
         """
         before = self.recipe.after(done)
+        if given.get("regions") is not None:
+            named, masks = name_masks(given["regions"])
+            given = {**given, "regions": named}
+            self._masks.sources |= masks
         if given.get("strength") is not None:
             self.load()
             given = dict(given)
@@ -253,8 +263,9 @@ class Session:
         given = {name: value for name, value in given.items() if value is not None}
         settings = self.recipe.changed(done, given).after(done)
         given = {name: getattr(settings, name) for name in given}
-        if "regions" in given:
-            given["regions"] = self._take_masks(settings)
+        if _changes_masks(given):
+            regions = self._take_masks(settings)
+            given |= {"regions": regions} if "regions" in given else {}
         given = {name: value for name, value in given.items() if value != getattr(before, name)}
         if given:
             recipe, self.recipe = self.recipe, self.recipe.changed(done, given)
@@ -271,20 +282,28 @@ class Session:
 
     def _take_all_masks(self) -> None:
         """Read the masks of the recipe and of its changes, and write their hashes into it."""
-        changes = tuple(
-            each
-            if each.regions is None
-            else each.model_copy(update={"regions": self._take_masks(self.recipe.after(each.at))})
-            for each in self.recipe.changes
-        )
         regions = self._take_masks(self.recipe)
-        self.recipe = self.recipe.model_copy(update={"regions": regions, "changes": changes})
+        changes = []
+        for each in self.recipe.changes:
+            if _changes_masks(each.settings):
+                taken = self._take_masks(self.recipe.after(each.at))
+                each = each if each.regions is None else each.model_copy(update={"regions": taken})
+            changes.append(each)
+        self.recipe = self.recipe.model_copy(update={"regions": regions, "changes": tuple(changes)})
 
     def _take_masks(self, settings: Recipe) -> tuple[RegionOf, ...]:
         """Read the masks of the regions; returns the regions with the masks' hashes."""
         masks = self._masks.read(settings)
-        self.notes += tuple(note for note in masks.notes if note not in self.notes)
+        self.note(*masks.notes)
         return masks.recipe.regions
+
+    def note(self, *notes: str) -> None:
+        """Add those notes that are new."""
+        for note in notes:
+            if note not in self.notes:
+                self.notes += (note,)
+                if self._on_note is not None:
+                    self._on_note(note)
 
     # --- the end --------------------------------------------------------------------------------------------
 
@@ -333,8 +352,9 @@ class Session:
 class _SessionMasks:
     """The masks of a recipe and of its changes, each read once."""
 
-    def __init__(self, pictures: Pictures, read: Read) -> None:
+    def __init__(self, pictures: Pictures, sources: Sources, read: Callable[[Source], Picture]) -> None:
         self._pictures, self._read = pictures, read
+        self.sources = dict(sources.masks)
         self._masks: dict[tuple[RegionOf, ...], Masks] = {}
 
     def read(self, settings: Recipe) -> Masks:
@@ -345,8 +365,8 @@ class _SessionMasks:
         """
         masks = read_masks(
             settings,
-            content=size_of(self._pictures.photo),
-            read=self._read,
+            content=self._pictures.content_size,
+            read=lambda path: self._read(self.sources.get(path, path)),
             device=self._pictures.photo.device,
             alpha=self._pictures.alpha,
             style_alphas=self._pictures.style_alphas,
@@ -357,6 +377,11 @@ class _SessionMasks:
     def of(self, settings: Recipe) -> Masks:
         """The masks of settings, read before."""
         return replace(self._masks[settings.regions], recipe=settings)
+
+
+def _changes_masks(settings: Collection[str]) -> bool:
+    """Whether new masks, or a style that was left out, must be checked after a change of these settings."""
+    return "regions" in settings or "style_weights" in settings
 
 
 def _finish(pictures: Pictures, masks: _SessionMasks, settings: Recipe) -> Finish:

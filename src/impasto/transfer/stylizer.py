@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Unpack
 
 from impasto.engine.step import Step
-from impasto.images import Source
+from impasto.images import Source, as_list
 from impasto.transfer.api import make_session, run
 from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
@@ -22,7 +22,7 @@ class Stylizer:
     Memory for them is freed with the stylizer.
 
     Args:
-        style: the picture whose style is taken, or a sequence of several.
+        style: the picture whose style is taken, or several, in any iterable.
         options: as for :func:`impasto.stylize`.
 
     Example:
@@ -31,8 +31,8 @@ class Stylizer:
         ...     paint(photo).save(f"painted/{photo.stem}.png")
     """
 
-    def __init__(self, style: Source | Sequence[Source], **options: Unpack[Keywords]) -> None:
-        self._style, self._options = style, dict(options)
+    def __init__(self, style: Source | Iterable[Source], **options: Unpack[Keywords]) -> None:
+        self._styles, self._options = as_list(style), dict(options)
         self._resources = SessionCache()
 
     def __call__(
@@ -60,4 +60,4 @@ class Stylizer:
         return self._session(content, dict(options)).steps(undo_bytes=UNDO_BYTES)
 
     def _session(self, content: Source, options: dict[str, Any]) -> Session:
-        return make_session(content, self._style, {**self._options, **options}, self._resources)
+        return make_session(content, self._styles, {**self._options, **options}, self._resources)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from impasto import images
 from impasto.engine.step import Step
+from impasto.errors import ParameterError
 from impasto.images import Source
 from impasto.transfer import api
 from impasto.transfer.result import Result
@@ -43,7 +44,7 @@ def settings(
 
 
 def texture(
-    style: Source | Sequence[Source],
+    style: Source | Iterable[Source],
     size: int = 512,
     *,
     seamless: bool = False,
@@ -54,7 +55,7 @@ def texture(
     """Synthesise a texture from one or several style pictures.
 
     Args:
-        style: one picture, or a sequence of pictures.
+        style: one picture, or several, in any iterable.
         size: long side in pixels; the sides of a seamless texture are rounded to multiples of 16.
         seamless: make the texture tileable.
         aspect: width / height.
@@ -65,7 +66,9 @@ def texture(
         InputError: a picture or an option cannot be used.
         DivergedError: the optimisation diverged.
     """
-    first = cast(Source, style[0] if isinstance(style, list | tuple) else style)
-    height, width = images.read(first).pixels.shape[-2:]
+    styles = images.as_list(style)
+    if not styles:
+        raise ParameterError("style: expected at least one picture, got none")
+    height, width = images.read(styles[0]).size
     given = settings((width, height), size, seamless=seamless, aspect=aspect) | options
-    return api.stylize(first, style, on_step=on_step, **given)
+    return api.stylize(styles[0], styles, on_step=on_step, **given)

@@ -115,10 +115,9 @@ def paint_recipe(given: Given, *, options: PaintingOptions, output: Output) -> i
             asked=options.asked(),
             progress=None if output.as_json else report.download,
             resources=given.resources,
+            on_note=report.note,
         )
         _check_unchanged(given, session)
-        _write_notes(session.notes, output)
-        written = len(session.notes)
         session.load(measuring=report.measuring)
         if options.has_default_size and (note := size_note(session)):
             report.note(note)
@@ -126,9 +125,7 @@ def paint_recipe(given: Given, *, options: PaintingOptions, output: Output) -> i
         if output.run is not None:
             folder = held.enter_context(RunFolder(output.run))
             recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
-        return paint(
-            session, report, recording, reserved, keep_stopped=given.keep_stopped, notes_written=written
-        )
+        return paint(session, report, recording, reserved, keep_stopped=given.keep_stopped)
 
 
 def _check_unchanged(given: Given, session: Session) -> None:
@@ -136,7 +133,7 @@ def _check_unchanged(given: Given, session: Session) -> None:
     changed = changed_pictures(given.recipe, session.recipe)
     if changed and given.strict:
         raise ParameterError(f"--strict: expected the pictures of the recipe, got {'; '.join(changed)}")
-    session.notes += tuple(changed)
+    session.note(*changed)
 
 
 def paint(
@@ -146,22 +143,17 @@ def paint(
     output: Output,
     *,
     keep_stopped: bool = True,
-    notes_written: int = 0,
 ) -> int:
     """Run a session to its end or to a stop; write a run's folder, a file, or both. Returns the exit code.
 
     Args:
         output: its ``path`` is the file, already reserved; None for a run's folder alone.
         keep_stopped: write the picture so far after a stop.
-        notes_written: how many of the session's notes have been written.
     """
     from impasto.runs.recording import recording_failure
     from impasto.transfer.driver import Driver
 
-    read = len(session.notes)
-    _write_notes(session.notes[notes_written:], output)
     session.load(measuring=report.measuring)
-    _write_notes(session.notes[read:], output)
     report.start(session)
     driver = Driver(session.steps() if recording is None else recording)
     with recording_failure(recording):

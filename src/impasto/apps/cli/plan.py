@@ -43,6 +43,7 @@ def plan(
         Sources(content, styles),
         limits=Limits(options.max_pixels, memory),
         asked=options.asked(),
+        on_note=None if as_json else _write_note,
     )
     if session.plan is None:
         raise ParameterError(f"encoder: expected a VGG to plan for, got {settings.encoder!r}")
@@ -69,12 +70,15 @@ def _summary(session: Session, found: Plan) -> dict[str, object]:
     }
 
 
+def _write_note(note: str) -> None:
+    sys.stderr.write(f"note: {note}\n")
+
+
 def _write_plan(session: Session, found: Plan, note: str | None) -> None:
     from impasto.transfer.planner import format_bytes
 
-    notes = session.notes if note is None else (note, *session.notes)
-    for note in notes:
-        sys.stderr.write(f"note: {note}\n")
+    if note is not None:
+        _write_note(note)
     for level in found.levels:
         sys.stdout.write(f"{level.size[1]}x{level.size[0]}: {level.iterations} iterations\n")
     sys.stdout.write(

@@ -94,7 +94,11 @@ def _go_on(
     silent = output.quiet or output.as_json
     with output.claimed(run.resolve().name, run.glob("*")) as claimed, reporter(quiet=silent) as report:
         session, folder = resume(
-            run, back_to=back_to, change=change, progress=None if output.as_json else report.download
+            run,
+            back_to=back_to,
+            change=change,
+            progress=None if output.as_json else report.download,
+            on_note=report.note,
         )
         begun = iterations_done(run) if back_to is None else back_to
         with folder:
