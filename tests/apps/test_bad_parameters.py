@@ -356,10 +356,10 @@ def test_unknown_weights(impasto: Command, folder: Path) -> None:
         ("caffe-vgg16", "weights caffe-vgg16: expected vgg19, got vgg16"),
         ("gone.pth@cafe", "input convention of weights gone.pth: unknown name 'cafe'; did you mean 'caffe'?"),
     ):
-        run = impasto("stylize", "content.png", "style.png", "--weights", name)
+        run = impasto("stylize", "content.png", "style.png", "--size", "64", "--weights", name)
         assert run.code == 2
         assert run.complaint().startswith(said)
-    run = impasto("stylize", "content.png", "style.png", "--encoder", "vgg16")
+    run = impasto("stylize", "content.png", "style.png", "--size", "64", "--encoder", "vgg16")
     assert run.code == 2
     assert run.complaint().startswith("vgg16: no weights are packaged")
     assert {path.name for path in folder.iterdir()} == {"content.png", "style.png"}

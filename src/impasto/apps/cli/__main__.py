@@ -57,7 +57,7 @@ COMMANDS = {
     ),
     "About": (
         Command("listings:presets", "[NAME]", "List the presets, or print one as a recipe."),
-        Command("stylize:recipe", "PICTURE", "Print the recipe stored in a picture that impasto painted."),
+        Command("stylize:recipe", "PICTURE", "Print the recipe stored in a picture, or write it into a file."),
         Command("listings:schema", "", "Print the JSON schema of a recipe."),
         Command("listings:encoders", "[NAME]", "List the networks, their layers and the sources of their weights."),
         Command("swatches:swatches", "[NAME...]", "Generate style pictures."),
@@ -112,7 +112,7 @@ def help_(command: Annotated[str | None, Parameter(show_default=False)] = None, 
     command
         The command.
     """
-    return main(["--help"] if command is None else [command, "--help"])
+    return _call(["--help"] if command is None else [command, "--help"])
 
 
 @app.command(group=_group, sort_key=91, usage="Usage: impasto completion SHELL", help_epilogue="")
@@ -153,9 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        if arguments and arguments[0] in app:
-            app[arguments[0]].help = None  # from now on the whole docstring
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return _call(arguments)
     except InputError as error:
         return _complain(error, 2)
     except ImpastoError as error:
@@ -165,6 +163,12 @@ def _run(arguments: Sequence[str]) -> int:
         return _complain(str(error).partition(known)[0] if "Did you mean" in str(error) else error, 2)
     except KeyboardInterrupt as error:
         return _complain("interrupted; no picture was painted", exit_code(error))
+
+
+def _call(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in app:
+        app[arguments[0]].help = None  # the whole docstring, in place of the summary
+    code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     return code if isinstance(code, int) else 0
 
 

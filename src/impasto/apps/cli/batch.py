@@ -42,7 +42,7 @@ def paint_batch(
     A picture that is there already is skipped, unless ``--force`` is given.
     """
     recipe = options.build_recipe().model_copy(update={"content": None})
-    _, styles = pictures(recipe, source, styles)
+    _, styles = pictures(recipe, contents[0] if contents else Path(), styles)
     folder = _folder(source, contents, output)
 
     from impasto.transfer.resources import SessionCache

@@ -270,8 +270,8 @@ class PaintingOptions(_RecipeOptions):
         return None if self.recipe_file is None else self.given()
 
     @property
-    def shrinks_silently(self) -> bool:
-        """Whether neither the user nor a recipe has said that the photograph is resized."""
+    def has_default_size(self) -> bool:
+        """Whether neither the user nor a recipe has said how large the photograph's painting is."""
         return self.size is None and self.recipe_file is None
 
     @property
@@ -301,7 +301,7 @@ class TextureOptions(PaintingOptions):
     __doc__ = PaintingOptions.__doc__
 
     @property
-    def shrinks_silently(self) -> bool:  # there is no photograph
+    def has_default_size(self) -> bool:  # there is no photograph
         return False
 
 

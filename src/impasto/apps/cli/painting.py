@@ -58,7 +58,7 @@ class Given:
     def inputs(self, options: PaintingOptions) -> list[Path]:
         """The files that no output may replace."""
         named = [Path(each.path) for _, each in self.recipe.inputs]
-        named += [] if options.recipe is None else [options.recipe]
+        named += [] if options.recipe_file is None else [options.recipe_file]
         return [self.content, *self.styles, *named]
 
 
@@ -118,13 +118,11 @@ def paint_recipe(given: Given, *, options: PaintingOptions, output: Output) -> i
             on_note=report.note,
         )
         _check_unchanged(given, session)
-        if options.shrinks_silently and (note := size_note(session)):
+        session.load(measuring=report.measuring)
+        if options.has_default_size and (note := size_note(session)):
             report.note(note)
         recording = None
         if output.run is not None:
-            session.load(
-                measuring=report.measuring
-            )  # before the folder is written, which has the measured weight
             folder = held.enter_context(RunFolder(output.run))
             recording = Recording(session, folder, save_every=every, tensorboard=output.tensorboard)
         return paint(session, report, recording, reserved, keep_stopped=given.keep_stopped)

@@ -50,7 +50,7 @@ def plan(
     if as_json:
         sys.stdout.write(json.dumps(_summary(session, session.plan)) + "\n")
     else:
-        _write_plan(session, session.plan, size_note(session) if options.shrinks_silently else None)
+        _write_plan(session, session.plan, size_note(session) if options.has_default_size else None)
     return 0
 
 

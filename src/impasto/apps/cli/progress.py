@@ -259,8 +259,8 @@ def losses_in_words(result: Result) -> str:
     saved, last = f"{result.loss:.4g}", f"{result.last_loss:.4g}"
     if saved == last:
         return f"loss {saved}"
-    if result.stopped:
-        why = "at its size"
-    else:
-        why = "with the margin" if result.recipe.margin else "before its step and the rounding"
+    reasons = {"at the size reached": result.stopped, "with the margin": result.recipe.margin > 0}
+    why = (
+        ", ".join(reason for reason, holds in reasons.items() if holds) or "before its step and the rounding"
+    )
     return f"loss {saved} as saved ({last} at the last iteration, {why})"

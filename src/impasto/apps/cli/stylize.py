@@ -36,7 +36,7 @@ def stylize(
 
         impasto stylize photo.jpg painting.jpg
         impasto stylize photo.jpg painting.jpg -o out.png --size 1024 --style-weight 3
-        impasto stylize photo.jpg --style wave.jpg --style night.jpg --style-weights 0.7,0.3
+        impasto stylize photo.jpg wave.jpg night.jpg --style-weights 0.7,0.3
         impasto stylize photos painting.jpg -o painted
         impasto stylize --recipe out.png --seed 1
 
@@ -73,7 +73,7 @@ def _check_meant(content: Path | None, styles: list[Path], *, blend: bool, optio
 
 
 def recipe(picture: Path, /, *, output: OutputFile = None, force: Force = False) -> int:
-    """Print the recipe stored in a picture that impasto painted; with -o, write it into a file.
+    """Print the recipe stored in a picture, or write it into a file.
 
     An edited recipe can be painted with --recipe.
 
