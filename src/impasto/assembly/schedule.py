@@ -77,7 +77,7 @@ def _too_narrow(recipe: Recipe, content: Size, final: Size, min_side: int) -> st
 
     shape = _proportions(recipe, content)
     wanted = math.ceil(min_side * measure(shape, recipe.fit) / min(shape))
-    while side(wanted - 1) >= min_side:
+    while wanted > 1 and side(wanted - 1) >= min_side:
         wanted -= 1
     name = "content" if recipe.content is None else display_name(recipe.content.path)
     return (
