@@ -90,18 +90,16 @@ def _labelled(labels: Tensor | None, what: str, name: str, label: int | None) ->
     """
     if labels is None:
         raise ParameterError(
-            f"{what}: expected an opaque grey map of labels, since label {label} is given, got another picture: {name}"
+            f"{what}: expected an opaque grey map of labels, since label {label} is given, "
+            f"got another picture: {name}"
         )
     inside = (labels == (-1 if label is None else label)).float()
     if inside.any():
         return inside
     found = [str(int(each)) for each in sorted(set(labels.flatten().tolist()))]
     some = ", ".join(found[:20]) + (", …" if len(found) > 20 else "")
-    if label is None:
-        got = f"a map of the labels {some} without a label"
-    else:
-        got = f"label {label}, in a map of {some}"
+    missing, wrong = f"a map of the labels {some} without a label", f"label {label}, in a map of {some}"
     raise ParameterError(
         f"{what}: expected black and white, or the region's label in a map of labels (label:N of --region "
-        f"{what.split()[-1]}), got {got}: {name}"
+        f"{what.split()[-1]}), got {missing if label is None else wrong}: {name}"
     )
