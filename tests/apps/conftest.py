@@ -37,12 +37,19 @@ class Run:
         self.code, self.out, self.err = code, out, err
 
     def complaint(self) -> str:
-        """The one line of an error, without its ``impasto: ``, and the command that stands on a line of its own."""
+        """The one line of an error, without its ``impasto: ``, and the command that stands on a line of its own.
+
+        Notes about the pictures may come before it.
+        """
         assert self.out == ""
-        assert self.err.startswith("impasto: ")
         assert self.err.endswith("\n")
         assert "Traceback" not in self.err
-        line, *command = self.err.removeprefix("impasto: ").rstrip("\n").split("\n")
+        lines = self.err.rstrip("\n").split("\n")
+        while lines[0].startswith("note: "):
+            del lines[0]
+        assert lines[0].startswith("impasto: ")
+        line, *command = lines
+        line = line.removeprefix("impasto: ")
         assert len(command) <= 1
         assert all(each.startswith("    ") for each in command)
         return " ".join((line, *(each.strip() for each in command)))

@@ -272,6 +272,10 @@ def test_a_map_of_labels_needs_a_label(pictures: dict[str, Path], values: np.nda
     found = painted(pictures, "glass", regions=[{"name": "sky", "mask": values, "label": 2}])
     assert float((found.image - corner.image).abs().mean()) < 0.001
     assert found.recipe.regions[0].label == 2
+    with pytest.raises(
+        ParameterError, match="mask sky: expected an opaque grey map of labels, since label 2"
+    ):
+        painted(pictures, "glass", regions=[{"name": "sky", "mask": STYLE, "label": 2}])
 
 
 @pytest.mark.parametrize("kind", [np.asarray, PIL.Image.fromarray, torch.from_numpy])

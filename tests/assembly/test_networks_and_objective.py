@@ -214,7 +214,7 @@ def test_a_picture_too_small_is_refused_before_work(what: str, monkeypatch: pyte
     small, large = paint("points", size=40), paint("points", size=64)
     options = {**OPTIONS, "style_loss": "patches"}
     if what == "content":
-        with pytest.raises(ParameterError, match=r"at least 48 pixels on each side, got a result of 40x40"):
+        with pytest.raises(ParameterError, match=r"at least 48 pixels on each side of the result, got 40x40"):
             make_session(small, large, {**options, "size": 40})
     else:
         session = make_session(large, small, {**options, "style_size": 40})

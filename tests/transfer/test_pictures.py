@@ -86,7 +86,8 @@ def test_sizes_that_pictures_are_reduced_to() -> None:
     assert content_pixels(Recipe(size=0)) == 0
     assert content_pixels(Recipe(size=100, fit="height", aspect=2.0)) == 800
     assert style_pixels(Recipe(style_scale=2.0), 0, (75, 100)) == 800
-    assert style_pixels(Recipe(style_size=50), 0, (75, 100)) == 200
+    assert style_pixels(Recipe(style_size=150), 0, (75, 100)) == 600
+    assert content_pixels(Recipe(size=1)) == 256
     assert style_pixels(Recipe(style_size=0), 0, (75, 100)) == 0
 
 

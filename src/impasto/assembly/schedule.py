@@ -77,7 +77,7 @@ def _too_narrow(recipe: Recipe, content: Size, final: Size, min_side: int) -> st
 
     shape = _proportions(recipe, content)
     wanted = math.ceil(min_side * measure(shape, recipe.fit) / min(shape))
-    while side(wanted - 1) >= min_side:
+    while wanted > 1 and side(wanted - 1) >= min_side:
         wanted -= 1
     name = "content" if recipe.content is None else display_name(recipe.content.path)
     return (
@@ -86,19 +86,20 @@ def _too_narrow(recipe: Recipe, content: Size, final: Size, min_side: int) -> st
     )
 
 
-_OVERSAMPLING = 4
-
-
 def content_pixels(recipe: Recipe) -> int:
     """Pixels on a content picture's short side that are enough for the result, with some to spare; 0: all."""
     longest = recipe.size if recipe.aspect is None else max(final_size(recipe, (1, 1)))
-    return _OVERSAMPLING * longest if recipe.size else 0
+    return _enough(longest) if recipe.size else 0
 
 
 def style_pixels(recipe: Recipe, number: int, final: Size) -> int:
     """The same of the style picture of that index, for a result of size ``final``."""
     longest = max(final) if recipe.style_size is None else recipe.style_size
-    return math.ceil(_OVERSAMPLING * longest * recipe.scale_of(number))
+    return _enough(longest * recipe.scale_of(number)) if longest else 0
+
+
+def _enough(pixels: float) -> int:
+    return math.ceil(4 * max(pixels, 64))
 
 
 def margin(recipe: Recipe, levels: Sequence[Level]) -> int:

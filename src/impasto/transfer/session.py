@@ -126,7 +126,6 @@ class Session:
         )
         self.engine = ENGINES[recipe.engine].build(self.recipe, materials)
         _check_pixels("size: a result", self.size, limits.max_pixels)
-        self.note(*enlargements(self._pictures, self.levels[-1]))
         self.engine.check_changes(self.recipe)
         self.plan = None if keep_plan else self.engine.plan(self.recipe, limits.memory)
         if self.plan is None:  # nothing else limits their memory
@@ -135,6 +134,7 @@ class Session:
         else:
             self.recipe = self.plan.recipe
             self.note(*self.plan.notes)
+        self.note(*enlargements(self._pictures, self.levels[-1]))
         # A resumed run has its weights, and a new measurement could differ in the last bit.
         self._balanced = recipe.strength is None or keep_plan
         self._loaded = False
