@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageCms
 
 from impasto.errors import ImageError
-from impasto.images import large, read, write
+from impasto.images import large, opening, read, write
 
 pytest.importorskip("pyvips", reason="the large extra is not installed")
 
@@ -23,7 +23,7 @@ COLOUR = np.random.default_rng(5).integers(0, 256, (37, 23, 3), dtype=np.uint8)
 def _both(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
     """The picture read by Pillow, by libvips, and the notes of the latter."""
     plain = read(path)
-    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 0)
     used = []
     real = large.read_tiff
     monkeypatch.setattr(large, "read_tiff", lambda *a, **k: used.append(real(*a, **k)) or used[-1])
@@ -68,7 +68,7 @@ def test_sixteen_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_replaced_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 0)
     for value in (0.0, 1.0):
         write(tmp_path / "picture.tif", torch.full((1, 3, 300, 300), value))
         assert read(tmp_path / "picture.tif").pixels.unique().tolist() == [value]
@@ -84,7 +84,7 @@ def test_through_its_colour_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_size_is_judged_from_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 0)
     path = tmp_path / "picture.tif"
     Image.fromarray(COLOUR).save(path)
     with pytest.raises(ImageError, match=r"picture\.tif: the picture has 851 pixels, the limit is 850"):
@@ -92,7 +92,7 @@ def test_the_size_is_judged_from_the_header(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_file_cut_short_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 0)
     path = tmp_path / "picture.tif"
     buffer = io.BytesIO()
     Image.fromarray(np.tile(COLOUR, (8, 8, 1))).save(buffer, format="TIFF")
@@ -107,7 +107,7 @@ def test_a_file_cut_short_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_kinds_that_are_not_read_here_go_to_the_other_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 0)
     path = tmp_path / "picture.tif"
     Image.fromarray(np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)).save(path)
     assert read(path).pixels.shape == (1, 3, 3, 4)
@@ -118,7 +118,7 @@ def test_only_large_tiff_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     Image.fromarray(COLOUR).save(tiff)
     Image.fromarray(COLOUR).save(png)
     assert not large.is_large_tiff(tiff)
-    monkeypatch.setattr(large, "LARGE_BYTES", 100)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 100)
     assert large.is_large_tiff(tiff)
     assert not large.is_large_tiff(png)
     assert not large.is_large_tiff(tmp_path)
@@ -126,7 +126,7 @@ def test_only_large_tiff_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_without_the_extra_a_note_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "LARGE_BYTES", 100)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 100)
     monkeypatch.setattr(large, "available", lambda: False)
     path = tmp_path / "a.tif"
     Image.fromarray(COLOUR).save(path)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from impasto.images import large, read
+from impasto.images import opening, read
 from impasto.images.appearance import odd_looks
 from impasto.swatches import paint
 
@@ -62,7 +62,7 @@ def test_a_large_tiff_is_read_reduced(tmp_path: Path, monkeypatch: pytest.Monkey
     pytest.importorskip("pyvips")
     SMOOTH.save(tmp_path / "a.tif")
     plain = read(tmp_path / "a.tif", shrink_to=30)
-    monkeypatch.setattr(large, "LARGE_BYTES", 100)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 100)
     banded = read(tmp_path / "a.tif", shrink_to=30)
     assert torch.allclose(banded.pixels, plain.pixels, atol=1e-6)
     assert (banded.size, banded.notes, banded.sha256) == (plain.size, plain.notes, plain.sha256)

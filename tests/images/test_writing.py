@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from impasto.errors import ImageError, OutputError, ParameterError
-from impasto.images import WRITABLE, check_output, large, opening, read, read_metadata, write, writing
+from impasto.images import WRITABLE, check_output, opening, read, read_metadata, write, writing
 from tests.conftest import ALL_MAY
 
 EXACT = [(".png", 8), (".png", 16), (".tif", 8), (".tiff", 16)]
@@ -178,7 +178,7 @@ def test_no_metadata_is_one_line(tmp_path: Path, suffix: str) -> None:
 
 
 def test_metadata_of_a_tiff_too_large_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(opening, "LARGE_BYTES", 0)
     monkeypatch.setattr(opening, "MAX_BYTES", 100)
     path = tmp_path / "a.tif"
     write(path, _noise(20, 20), metadata=RECIPE)

@@ -327,7 +327,7 @@ def test_many_settings_that_differ(make: Make, tmp_path: Path) -> None:
     differ = page.one("thead").all("th")[2:-3]
     assert {head.attributes["title"] for head in differ} == other.keys() | more.keys()
     card = page.all("article")[1]
-    assert card.one("h3").text == "content weight 3, style weight 4, smoothing weight 1, …"
+    assert card.one("h3").text == "style weight 4, seed 7, content weight 3, …"
     assert {head.text for head in differ} <= {each.text for each in card.all("dt")}
     (long,) = [cell for cell in page.one("tbody").all("tr")[1].all("td") if "title" in cell.attributes]
     assert long.text == long.attributes["title"] == ", ".join(f"relu{n}_1 0.123456" for n in range(1, 6))

@@ -78,4 +78,4 @@ def test_losses_compare_where_they_measure_the_same() -> None:
     )
     said = unlike([recipe(), recipe(style_weight=2.0, size=64)])
     assert said is not None
-    assert said.startswith("These runs differ in style weight and size:")
+    assert said.startswith("These runs differ in size and style weight:")

@@ -91,9 +91,7 @@ WORK: dict[str, Callable[[Any, Any], Any]] = {
     ),
     "strength": lambda content, style: impasto.stylize(content, style, **OPTIONS, strength=0.5).image,
     "a step": lambda content, style: next(impasto.iterate(content, style, **OPTIONS)).image,
-    "judge": lambda content, style: torch.tensor(
-        impasto.Judge(content, style, device="cpu")(content, size=40).loss, device="cpu", dtype=torch.float64
-    ),
+    "judge": lambda content, style: impasto.Judge(content, style, device="cpu")(content, size=40).loss,
     "reconstruct": lambda content, _: (
         next(iter(reconstruct("content", content, ["relu2_1"], size=32, steps=2))).image
     ),
@@ -111,5 +109,7 @@ def test_in_any_mode_of_the_callers(mode: str, work: str, same_kernels: None) ->
         found = WORK[work](content, style)
         assert everything() == inside
     assert everything() == before
-    assert found.device.type == "cpu" and not found.is_inference()
-    assert torch.equal(found, wanted)
+    if isinstance(found, torch.Tensor):
+        assert found.device.type == "cpu" and not found.is_inference()
+        found, wanted = found.tolist(), wanted.tolist()
+    assert found == wanted

@@ -69,6 +69,6 @@ def test_a_start_that_is_kept_is_said_and_returned() -> None:
     wild = {"optimizer": "adam", "learning_rate": 50.0, "style_weight": 1e-3, "margin": 0, "steps": 2}
     options = {**OPTIONS, **wild, "init": content}
     result = impasto.stylize(content, style, **options)
-    assert any("start" in note for note in result.notes)
+    assert any("initial image, which is returned" in note for note in result.notes)
     session = make_session(content, style, options)
     assert torch.equal(result.image, session.engine._start_at(session.recipe, session.size).cpu())

@@ -22,25 +22,10 @@ from impasto.images.opening import check_size
 from impasto.images.samples import Floats, block_means, shrink_factor
 from impasto.text import one_line
 
-LARGE_BYTES = 64_000_000
-"""Least size in bytes of a TIFF file that is read here."""
-
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, little and big endian
 _BAND_BYTES = 1 << 24
 # libvips caches tiled files by name: without revalidation, it returns old pixels after a file was replaced.
 _LOAD_OPTIONS = {"fail_on": "error", "revalidate": True}
 _DEPTHS: dict[str, type[np.uint8 | np.uint16]] = {"uchar": np.uint8, "ushort": np.uint16}
-
-
-def is_large_tiff(path: str | os.PathLike[str]) -> bool:
-    """Whether this is a TIFF file of at least :data:`LARGE_BYTES`."""
-    try:
-        if not Path(path).is_file() or Path(path).stat().st_size < LARGE_BYTES:
-            return False
-        with Path(path).open("rb") as file:
-            return file.read(4) in _MAGIC
-    except (OSError, ValueError):
-        return False  # reading the file then raises the error
 
 
 def available() -> bool:

@@ -10,8 +10,7 @@ import os
 import re
 
 from impasto.errors import ImageError, ParameterError
-from impasto.images import large
-from impasto.images.opening import file_bytes, guarded, open_header
+from impasto.images.opening import file_bytes, guarded, is_large_tiff, open_header
 from impasto.text import NOT_TEXT, display_name
 
 KEY = "impasto"
@@ -59,7 +58,7 @@ def read_metadata(path: str | os.PathLike[str]) -> str:
         ImageError: the file cannot be read, is not a picture, or has no such text.
     """
     name = display_name(path)
-    data = None if large.is_large_tiff(path) else file_bytes(path)
+    data = None if is_large_tiff(path) else file_bytes(path)
     # No limit: the pixels are never decoded.
     with guarded(name, max_pixels=2**62):
         info = {"xmp": _tiff_xmp(path)} if data is None else open_header(data, name).info

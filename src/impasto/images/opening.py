@@ -24,6 +24,9 @@ from impasto.images.complaints import collected, plain_words
 from impasto.images.kinds import format_read, other_kind
 from impasto.text import display_name, one_line
 
+LARGE_BYTES = 64_000_000
+"""Least size in bytes of a TIFF file that :mod:`impasto.images.large` reads."""
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, little and big endian
 MAX_PIXELS = 100_000_000
 """Default limit of :func:`impasto.images.read`, in pixels."""
 
@@ -188,3 +191,14 @@ def _open_heic(data: bytes, name: str) -> Image.Image:
     image: Image.Image = opened.to_pillow()
     image.n_frames = len(opened)  # type: ignore[attr-defined]  # as Pillow's own formats have it
     return image
+
+
+def is_large_tiff(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a TIFF file of at least :data:`LARGE_BYTES`."""
+    try:
+        if not Path(path).is_file() or Path(path).stat().st_size < LARGE_BYTES:
+            return False
+        with Path(path).open("rb") as file:
+            return file.read(4) in _MAGIC
+    except (OSError, ValueError):
+        return False  # reading the file then raises the error

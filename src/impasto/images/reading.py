@@ -23,7 +23,7 @@ from impasto.images.alpha import choose_background
 from impasto.images.arrays import from_array, from_tensor
 from impasto.images.complaints import AS_FAR_AS_POSSIBLE, plain_words
 from impasto.images.decoding import decode
-from impasto.images.opening import MAX_PIXELS, check_size, file_bytes, guarded, open_header
+from impasto.images.opening import MAX_PIXELS, check_size, file_bytes, guarded, is_large_tiff, open_header
 from impasto.images.samples import Array, Floats, block_means, shrink_factor, to_planes
 from impasto.text import display_name, one_line
 
@@ -127,7 +127,7 @@ def _content(source: bytes | BinaryIO) -> bytes:
 def _from_file(path: str | os.PathLike[str], max_pixels: int, shrink_to: int) -> Picture:
     name = display_name(path)
     notes: list[str] = []
-    if large.is_large_tiff(path):
+    if is_large_tiff(path):
         if large.available():
             found = large.read_tiff(path, name, max_pixels=max_pixels, shrink_to=shrink_to)
             if found is not None:
