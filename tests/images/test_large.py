@@ -117,12 +117,12 @@ def test_only_large_tiff_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     tiff, png = tmp_path / "a.tif", tmp_path / "a.png"
     Image.fromarray(COLOUR).save(tiff)
     Image.fromarray(COLOUR).save(png)
-    assert not large.is_large_tiff(tiff)
+    assert not opening.is_large_tiff(tiff)
     monkeypatch.setattr(opening, "LARGE_BYTES", 100)
-    assert large.is_large_tiff(tiff)
-    assert not large.is_large_tiff(png)
-    assert not large.is_large_tiff(tmp_path)
-    assert not large.is_large_tiff(tmp_path / "missing.tif")
+    assert opening.is_large_tiff(tiff)
+    assert not opening.is_large_tiff(png)
+    assert not opening.is_large_tiff(tmp_path)
+    assert not opening.is_large_tiff(tmp_path / "missing.tif")
 
 
 def test_without_the_extra_a_note_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
