@@ -219,7 +219,11 @@ print(json.dumps([planned, int(status["VmHWM"].split()[0]) * 1024]))
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="this system says a process's peak elsewhere"
 )
-@pytest.mark.parametrize("options", [{"size": 256}, {"size": 384, "tile": 128}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"size": 256}, pytest.param({"size": 384, "tile": 128}, marks=pytest.mark.exhaustive)],
+    ids=str,
+)
 def test_a_plan_is_near_what_is_measured(options: dict[str, Any]) -> None:
     given = json.dumps({"steps": 5, "precision": "fp32", "device": "cpu", **options})
     command = [sys.executable, "-c", _PLANNED_AND_MEASURED, given]
