@@ -23,10 +23,12 @@ from impasto.recipes.recipe import Recipe
 from impasto.runs.folder import RunFolder
 from impasto.runs.layout import RESULT, Summary
 from impasto.swatches import paint
-from tests.thin import load_with
+from tests.thin import load_with, thin
 
 # Threads that wait for each other make pictures this small up to 30 times slower where others use the processor.
 torch.set_num_threads(1)
+
+_THIN = {name: thin(name) for name in ("vgg19", "vgg16")}
 
 ALL_MAY = not hasattr(os, "geteuid") or os.geteuid() == 0
 """Whether no file can be one that this process may not read or write."""
@@ -161,6 +163,12 @@ def make(tmp_path: Path) -> Make:
         return path
 
     return make
+
+
+@pytest.fixture
+def thin_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes get a VGG with a sixteenth of the channels, for laws that do not depend on the network."""
+    load_with(monkeypatch, lambda name, *given, **named: _THIN[name])
 
 
 @pytest.fixture

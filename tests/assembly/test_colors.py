@@ -19,7 +19,7 @@ from impasto.swatches import paint
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "device": "cpu", "precision": "fp32"}
 
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 @pytest.fixture(scope="module")

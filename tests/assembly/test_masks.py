@@ -23,7 +23,7 @@ from impasto.swatches import paint
 OPTIONS: dict[str, Any] = {"size": 64, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
 
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 @pytest.fixture

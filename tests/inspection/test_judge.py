@@ -28,7 +28,7 @@ def picture(seed: int, size: tuple[int, int] = (36, 48)) -> Tensor:
     return ((0.9 * resize(rough, size) + fine) * 255).round() / 255
 
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_result_in_the_photographs_colours_is_judged_without_them(tmp_path: Pa
 
 
 @pytest.mark.parametrize("preset", TOOLS)
-def test_the_tools_own_numbers(shared: Path, preset: str) -> None:
+def test_the_tools_own_numbers(shared: Path, preset: str, loaded_once: None) -> None:
     folder = shared / "reference"
     theirs = json.loads((folder / "vectors.json").read_text())["tools"][TOOLS[preset]]["candidate_float64"]
     pictures = folder / "content.png", folder / "style.png"

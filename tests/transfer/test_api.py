@@ -20,7 +20,7 @@ from tests.conftest import BFLOAT16
 OPTIONS: dict[str, Any] = {"size": 40, "steps": 4, "margin": 0, "device": "cpu", "precision": "fp32"}
 
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 def test_a_seed_repeats_bit_for_bit(pictures: tuple[Path, Path]) -> None:
@@ -125,7 +125,7 @@ def test_every_preset_paints(pictures: tuple[Path, Path], preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", [name for name, preset in impasto.PRESETS.items() if preset.faithful])
-def test_every_tool_is_followed(pictures: tuple[Path, Path], preset: str) -> None:
+def test_every_tool_is_followed(pictures: tuple[Path, Path], preset: str, loaded_once: None) -> None:
     steps = impasto.iterate(*pictures, preset=preset, faithful=True, size=24, device="cpu")
     first, second = next(steps), next(steps)
     assert (first.done, second.done) == (1, 2)
@@ -149,7 +149,7 @@ def test_style_scale_and_size_change_the_targets(pictures: tuple[Path, Path]) ->
 
 @pytest.mark.processor
 @BFLOAT16
-def test_bfloat16_paints_nearly_the_same(pictures: tuple[Path, Path]) -> None:
+def test_bfloat16_paints_nearly_the_same(pictures: tuple[Path, Path], loaded_once: None) -> None:
     exact = impasto.stylize(*pictures, **OPTIONS)
     rough = impasto.stylize(*pictures, **{**OPTIONS, "precision": "bf16"})
     assert rough.precision == "bf16"

@@ -18,7 +18,7 @@ from impasto.transfer.driver import Driver
 
 OPTIONS: dict[str, Any] = {"size": 40, "smallest": 20, "steps": 8, "device": "cpu", "precision": "fp32"}
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 def test_undisturbed_it_is_the_painting(pictures: tuple[Path, Path]) -> None:

@@ -11,7 +11,7 @@ import impasto
 from impasto.swatches import paint
 from impasto.transfer.api import make_session
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 OPTIONS: dict[str, Any] = {"size": 48, "smallest": 24, "steps": 9, "device": "cpu", "precision": "fp32"}
 SETTINGS: dict[str, dict[str, Any]] = {

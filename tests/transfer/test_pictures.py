@@ -23,7 +23,7 @@ from impasto.transfer.session import Session
 OPTIONS: dict[str, Any] = {"size": 64, "steps": 2, "device": "cpu", "precision": "fp32"}
 CONTENT, STYLE = paint("points", size=64)[:48], paint("glass", size=56)
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 def test_notes_come_when_a_picture_is_read(tmp_path: Path) -> None:

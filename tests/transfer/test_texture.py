@@ -15,7 +15,7 @@ from impasto.transfer.texture import texture
 OPTIONS: dict[str, Any] = {"device": "cpu", "precision": "fp32", "steps": 40}
 
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = pytest.mark.usefixtures("thin_network")
 
 
 def seam(image: Tensor) -> float:
