@@ -90,7 +90,9 @@ def test_regions(tmp_path: Path) -> None:
     assert judged.loss != pytest.approx(Judge(content, styles)(tmp_path / "result.png").loss, rel=0.01)
 
 
-def test_a_result_in_the_photographs_colours_is_judged_without_them(tmp_path: Path) -> None:
+def test_a_result_in_the_photographs_colours_is_judged_without_them(
+    tmp_path: Path, loaded_once: None
+) -> None:
     # Pale, and hardly painted yet: no lightness has to give way to a colour.
     content, style = 0.45 + 0.1 * picture(1), picture(2)
     result = stylize(content, style, color="keep", size=48, steps=1, margin=0, precision="fp32")
