@@ -27,7 +27,7 @@ def seam(image: Tensor) -> float:
     return max(found)
 
 
-def test_a_seamless_texture_has_no_seam() -> None:
+def test_a_seamless_texture_has_no_seam(loaded_once: None) -> None:
     style = paint("strokes", size=64)
     plain = texture(style, 96, **OPTIONS).image
     tiled = texture(style, 96, seamless=True, **OPTIONS).image
