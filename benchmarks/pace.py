@@ -2,8 +2,8 @@
 
     python benchmarks/pace.py
 
-Ten settings, each painted three times by a process of its own, in rounds. The cache folder is new, so the first plan
-comes from the probe alone and the others from what was learned. The share of the time left is also judged: what each
+Ten settings, each painted twice by a process of its own, in rounds. The cache folder is new, so the first plan
+comes from the probe alone and the second from what was learned. The share of the time left is also judged: what each
 process expected at a quarter, a half and three quarters of its iterations, against what the rest took.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from machine import machine
 
-ROUNDS = 3
+ROUNDS = 2
 SETTINGS: dict[str, dict[str, Any]] = {
     "draft at 256": {"size": 256, "quality": "draft"},
     "draft at 512": {"size": 512, "quality": "draft"},
