@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import torch
@@ -23,12 +23,13 @@ def own_modes() -> Iterator[None]:
     if dtype != torch.float32:
         torch.set_default_dtype(torch.float32)
     try:
-        with (
-            torch.inference_mode(False),
-            torch.device("cpu"),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
-        ):
+        with torch.inference_mode(False), ExitStack() as left:
+            # A device context slows down every operation, so it is entered only to replace another.
+            if torch.get_default_device().type != "cpu":
+                left.enter_context(torch.device("cpu"))
+            for kind in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(kind):
+                    left.enter_context(torch.autocast(kind, enabled=False))
             yield
     finally:
         if dtype != torch.float32:
