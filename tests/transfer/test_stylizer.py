@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,12 @@ def test_progress_is_shown_and_steps_are_still_told(
     pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[int] = []
-    impasto.stylize(*pictures, **OPTIONS, progress=True, on_step=lambda step: seen.append(step.done))
-    assert seen == [1, 2, 3, 4]
-    assert "4/4" in capsys.readouterr().err
+    content, style = pictures
+    for paint in (partial(impasto.stylize, content, style), partial(impasto.Stylizer(style), content)):
+        seen.clear()
+        paint(**OPTIONS, progress=True, on_step=lambda step: seen.append(step.done))
+        assert seen == [1, 2, 3, 4]
+        assert "4/4" in capsys.readouterr().err
 
 
 def test_a_result_shows_itself(pictures: tuple[Path, Path]) -> None:

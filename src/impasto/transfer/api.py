@@ -65,12 +65,26 @@ def stylize(
     Example:
         >>> impasto.stylize("photo.jpg", "painting.jpg", size=512).save("out.png")  # doctest: +SKIP
     """
+    return paint(lambda given: make_session(content, style, given), options, on_step)
+
+
+def paint(
+    make: Callable[[Mapping[str, Any]], Session],
+    options: Mapping[str, Any],
+    on_step: Callable[[Step], object] | None,
+) -> Result:
+    """Paint the session that ``make`` makes of the options, with a progress bar where ``progress`` is True.
+
+    Raises:
+        InputError: anything given cannot be used.
+        DivergedError: the optimisation cannot go on.
+    """
     if options.get("progress") is not True:
-        return run(make_session(content, style, options), on_step)
+        return run(make(options), on_step)
     from impasto.transfer.progress_bar import ProgressBar
 
     with ProgressBar() as bar:
-        session = make_session(content, style, {**options, "progress": bar.download})
+        session = make({**options, "progress": bar.download})
         session.load(measuring=bar.measuring)
         bar.start(session)
 

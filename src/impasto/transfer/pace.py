@@ -13,6 +13,7 @@ import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -198,6 +199,6 @@ def _write(known: Mapping[str, float]) -> None:
         return  # a full or read-only disk
 
 
-def _path() -> Any:
+def _path() -> Path:
     digest = hashlib.sha256(json.dumps(machine(), sort_keys=True).encode()).hexdigest()
     return cache_folder() / "pace" / f"{digest[:16]}.json"

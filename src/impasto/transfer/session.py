@@ -312,9 +312,9 @@ class Session:
         """The result after ``last``: the picture at its final size, with the losses of the saved picture."""
         started = time.perf_counter()
         painted = self.engine.final_picture(self.recipe, last)
-        self._learn(time.perf_counter() - started)
         finished = last.done == last.planned
         if finished:
+            self._learn(time.perf_counter() - started)
             last.release()  # whoever keeps the step does not keep the network
         total = time.perf_counter() - self._started
         paint = total - sum(self.seconds.values())

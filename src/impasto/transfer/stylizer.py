@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
 from impasto.engine.step import Step
 from impasto.images import Source, as_list
-from impasto.transfer.api import make_session, run
+from impasto.transfer.api import make_session, paint
 from impasto.transfer.keywords import Keywords
 from impasto.transfer.painting import UNDO_BYTES, Painting
 from impasto.transfer.resources import SessionCache
@@ -53,11 +53,11 @@ class Stylizer:
             InputError: anything given cannot be used.
             DivergedError: the optimisation cannot go on.
         """
-        return run(self._session(content, dict(options)), on_step)
+        return paint(lambda given: self._session(content, given), {**self._options, **options}, on_step)
 
     def iterate(self, content: Source, **options: Unpack[Keywords]) -> Painting:
         """Like :func:`impasto.iterate`, for a content."""
-        return self._session(content, dict(options)).steps(undo_bytes=UNDO_BYTES)
+        return self._session(content, {**self._options, **options}).steps(undo_bytes=UNDO_BYTES)
 
-    def _session(self, content: Source, options: dict[str, Any]) -> Session:
-        return make_session(content, self._styles, {**self._options, **options}, self._resources)
+    def _session(self, content: Source, options: Mapping[str, Any]) -> Session:
+        return make_session(content, self._styles, options, self._resources)
